@@ -1,0 +1,3 @@
+//! Cuttle: a whole infrastructure cloud in one binary.
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! The nouns that all crates share. No input or output, no clock, no chance: only values and how they are spelled.
+
+mod addr;
+mod id;
+mod mac;
+#[cfg(test)]
+mod tests;
+mod time;
+
+pub use addr::{AddressFamily, IpRange, eui64};
+pub use id::{
+    AttachmentId, DomainId, FlavorId, FloatingIpId, HostId, ImageId, InvalidId, NetworkId, PortId, ProjectId,
+    RoleId, RouterId, SecurityGroupId, SecurityGroupRuleId, ServerId, SubnetId, SubnetPoolId, UserId,
+    VolumeId, VolumeTypeId,
+};
+pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+pub use mac::{InvalidMac, MacAddr};
+pub use time::{InvalidTime, Timestamp};

@@ -1,0 +1,3 @@
+//! Cuttle's own tools.
+
+fn main() {}
