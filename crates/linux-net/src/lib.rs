@@ -4,9 +4,11 @@
 //! host. Callers say what they want as plain data; `ensure_*` makes it so and does nothing when it is so already,
 //! `remove_*` succeeds when there is nothing to remove, `observe_*` tells what is there.
 
+#![allow(dead_code, unused_imports)]
+
 mod cloud;
 mod error;
-#[allow(dead_code, unused_imports)]
+
 mod netlink;
 mod netns;
 
