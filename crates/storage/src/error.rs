@@ -1,0 +1,99 @@
+//! What can go wrong with images and volumes.
+
+use std::io;
+use std::path::PathBuf;
+
+use types::{ImageId, VolumeId};
+
+use crate::inspect::Refusal;
+
+/// What can go wrong with images and volumes.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The image has no stored bytes.
+    #[error("image {0} has no stored bytes")]
+    NoImage(ImageId),
+
+    /// There is no such volume.
+    #[error("volume {0} is not in this backend")]
+    NoVolume(VolumeId),
+
+    /// The bytes are not what they should be, or not safe to open.
+    #[error("the image is refused: {0}")]
+    Refused(Refusal),
+
+    /// An upload is larger than allowed.
+    #[error("the image has more than the {size_bytes_max} bytes that are allowed")]
+    TooLarge {
+        /// The limit.
+        size_bytes_max: u64,
+    },
+
+    /// A volume would be smaller than what it is to hold.
+    #[error("a volume of {asked} bytes cannot hold a disk of {needed} bytes")]
+    TooSmall {
+        /// The least possible size.
+        needed: u64,
+        /// The size asked for.
+        asked: u64,
+    },
+
+    /// A size that no backend can make.
+    #[error("a volume of {0} bytes cannot be made: sizes go from 512 bytes to 64 TiB, in steps of 512")]
+    BadSize(u64),
+
+    /// No room.
+    #[error(
+        "{path} is full: {free_bytes} bytes are free, {reserve_bytes} are kept in reserve; free some space or add a disk"
+    )]
+    Full {
+        /// The place.
+        path: PathBuf,
+        /// What is free there.
+        free_bytes: u64,
+        /// What must stay free.
+        reserve_bytes: u64,
+    },
+
+    /// The files of a volume are not as this backend writes them.
+    #[error("volume {volume} is damaged: {what}")]
+    Damaged {
+        /// The volume.
+        volume: VolumeId,
+        /// What is wrong.
+        what: String,
+    },
+
+    /// A program that does part of the work failed.
+    #[error("cannot {doing}: {message}")]
+    Tool {
+        /// What was being done.
+        doing: String,
+        /// What the program said.
+        message: String,
+    },
+
+    /// The operating system refused.
+    #[error("cannot {doing}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+/// The usual result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Says what was being done when an operation of the system fails.
+pub(crate) trait Doing<T> {
+    /// Completes "cannot …".
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T, E: Into<io::Error>> Doing<T> for std::result::Result<T, E> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| Error::Io { doing: what(), source: source.into() })
+    }
+}

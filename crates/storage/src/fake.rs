@@ -1,0 +1,220 @@
+//! Images and volumes in memory, for simulations: no thread, no file, no clock.
+//!
+//! Clones of the handle share one world, so that what stores images and what makes volumes of them can be
+//! different parts of a program, and both can be "restarted".
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Cursor, Read};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use types::{ImageId, VolumeId};
+
+use crate::file::{Hashes, check_size};
+use crate::inspect::{HEAD_BYTES, inspect};
+use crate::{
+    Capacity, Error, ImageStore, ImageWriter, NewVolume, Refusal, Result, Source, StoredImage, Upload, Usage,
+    VolumeBackend,
+};
+
+/// A store and a backend in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Fake {
+    world: Arc<Mutex<World>>,
+}
+
+#[derive(Debug, Default)]
+struct World {
+    images: BTreeMap<ImageId, Arc<Vec<u8>>>,
+    volumes: BTreeMap<VolumeId, Volume>,
+    failures: VecDeque<String>,
+    full: bool,
+}
+
+#[derive(Debug)]
+struct Volume {
+    size_bytes: u64,
+    /// Held as a real clone holds its image.
+    base: Option<Arc<Vec<u8>>>,
+}
+
+/// What the fake says its size is.
+const TOTAL_BYTES: u64 = 10 << 40;
+
+impl Fake {
+    /// An empty world.
+    pub fn new() -> Fake {
+        Fake::default()
+    }
+
+    /// Makes the next operation that changes something fail with this message; repeated calls queue up.
+    pub fn fail_next(&self, message: &str) {
+        self.world().failures.push_back(message.to_owned());
+    }
+
+    /// Fills the disk, or frees it.
+    pub fn set_full(&self, full: bool) {
+        self.world().full = full;
+    }
+
+    /// The bytes a volume was cloned from.
+    pub fn base_of(&self, volume: VolumeId) -> Option<Arc<Vec<u8>>> {
+        self.world().volumes.get(&volume)?.base.clone()
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, doing: &str) -> Result<MutexGuard<'_, World>> {
+        let mut world = self.world();
+        match world.failures.pop_front() {
+            Some(message) => Err(Error::Io { doing: doing.to_owned(), source: io::Error::other(message) }),
+            None => Ok(world),
+        }
+    }
+}
+
+impl World {
+    fn check_room(&self) -> Result<()> {
+        if self.full {
+            return Err(Error::Full { path: PathBuf::from("memory"), free_bytes: 0, reserve_bytes: 0 });
+        }
+        Ok(())
+    }
+}
+
+impl ImageStore for Fake {
+    fn writer(&self, upload: &Upload) -> Result<Box<dyn ImageWriter>> {
+        self.change("begin an upload")?.check_room()?;
+        let (fake, upload) = (self.clone(), upload.clone());
+        Ok(Box::new(FakeWriter { fake, upload, bytes: Vec::new(), hashes: Hashes::default() }))
+    }
+
+    fn reader(&self, image: ImageId, range: Range<u64>) -> Result<Box<dyn Read + Send>> {
+        let bytes = self.world().images.get(&image).cloned().ok_or(Error::NoImage(image))?;
+        let mut cursor = Cursor::new(SharedBytes(bytes));
+        cursor.set_position(range.start);
+        Ok(Box::new(cursor.take(range.end.saturating_sub(range.start))))
+    }
+
+    fn observe_image(&self, image: ImageId) -> Result<Option<u64>> {
+        Ok(self.world().images.get(&image).map(|bytes| bytes.len() as u64))
+    }
+
+    fn observe_images(&self) -> Result<Vec<ImageId>> {
+        Ok(self.world().images.keys().copied().collect())
+    }
+
+    fn remove_image(&self, image: ImageId) -> Result<()> {
+        self.change("remove an image")?.images.remove(&image);
+        Ok(())
+    }
+
+    fn sweep(&self) -> Result<usize> {
+        Ok(0)
+    }
+}
+
+struct SharedBytes(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for SharedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+struct FakeWriter {
+    fake: Fake,
+    upload: Upload,
+    bytes: Vec<u8>,
+    hashes: Hashes,
+}
+
+impl ImageWriter for FakeWriter {
+    fn write(&mut self, chunk: &[u8]) -> Result<()> {
+        self.hashes.update(&self.upload, chunk)?;
+        self.fake.world().check_room()?;
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<StoredImage> {
+        let FakeWriter { fake, upload, bytes, hashes } = *self;
+        let stored = hashes.finish(&upload)?;
+        fake.change("finish an upload")?.images.insert(upload.image, Arc::new(bytes));
+        Ok(stored)
+    }
+}
+
+impl VolumeBackend for Fake {
+    fn ensure_volume(&self, volume: &NewVolume) -> Result<()> {
+        check_size(volume.size_bytes)?;
+        let mut world = self.change("make a volume")?;
+        if world.volumes.contains_key(&volume.id) {
+            return Ok(());
+        }
+        world.check_room()?;
+        let base = match volume.source {
+            Source::Blank => None,
+            Source::Image { id, format } => {
+                let bytes = world.images.get(&id).cloned().ok_or(Error::NoImage(id))?;
+                format.driver().ok_or(Error::Refused(Refusal::NotADisk(format)))?;
+                let head = &bytes[..bytes.len().min(HEAD_BYTES)];
+                let inspection = inspect(format, head, Some(bytes.len() as u64)).map_err(Error::Refused)?;
+                let (needed, asked) = (inspection.virtual_size_bytes, volume.size_bytes);
+                if asked < needed {
+                    return Err(Error::TooSmall { needed, asked });
+                }
+                Some(bytes)
+            }
+        };
+        world.volumes.insert(volume.id, Volume { size_bytes: volume.size_bytes, base });
+        Ok(())
+    }
+
+    fn ensure_size(&self, volume: VolumeId, size_bytes: u64) -> Result<()> {
+        check_size(size_bytes)?;
+        let mut world = self.change("resize a volume")?;
+        let found = world.volumes.get_mut(&volume).ok_or(Error::NoVolume(volume))?;
+        if size_bytes < found.size_bytes {
+            return Err(Error::TooSmall { needed: found.size_bytes, asked: size_bytes });
+        }
+        found.size_bytes = size_bytes;
+        Ok(())
+    }
+
+    fn remove_volume(&self, volume: VolumeId) -> Result<()> {
+        self.change("remove a volume")?.volumes.remove(&volume);
+        Ok(())
+    }
+
+    fn observe_volume(&self, volume: VolumeId) -> Result<Option<Usage>> {
+        let world = self.world();
+        let found = world.volumes.get(&volume);
+        Ok(found.map(|volume| Usage { size_bytes: volume.size_bytes, used_bytes: 0 }))
+    }
+
+    fn observe_volumes(&self) -> Result<Vec<VolumeId>> {
+        Ok(self.world().volumes.keys().copied().collect())
+    }
+
+    fn blockdev(&self, volume: VolumeId) -> Result<Value> {
+        let world = self.world();
+        let found = world.volumes.get(&volume).ok_or(Error::NoVolume(volume))?;
+        Ok(json!({ "driver": "null-co", "size": found.size_bytes, "read-zeroes": true }))
+    }
+
+    fn capacity(&self) -> Result<Capacity> {
+        let world = self.world();
+        let promised: u64 = world.volumes.values().map(|volume| volume.size_bytes).sum();
+        let free_bytes = if world.full { 0 } else { TOTAL_BYTES.saturating_sub(promised) };
+        Ok(Capacity { total_bytes: TOTAL_BYTES, free_bytes })
+    }
+
+    fn sweep(&self) -> Result<usize> {
+        Ok(0)
+    }
+}

@@ -1,0 +1,184 @@
+//! Images as files.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use md5::Md5;
+use nix::fcntl::Flock;
+use sha2::{Digest, Sha512};
+use types::ImageId;
+
+use super::{FileConfig, Place, create_file, lock, remove_tree};
+use crate::error::Doing;
+use crate::inspect::{HEAD_BYTES, inspect};
+use crate::{Error, ImageStore, ImageWriter, Result, StoredImage, Upload};
+
+/// How often an upload looks whether there is still room.
+const ROOM_CHECK_BYTES: u64 = 64 << 20;
+
+/// Keeps each image as one file.
+#[derive(Debug, Clone)]
+pub struct FileImages {
+    place: Place,
+}
+
+impl FileImages {
+    /// Opens the store, and makes its directory if there is none.
+    pub fn open(config: &FileConfig) -> Result<FileImages> {
+        Ok(FileImages { place: Place::open(config, "images")? })
+    }
+
+    /// Where an image is, or would be.
+    pub fn path(&self, image: ImageId) -> PathBuf {
+        self.place.path.join(image.to_string())
+    }
+}
+
+impl ImageStore for FileImages {
+    fn writer(&self, upload: &Upload) -> Result<Box<dyn ImageWriter>> {
+        self.place.check_room()?;
+        let scratch = self.place.scratch_path(&upload.image.to_string());
+        let file = lock(create_file(&scratch)?, &scratch)?;
+        Ok(Box::new(FileWriter {
+            place: self.place.clone(),
+            upload: upload.clone(),
+            target: self.path(upload.image),
+            scratch: Scratch(Some(scratch)),
+            file,
+            hashes: Hashes::default(),
+        }))
+    }
+
+    fn reader(&self, image: ImageId, range: Range<u64>) -> Result<Box<dyn Read + Send>> {
+        let path = self.path(image);
+        let mut file = match File::open(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Error::NoImage(image)),
+            opened => opened.doing(|| format!("open {}", path.display()))?,
+        };
+        file.seek(SeekFrom::Start(range.start)).doing(|| format!("seek in {}", path.display()))?;
+        Ok(Box::new(file.take(range.end.saturating_sub(range.start))))
+    }
+
+    fn observe_image(&self, image: ImageId) -> Result<Option<u64>> {
+        let path = self.path(image);
+        match fs::metadata(&path) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e).doing(|| format!("look at {}", path.display())),
+        }
+    }
+
+    fn observe_images(&self) -> Result<Vec<ImageId>> {
+        self.place.ids()
+    }
+
+    fn remove_image(&self, image: ImageId) -> Result<()> {
+        remove_tree(&self.path(image))?;
+        self.place.sync()
+    }
+
+    fn sweep(&self) -> Result<usize> {
+        self.place.sweep()
+    }
+}
+
+/// What is computed while bytes pass.
+#[derive(Default)]
+pub(crate) struct Hashes {
+    md5: Md5,
+    sha512: Sha512,
+    head: Vec<u8>,
+    length: u64,
+}
+
+impl Hashes {
+    /// Takes the next bytes, and judges the header once it is complete.
+    pub(crate) fn update(&mut self, upload: &Upload, chunk: &[u8]) -> Result<()> {
+        self.length += chunk.len() as u64;
+        if self.length > upload.size_bytes_max {
+            return Err(Error::TooLarge { size_bytes_max: upload.size_bytes_max });
+        }
+        if self.head.len() < HEAD_BYTES {
+            let missing = HEAD_BYTES - self.head.len();
+            self.head.extend_from_slice(&chunk[..chunk.len().min(missing)]);
+            if self.head.len() == HEAD_BYTES {
+                inspect(upload.format, &self.head, None).map_err(Error::Refused)?;
+            }
+        }
+        self.md5.update(chunk);
+        self.sha512.update(chunk);
+        Ok(())
+    }
+
+    /// Judges the whole.
+    pub(crate) fn finish(self, upload: &Upload) -> Result<StoredImage> {
+        let inspection = inspect(upload.format, &self.head, Some(self.length)).map_err(Error::Refused)?;
+        Ok(StoredImage {
+            size_bytes: self.length,
+            virtual_size_bytes: inspection.virtual_size_bytes,
+            md5: hex(&self.md5.finalize()),
+            sha512: hex(&self.sha512.finalize()),
+        })
+    }
+
+    fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let pairs = bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
+    pairs.map(char::from).collect()
+}
+
+/// Removes the file unless it was renamed.
+struct Scratch(Option<PathBuf>);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take()
+            && let Err(e) = remove_tree(&path)
+        {
+            tracing::warn!(path = %path.display(), error = %e, "an unfinished upload stays until the next sweep");
+        }
+    }
+}
+
+struct FileWriter {
+    place: Place,
+    upload: Upload,
+    target: PathBuf,
+    scratch: Scratch,
+    file: Flock<File>,
+    hashes: Hashes,
+}
+
+impl ImageWriter for FileWriter {
+    fn write(&mut self, chunk: &[u8]) -> Result<()> {
+        let before = self.hashes.length() / ROOM_CHECK_BYTES;
+        self.hashes.update(&self.upload, chunk)?;
+        if self.hashes.length() / ROOM_CHECK_BYTES > before {
+            self.place.check_room()?;
+        }
+        let image = self.upload.image;
+        self.file.write_all(chunk).doing(|| format!("write image {image}"))
+    }
+
+    fn finish(self: Box<Self>) -> Result<StoredImage> {
+        let FileWriter { place, upload, target, mut scratch, file, hashes } = *self;
+        let stored = hashes.finish(&upload)?;
+        file.set_permissions(fs::Permissions::from_mode(0o444))
+            .and_then(|()| file.sync_all())
+            .doing(|| format!("sync image {}", upload.image))?;
+        if let Some(path) = &scratch.0 {
+            fs::rename(path, &target).doing(|| format!("rename image {} into place", upload.image))?;
+        }
+        scratch.0 = None;
+        place.sync()?;
+        Ok(stored)
+    }
+}

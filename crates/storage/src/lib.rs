@@ -1,0 +1,161 @@
+//! Image bytes and volumes: the traits, and what implements them.
+//!
+//! | implementation | where | what for |
+//! | --- | --- | --- |
+//! | [`file`] | qcow2 files in one directory | one machine, no daemon |
+//! | [`fake`] | memory | simulation and tests of other crates |
+//!
+//! Invariants:
+//! - An image never changes once it is stored; a volume never writes to the image it was cloned from.
+//! - Removing an image takes nothing from its clones.
+//! - Everything may be repeated: to create what is there and to remove what is not both succeed.
+//! - A crash leaves either the whole thing or a temporary file that [`VolumeBackend::sweep`] and
+//!   [`ImageStore::sweep`] remove.
+//! - Bytes that came from outside are never opened by QEMU before [`inspect`] has seen their header.
+//!
+//! Nothing here knows the database, HTTP or a hypervisor; [`VolumeBackend::blockdev`] is plain JSON.
+
+mod error;
+pub mod fake;
+pub mod file;
+pub mod inspect;
+pub mod iso;
+pub mod qcow2;
+
+use std::io::Read;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use types::{ImageId, VolumeId};
+
+pub use error::{Error, Result};
+pub use inspect::{DiskFormat, Inspection, Refusal};
+
+/// Keeps the bytes of images.
+pub trait ImageStore: Send + Sync {
+    /// Starts an upload. Nothing can be seen of it until [`ImageWriter::finish`].
+    fn writer(&self, upload: &Upload) -> Result<Box<dyn ImageWriter>>;
+
+    /// The bytes in `range`, cut at the image's end.
+    fn reader(&self, image: ImageId, range: Range<u64>) -> Result<Box<dyn Read + Send>>;
+
+    /// How many bytes are stored, or `None` where there is no such image.
+    fn observe_image(&self, image: ImageId) -> Result<Option<u64>>;
+
+    /// Every image that is stored, in the order of ids.
+    fn observe_images(&self) -> Result<Vec<ImageId>>;
+
+    /// Forgets an image. What was cloned from it keeps what it needs.
+    fn remove_image(&self, image: ImageId) -> Result<()>;
+
+    /// Removes what interrupted uploads left, and says how many there were.
+    fn sweep(&self) -> Result<usize>;
+}
+
+/// An upload on its way. Dropped unfinished, it leaves nothing.
+pub trait ImageWriter: Send {
+    /// Takes the next bytes. Fails as soon as they are too many, or as the header is one to refuse.
+    fn write(&mut self, chunk: &[u8]) -> Result<()>;
+
+    /// Makes the image durable and visible, in place of an older one with the same id.
+    fn finish(self: Box<Self>) -> Result<StoredImage>;
+}
+
+/// What is uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// The image it is for.
+    pub image: ImageId,
+    /// What the uploader says it is; other bytes are refused.
+    pub format: DiskFormat,
+    /// How many bytes are taken at most.
+    pub size_bytes_max: u64,
+}
+
+/// An image that was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredImage {
+    /// How many bytes there are.
+    pub size_bytes: u64,
+    /// How large the disk in it is.
+    pub virtual_size_bytes: u64,
+    /// MD5 of the bytes, in hexadecimal digits: OpenStack's `checksum`.
+    pub md5: String,
+    /// SHA-512 of the bytes, in hexadecimal digits: OpenStack's `os_hash_value`.
+    pub sha512: String,
+}
+
+/// Keeps volumes.
+pub trait VolumeBackend: Send + Sync {
+    /// Makes a volume where there is none with this id; one that is there is left as it is.
+    fn ensure_volume(&self, volume: &NewVolume) -> Result<()>;
+
+    /// Makes a volume that no VM uses at least this large. (A running VM resizes its disks itself.)
+    fn ensure_size(&self, volume: VolumeId, size_bytes: u64) -> Result<()>;
+
+    /// Removes a volume and its content.
+    fn remove_volume(&self, volume: VolumeId) -> Result<()>;
+
+    /// Size and use of a volume, or `None` where there is none.
+    fn observe_volume(&self, volume: VolumeId) -> Result<Option<Usage>>;
+
+    /// Every volume there is, in the order of ids.
+    fn observe_volumes(&self) -> Result<Vec<VolumeId>>;
+
+    /// The tree of block nodes by which QEMU opens the volume, without node names. What lies below the
+    /// volume's own file is read-only in a way that no block job can get around.
+    fn blockdev(&self, volume: VolumeId) -> Result<serde_json::Value>;
+
+    /// How much room there is.
+    fn capacity(&self) -> Result<Capacity>;
+
+    /// Removes what interrupted work left, and says how many there were.
+    fn sweep(&self) -> Result<usize>;
+}
+
+/// A volume to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewVolume {
+    /// Its id.
+    pub id: VolumeId,
+    /// How large a disk it is.
+    pub size_bytes: u64,
+    /// What it holds at first.
+    pub source: Source,
+}
+
+/// What a new volume holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Zeros.
+    Blank,
+    /// A copy-on-write clone of an image.
+    Image {
+        /// The image.
+        id: ImageId,
+        /// Its format; bytes that are another are refused.
+        format: DiskFormat,
+    },
+}
+
+/// Size and use of a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// How large a disk it is.
+    pub size_bytes: u64,
+    /// How much it takes in the backend, without the image that it shares.
+    pub used_bytes: u64,
+}
+
+/// How much room a backend has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// All of it.
+    pub total_bytes: u64,
+    /// What may still be used; the reserve is subtracted.
+    pub free_bytes: u64,
+}
+
+/// A GiB in bytes.
+pub const GIB: u64 = 1 << 30;

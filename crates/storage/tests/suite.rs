@@ -1,0 +1,186 @@
+//! What every image store and volume backend must do.
+
+use std::io::Read;
+
+use storage::{DiskFormat, Error, NewVolume, Refusal, Source, Upload};
+use types::{ImageId, VolumeId};
+
+use crate::{World, qcow2_bytes, upload};
+
+/// Expands the suite for one implementation.
+#[macro_export]
+macro_rules! storage_suite {
+    ($name:ident, $world:expr) => {
+        mod $name {
+            $crate::storage_suite!(@ $world;
+                an_upload_comes_back_with_its_hashes
+                an_unfinished_upload_leaves_nothing
+                bad_uploads_are_refused
+                an_image_may_be_uploaded_again
+                volumes_are_made_once
+                volumes_only_grow
+                clones_outlive_their_image
+                clones_are_checked
+                blockdev_is_a_tree_of_nodes
+                removing_twice_is_fine
+                capacity_is_sane
+            );
+        }
+    };
+    (@ $world:expr; $($case:ident)*) => {$(
+        #[test]
+        fn $case() {
+            $crate::suite::$case(&$world);
+        }
+    )*};
+}
+
+const MIB: u64 = 1 << 20;
+
+fn blank(size_bytes: u64) -> NewVolume {
+    NewVolume { id: VolumeId(runtime::new_uuid()), size_bytes, source: Source::Blank }
+}
+
+fn clone_of(id: ImageId, format: DiskFormat, size_bytes: u64) -> NewVolume {
+    NewVolume { source: Source::Image { id, format }, ..blank(size_bytes) }
+}
+
+pub fn an_upload_comes_back_with_its_hashes(world: &World) {
+    let (image, stored) = upload(&*world.images, DiskFormat::Raw, &b"abc".repeat(50_000)).unwrap();
+    assert_eq!((stored.size_bytes, stored.virtual_size_bytes), (150_000, 150_000));
+    assert_eq!(stored.md5, "4049ac4effa0328b5a207fd36587ec5e");
+    assert_eq!(stored.sha512.len(), 128);
+    assert!(stored.sha512.starts_with("246e97b62e5f98f42fbd193cf7ebea87f009995107b29553696f41a32a5248ec"));
+    assert_eq!(world.images.observe_image(image).unwrap(), Some(150_000));
+    assert_eq!(world.images.observe_images().unwrap(), [image]);
+
+    let read = |range| {
+        let mut bytes = Vec::new();
+        world.images.reader(image, range).unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    assert_eq!(read(0..u64::MAX), b"abc".repeat(50_000));
+    assert_eq!(read(1..5), b"bcab");
+    assert_eq!(read(149_999..200_000), b"c");
+    assert_eq!(read(5..1), b"");
+}
+
+pub fn an_unfinished_upload_leaves_nothing(world: &World) {
+    let image = ImageId(runtime::new_uuid());
+    let mut writer =
+        world.images.writer(&Upload { image, format: DiskFormat::Raw, size_bytes_max: MIB }).unwrap();
+    writer.write(b"half").unwrap();
+    assert_eq!(world.images.observe_images().unwrap(), []);
+    drop(writer);
+    assert_eq!(world.images.observe_image(image).unwrap(), None);
+    assert_eq!(world.images.sweep().unwrap(), 0);
+    assert!(matches!(world.images.reader(image, 0..1).err(), Some(Error::NoImage(id)) if id == image));
+}
+
+pub fn bad_uploads_are_refused(world: &World) {
+    let qcow2 = qcow2_bytes(MIB);
+    let refused = upload(&*world.images, DiskFormat::Raw, &qcow2).unwrap_err();
+    assert!(matches!(refused, Error::Refused(Refusal::Mismatch { .. })), "{refused}");
+    let refused = upload(&*world.images, DiskFormat::Qcow2, &qcow2[..1000]).unwrap_err();
+    assert!(matches!(refused, Error::Refused(Refusal::Truncated)), "{refused}");
+    let refused = upload(&*world.images, DiskFormat::Raw, &vec![0; MIB as usize + 1]).unwrap_err();
+    assert!(matches!(refused, Error::TooLarge { size_bytes_max: MIB }), "{refused}");
+    assert_eq!(world.images.observe_images().unwrap(), []);
+}
+
+pub fn an_image_may_be_uploaded_again(world: &World) {
+    let image = ImageId(runtime::new_uuid());
+    for content in [&b"first"[..], b"second"] {
+        let mut writer =
+            world.images.writer(&Upload { image, format: DiskFormat::Raw, size_bytes_max: MIB }).unwrap();
+        writer.write(content).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(world.images.observe_image(image).unwrap(), Some(content.len() as u64));
+    }
+}
+
+pub fn volumes_are_made_once(world: &World) {
+    let volume = blank(MIB);
+    for _ in 0..2 {
+        world.volumes.ensure_volume(&volume).unwrap();
+        let usage = world.volumes.observe_volume(volume.id).unwrap().unwrap();
+        assert_eq!(usage.size_bytes, MIB);
+        assert_eq!(world.volumes.observe_volumes().unwrap(), [volume.id]);
+    }
+    for size_bytes in [0, 513, u64::MAX] {
+        let refused = world.volumes.ensure_volume(&blank(size_bytes)).unwrap_err();
+        assert!(matches!(refused, Error::BadSize(_)), "{refused}");
+    }
+}
+
+pub fn volumes_only_grow(world: &World) {
+    let volume = blank(MIB);
+    let unknown = world.volumes.ensure_size(volume.id, MIB).unwrap_err();
+    assert!(matches!(unknown, Error::NoVolume(id) if id == volume.id), "{unknown}");
+    world.volumes.ensure_volume(&volume).unwrap();
+    world.volumes.ensure_size(volume.id, MIB).unwrap();
+    if crate::tool("volumes_only_grow", "qemu-img", &["--version"]).is_some() {
+        for _ in 0..2 {
+            world.volumes.ensure_size(volume.id, 3 << 40).unwrap();
+            assert_eq!(world.volumes.observe_volume(volume.id).unwrap().unwrap().size_bytes, 3 << 40);
+        }
+    }
+    let refused = world.volumes.ensure_size(volume.id, MIB / 2).unwrap_err();
+    assert!(matches!(refused, Error::TooSmall { .. }), "{refused}");
+}
+
+pub fn clones_outlive_their_image(world: &World) {
+    let (image, _) = upload(&*world.images, DiskFormat::Qcow2, &qcow2_bytes(MIB)).unwrap();
+    let (first, second) = (clone_of(image, DiskFormat::Qcow2, MIB), clone_of(image, DiskFormat::Qcow2, MIB));
+    world.volumes.ensure_volume(&first).unwrap();
+    world.images.remove_image(image).unwrap();
+    assert_eq!(world.images.observe_images().unwrap(), []);
+    assert!(world.volumes.blockdev(first.id).is_ok());
+    world.volumes.ensure_volume(&first).unwrap();
+    let gone = world.volumes.ensure_volume(&second).unwrap_err();
+    assert!(matches!(gone, Error::NoImage(id) if id == image), "{gone}");
+    assert_eq!(world.volumes.observe_volumes().unwrap(), [first.id]);
+}
+
+pub fn clones_are_checked(world: &World) {
+    let (image, _) = upload(&*world.images, DiskFormat::Qcow2, &qcow2_bytes(4 * MIB)).unwrap();
+    let check = |format, size_bytes, expected: fn(&Error) -> bool| {
+        let refused = world.volumes.ensure_volume(&clone_of(image, format, size_bytes)).unwrap_err();
+        assert!(expected(&refused), "{refused}");
+    };
+    check(
+        DiskFormat::Qcow2,
+        MIB,
+        |e| matches!(e, Error::TooSmall { needed, asked: MIB } if *needed == 4 * MIB),
+    );
+    check(DiskFormat::Raw, 8 * MIB, |e| matches!(e, Error::Refused(Refusal::Mismatch { .. })));
+    check(DiskFormat::Vdi, 8 * MIB, |e| matches!(e, Error::Refused(_)));
+    assert_eq!(world.volumes.observe_volumes().unwrap(), []);
+}
+
+pub fn blockdev_is_a_tree_of_nodes(world: &World) {
+    let volume = blank(MIB);
+    assert!(matches!(world.volumes.blockdev(volume.id), Err(Error::NoVolume(id)) if id == volume.id));
+    world.volumes.ensure_volume(&volume).unwrap();
+    let node = world.volumes.blockdev(volume.id).unwrap();
+    assert!(node["driver"].is_string(), "{node}");
+    assert!(node.get("node-name").is_none(), "names are the hypervisor's: {node}");
+}
+
+pub fn removing_twice_is_fine(world: &World) {
+    let volume = blank(MIB);
+    let (image, _) = upload(&*world.images, DiskFormat::Raw, b"x").unwrap();
+    world.volumes.ensure_volume(&volume).unwrap();
+    for _ in 0..2 {
+        world.volumes.remove_volume(volume.id).unwrap();
+        world.images.remove_image(image).unwrap();
+        assert_eq!(world.volumes.observe_volume(volume.id).unwrap(), None);
+        assert_eq!(world.images.observe_image(image).unwrap(), None);
+    }
+    assert_eq!(world.volumes.sweep().unwrap(), 0);
+}
+
+pub fn capacity_is_sane(world: &World) {
+    let capacity = world.volumes.capacity().unwrap();
+    assert!(0 < capacity.free_bytes && capacity.free_bytes <= capacity.total_bytes, "{capacity:?}");
+}
