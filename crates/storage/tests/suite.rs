@@ -62,7 +62,7 @@ pub fn an_upload_comes_back_with_its_hashes(world: &World) {
     assert_eq!(read(0..u64::MAX), b"abc".repeat(50_000));
     assert_eq!(read(1..5), b"bcab");
     assert_eq!(read(149_999..200_000), b"c");
-    assert_eq!(read(5..1), b"");
+    assert_eq!(read(200_000..300_000), b"");
 }
 
 pub fn an_unfinished_upload_leaves_nothing(world: &World) {
