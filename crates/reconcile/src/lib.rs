@@ -1,0 +1,213 @@
+//! The runner of reconcilers: it leases due keys, steps them, and backs off when a step fails.
+//!
+//! A reconciler looks at a key's state and moves it one step towards what is wanted, in one transaction; it never
+//! learns why it was woken. A step would still be right if it ran twice, an hour late or on another replica. Kicks
+//! make a key due at once; a sweep passes over every row now and then and should find nothing to do.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use store::work::{Finish, Lease};
+use store::{Error, Store, Tx, work};
+use types::Timestamp;
+
+/// How many keys one pass leases.
+const BATCH: u32 = 16;
+/// The longest sleep between two looks at the work table, for due times set by other replicas.
+const NAP_MAX: Duration = Duration::from_secs(5);
+/// The first and the longest pause after failed steps; it doubles in between.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(60));
+
+/// What a step leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing to do until the next kick.
+    Done,
+    /// Look again after this long, or at the next kick.
+    Again(Duration),
+}
+
+/// Why a step failed, in words for the log. The store's own errors are kept apart, for lost races are run again.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StepError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl store::TxError for StepError {
+    fn store_error(&self) -> Option<&Error> {
+        match self {
+            StepError::Store(error) => Some(error),
+            StepError::Failed(_) => None,
+        }
+    }
+}
+
+/// Moves keys of one kind towards what is wanted.
+pub trait Reconciler: Send + Sync {
+    /// The kind of key, by its path: `network::port`.
+    fn kind(&self) -> &'static str;
+    /// One step for one key.
+    fn step(&self, tx: &mut Tx<'_>, id: &str) -> Result<Next, StepError>;
+    /// Keys that are not as wanted although nobody kicked them.
+    fn sweep(&self, tx: &mut Tx<'_>) -> Result<Vec<String>, StepError>;
+}
+
+/// All reconcilers over one store.
+#[derive(Clone)]
+pub struct Runner {
+    store: Store,
+    reconcilers: Arc<BTreeMap<&'static str, Arc<dyn Reconciler>>>,
+    bell: Arc<Bell>,
+}
+
+/// Wakes the runner's threads.
+#[derive(Default)]
+struct Bell {
+    state: Mutex<Ring>,
+    rung: Condvar,
+}
+
+#[derive(Default)]
+struct Ring {
+    pending: bool,
+    closed: bool,
+}
+
+impl Runner {
+    /// A runner of these reconcilers, woken by the store's commits.
+    pub fn new(store: Store, reconcilers: Vec<Arc<dyn Reconciler>>) -> Runner {
+        let bell = Arc::new(Bell::default());
+        let ringing = bell.clone();
+        store.listen(move |signals| {
+            if signals.iter().any(|signal| signal == work::SIGNAL) {
+                ringing.state.lock().unwrap_or_else(PoisonError::into_inner).pending = true;
+                ringing.rung.notify_one();
+            }
+        });
+        let reconcilers = reconcilers.into_iter().map(|r| (r.kind(), r)).collect();
+        Runner { store, reconcilers: Arc::new(reconcilers), bell }
+    }
+
+    /// Steps due keys on this thread until [`Runner::close`].
+    pub fn run(&self) {
+        loop {
+            let nap = match self.pass() {
+                Ok(0) => self.until_next_due(),
+                Ok(_) => Duration::ZERO,
+                Err(error) => {
+                    tracing::error!("cannot look for work: {error}");
+                    NAP_MAX
+                }
+            };
+            if !self.wait(nap) {
+                return;
+            }
+        }
+    }
+
+    /// Makes [`Runner::run`] return after the step it is in.
+    pub fn close(&self) {
+        self.bell.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.bell.rung.notify_all();
+    }
+
+    /// Leases what is due and steps it; tells how many keys that were. A simulation calls this by itself.
+    pub fn pass(&self) -> Result<usize, Error> {
+        let idle = self
+            .store
+            .read_blocking(|tx| Ok::<_, Error>(work::next_due(tx)?.is_none_or(|due| due > tx.now())))?;
+        if idle {
+            return Ok(0);
+        }
+        let leases = self.store.write_blocking(|tx| work::lease(tx, BATCH))?;
+        for lease in &leases {
+            self.step(lease)?;
+        }
+        Ok(leases.len())
+    }
+
+    /// When the next key falls due, for a simulation's clock.
+    pub fn next_due(&self) -> Result<Option<Timestamp>, Error> {
+        self.store.read_blocking(work::next_due)
+    }
+
+    /// Kicks every key that some reconciler finds not as wanted; tells which. After a start, that is what an earlier
+    /// version or a lost database could not finish; later on it should find nothing.
+    pub fn sweep(&self) -> Result<Vec<(String, String)>, Error> {
+        let mut found = Vec::new();
+        for (kind, reconciler) in self.reconcilers.iter() {
+            let (kind, reconciler) = (*kind, reconciler.clone());
+            let swept = self.store.write_blocking(move |tx| {
+                let pending: Vec<(String, String)> =
+                    work::pending(tx)?.into_iter().map(|(k, id, _)| (k, id)).collect();
+                let mut missed = reconciler.sweep(tx)?;
+                missed.retain(|id| !pending.contains(&(kind.to_owned(), id.clone())));
+                missed.iter().try_for_each(|id| tx.kick(kind, id))?;
+                Ok::<_, StepError>(missed)
+            });
+            match swept {
+                Ok(missed) => found.extend(missed.into_iter().map(|id| (kind.to_owned(), id))),
+                Err(error) => tracing::error!("cannot sweep {kind}: {error}"),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Steps one leased key. Step and end of the lease are one transaction, so a crash repeats both or neither.
+    fn step(&self, lease: &Lease) -> Result<(), Error> {
+        let Some(reconciler) = self.reconcilers.get(lease.kind.as_str()).cloned() else {
+            tracing::error!("no reconciler for {} {}", lease.kind, lease.id);
+            return self.put_off(lease);
+        };
+        let held = lease.clone();
+        let stepped = self.store.write_blocking(move |tx| {
+            let finish = match reconciler.step(tx, &held.id)? {
+                Next::Done => Finish::Done,
+                Next::Again(after) => Finish::Again(after),
+            };
+            Ok::<_, StepError>(work::finish(tx, &held, finish)?)
+        });
+        match stepped {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                tracing::warn!(attempts = lease.attempts + 1, "{} {}: {error}", lease.kind, lease.id);
+                self.put_off(lease)
+            }
+        }
+    }
+
+    fn put_off(&self, lease: &Lease) -> Result<(), Error> {
+        let pause = backoff(lease.attempts);
+        let lease = lease.clone();
+        self.store.write_blocking(move |tx| work::finish(tx, &lease, Finish::Failed(pause)))
+    }
+
+    fn until_next_due(&self) -> Duration {
+        match self.next_due() {
+            Ok(Some(due)) => due.since(runtime::now()).min(NAP_MAX),
+            Ok(None) | Err(_) => NAP_MAX,
+        }
+    }
+
+    /// Waits for a kick or for `nap`; false once the runner is closed.
+    fn wait(&self, nap: Duration) -> bool {
+        let state = self.bell.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |ring: &mut Ring| !ring.pending && !ring.closed;
+        let woken =
+            self.bell.rung.wait_timeout_while(state, nap, idle).unwrap_or_else(PoisonError::into_inner);
+        let mut state = woken.0;
+        state.pending = false;
+        !state.closed
+    }
+}
+
+fn backoff(attempts: u32) -> Duration {
+    let (first, longest) = BACKOFF;
+    first.saturating_mul(1 << attempts.min(16)).min(longest)
+}

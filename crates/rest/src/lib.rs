@@ -1,0 +1,28 @@
+//! HTTP for all services: routing, JSON in and out, microversions, paging, request ids and fault bodies.
+//!
+//! A service gives a [`Service`]: its prefix, its microversions, its style of faults and its [`Routes`]. A handler is a
+//! plain function `fn(&Request, &mut Tx) -> Result<Reply, E>`; the wrapper here checks the token, opens the
+//! transaction, commits it when the handler returns `Ok`, and turns an error into the body that the service's clients
+//! parse. No other crate but `*/api.rs` files sees a status code.
+
+mod fault;
+mod fields;
+mod microversion;
+mod page;
+mod reply;
+mod request;
+mod routes;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use axum::body::Body;
+pub use fault::{Fault, FaultStyle};
+pub use fields::{Fields, InvalidBody};
+pub use http::{HeaderMap, Method};
+pub use microversion::{Microversion, Microversions};
+pub use page::{Page, sort_of};
+pub use reply::{BodyStream, Reply, ReplyBody};
+pub use request::Request;
+pub use routes::{Routes, Service};
+pub use server::{Authenticate, Cloud, Rejected, router};

@@ -1,0 +1,79 @@
+//! The seam between transactions and the three databases.
+
+use crate::{Error, Signal, Tx, Value};
+
+/// One connection inside a transaction, in one database's dialect. Placeholders are `?` for all of them.
+pub(crate) trait Connection {
+    /// Runs a statement and tells how many rows it changed.
+    fn execute(&mut self, sql: &str, args: &[Value]) -> Result<u64, Error>;
+    /// Runs a query.
+    fn rows(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Vec<Value>>, Error>;
+    /// Runs several statements without arguments, as migrations need; `DOCUMENT` is the type of a `doc` column.
+    fn script(&mut self, sql: &str) -> Result<(), Error>;
+    /// What follows `SELECT` when rows are to be leased without waiting for other replicas.
+    fn skip_locked(&self) -> &'static str;
+}
+
+/// A transaction on its way to the database and its answer on the way back.
+pub(crate) trait Job: Send {
+    /// Runs the function once. The database begins and ends the transaction around it.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Outcome;
+    /// Gives the answer out, after the commit or instead of it.
+    fn finish(self: Box<Self>, committed: Result<(), Error>);
+}
+
+/// What the function wants done with its transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Keep what was written.
+    Commit,
+    /// Throw it away and answer.
+    Rollback,
+    /// Throw it away and run the function again: it lost a race.
+    Again,
+}
+
+/// Whether a job may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Reads one snapshot.
+    Read,
+    /// Reads and writes.
+    Write,
+}
+
+/// A job that lost this many races in a row is answered with its error.
+pub(crate) const RACES_MAX: u32 = 8;
+
+/// A database: takes jobs and finishes each of them exactly once.
+pub(crate) trait Database: Send + Sync {
+    /// Runs the job here or elsewhere; `on_commit` is called with its signals before it is finished.
+    fn submit(&self, mode: Mode, job: Box<dyn Job>, on_commit: OnCommit);
+}
+
+/// Called with what a committed transaction signalled.
+pub(crate) type OnCommit = std::sync::Arc<dyn Fn(&[Signal]) + Send + Sync>;
+
+/// Runs a job on an open transaction, again after each lost race; `begin` and `undo` frame each try.
+pub(crate) fn run_job(
+    job: &mut dyn Job,
+    conn: &mut dyn Connection,
+    mut begin: impl FnMut(&mut dyn Connection) -> Result<(), Error>,
+    mut undo: impl FnMut(&mut dyn Connection) -> Result<(), Error>,
+) -> Result<(Outcome, Vec<Signal>), Error> {
+    let mut races = 0;
+    loop {
+        begin(conn)?;
+        let mut tx = Tx::new(conn);
+        let outcome = job.run(&mut tx);
+        let signals = tx.into_signals();
+        if outcome == Outcome::Commit {
+            return Ok((outcome, signals));
+        }
+        undo(conn)?;
+        races += 1;
+        if outcome == Outcome::Rollback || races == RACES_MAX {
+            return Ok((Outcome::Rollback, Vec::new()));
+        }
+    }
+}

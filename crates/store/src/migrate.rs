@@ -1,0 +1,61 @@
+//! Schema changes: append-only scripts per service, each run once and remembered with its checksum.
+
+use crate::{Error, Store, Tx, Value};
+
+/// One schema change of one service. The script is portable SQL; `DOCUMENT` stands for the type of a `doc` column.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// The service, which numbers its own migrations.
+    pub service: &'static str,
+    /// From 1, without gaps.
+    pub version: u32,
+    /// The statements, each ended by `;`.
+    pub sql: &'static str,
+}
+
+const OWN: &[Migration] =
+    &[Migration { service: "store", version: 1, sql: include_str!("../migrations/0001_work.sql") }];
+
+const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (service VARCHAR(32) NOT NULL, \
+     version BIGINT NOT NULL, checksum VARCHAR(16) NOT NULL, applied_at BIGINT NOT NULL, \
+     PRIMARY KEY (service, version));";
+
+impl Store {
+    /// Brings the schema up to date. A migration that ran before and reads otherwise now is an error.
+    pub fn migrate(&self, migrations: &[&[Migration]]) -> Result<(), Error> {
+        let all: Vec<Migration> = OWN.iter().chain(migrations.iter().copied().flatten()).copied().collect();
+        self.write_blocking(move |tx: &mut Tx<'_>| {
+            tx.script(LEDGER)?;
+            all.iter().try_for_each(|migration| apply(tx, migration))
+        })
+    }
+}
+
+fn apply(tx: &mut Tx<'_>, migration: &Migration) -> Result<(), Error> {
+    let Migration { service, version, sql } = *migration;
+    let known = tx.rows(
+        "SELECT checksum FROM schema_migrations WHERE service = ? AND version = ?",
+        &[service.into(), version.into()],
+    )?;
+    let checksum = format!("{:016x}", fnv1a(sql.as_bytes()));
+    if let Some(row) = known.first() {
+        return match row.first().and_then(Value::text) {
+            Some(before) if before == checksum => Ok(()),
+            _ => Err(Error::Internal(format!("migration {version} of {service} was changed after it ran"))),
+        };
+    }
+    tx.script(sql).map_err(|e| Error::Internal(format!("migration {version} of {service} failed: {e}")))?;
+    let row = [service.into(), version.into(), checksum.into(), tx.now().into()];
+    tx.execute(
+        "INSERT INTO schema_migrations (service, version, checksum, applied_at) VALUES (?, ?, ?, ?)",
+        &row,
+    )?;
+    Ok(())
+}
+
+/// FNV-1a: enough to notice an edit, and no dependency.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,274 @@
+//! SQLite: one writer thread that shares a commit among the requests that wait, and readers on snapshots.
+//!
+//! A commit is an fsync, which takes longer than a request. So requests run as savepoints in one transaction, which
+//! is closed at 64 of them, after 2 ms or when nobody waits; then their answers go out together. There is one writer
+//! by construction, so "database is locked" cannot happen between ourselves.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{ErrorCode, params_from_iter};
+
+use crate::database::{Connection, Database, Job, Mode, OnCommit, Outcome, run_job};
+use crate::{Error, Signal, Value};
+
+const GROUP_MAX: usize = 64;
+const GROUP_TIME_MAX: Duration = Duration::from_millis(2);
+/// Idle readers kept open; more are opened under load and closed again.
+const READERS_KEPT: usize = 8;
+
+/// A database file.
+pub(crate) struct Pool {
+    path: PathBuf,
+    jobs: Sender<(Box<dyn Job>, OnCommit)>,
+    readers: Mutex<Vec<rusqlite::Connection>>,
+}
+
+impl Pool {
+    /// Opens the file and starts the writer.
+    pub(crate) fn open(path: &Path) -> Result<Pool, Error> {
+        let writer = connect(path)?;
+        let (jobs, queue) = channel();
+        let body = move || write_loop(writer, &queue);
+        runtime::spawn_thread("db-writer", body).map_err(|e| Error::Unavailable(e.to_string()))?;
+        Ok(Pool { path: path.to_owned(), jobs, readers: Mutex::default() })
+    }
+
+    fn read(&self, job: &mut dyn Job) -> Result<(), Error> {
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut conn = match idle {
+            Some(conn) => conn,
+            None => reader(&self.path)?,
+        };
+        let (outcome, _) = run_job(job, &mut conn, |c| c.script("BEGIN"), |c| c.script("ROLLBACK"))?;
+        if outcome == Outcome::Commit {
+            conn.script("ROLLBACK")?;
+        }
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < READERS_KEPT {
+            readers.push(conn);
+        }
+        Ok(())
+    }
+}
+
+impl Database for Pool {
+    fn submit(&self, mode: Mode, mut job: Box<dyn Job>, on_commit: OnCommit) {
+        match mode {
+            Mode::Read => {
+                let result = self.read(job.as_mut());
+                job.finish(result);
+            }
+            Mode::Write => {
+                if let Err(lost) = self.jobs.send((job, on_commit)) {
+                    lost.0.0.finish(Err(Error::Unavailable("the writer has ended".to_owned())));
+                }
+            }
+        }
+    }
+}
+
+fn connect(path: &Path) -> Result<rusqlite::Connection, Error> {
+    let open = || -> rusqlite::Result<rusqlite::Connection> {
+        let conn = rusqlite::Connection::open(path)?;
+        conn.busy_timeout(Duration::from_secs(10))?;
+        conn.set_prepared_statement_cache_capacity(256);
+        conn.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+             PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;",
+        )?;
+        Ok(conn)
+    };
+    open().map_err(|e| Error::Unavailable(format!("cannot open {}: {e}", path.display())))
+}
+
+/// A connection that refuses to write.
+fn reader(path: &Path) -> Result<rusqlite::Connection, Error> {
+    let mut conn = connect(path)?;
+    conn.script("PRAGMA query_only = ON")?;
+    Ok(conn)
+}
+
+fn write_loop(mut conn: rusqlite::Connection, queue: &Receiver<(Box<dyn Job>, OnCommit)>) {
+    while let Ok(first) = queue.recv() {
+        let began = runtime::monotonic();
+        let mut group = Group::default();
+        let mut next = Some(first);
+        if let Err(error) = conn.script("BEGIN IMMEDIATE") {
+            next.take().into_iter().for_each(|(job, _)| job.finish(Err(error.clone())));
+            continue;
+        }
+        while let Some((job, on_commit)) = next.take() {
+            group.run(&mut conn, job, on_commit);
+            // A statement that hits a full disk may take the whole transaction down with it.
+            if conn.is_autocommit() || group.len() >= GROUP_MAX || began.elapsed() >= GROUP_TIME_MAX {
+                break;
+            }
+            next = queue.try_recv().ok();
+        }
+        let committed = commit(&mut conn);
+        group.finish(&committed);
+    }
+}
+
+fn commit(conn: &mut rusqlite::Connection) -> Result<(), Error> {
+    if conn.is_autocommit() {
+        return Err(Error::Unavailable("the disk is full or failing; the transaction was undone".to_owned()));
+    }
+    conn.script("COMMIT").inspect_err(|error| {
+        tracing::error!("cannot commit: {error}");
+        let _ = conn.script("ROLLBACK");
+    })
+}
+
+/// Jobs that share one commit.
+#[derive(Default)]
+struct Group {
+    done: Vec<(Box<dyn Job>, OnCommit, Vec<Signal>)>,
+}
+
+impl Group {
+    fn len(&self) -> usize {
+        self.done.len()
+    }
+
+    /// Runs a job in a savepoint. A refused one is answered at once, for nothing of it is kept.
+    fn run(&mut self, conn: &mut rusqlite::Connection, mut job: Box<dyn Job>, on_commit: OnCommit) {
+        let ran = run_job(
+            job.as_mut(),
+            conn,
+            |c| c.script("SAVEPOINT job"),
+            |c| c.script("ROLLBACK TO job; RELEASE job"),
+        );
+        match ran {
+            Ok((Outcome::Commit, signals)) => match conn.script("RELEASE job") {
+                Ok(()) => self.done.push((job, on_commit, signals)),
+                Err(error) => job.finish(Err(error)),
+            },
+            Ok(_) => job.finish(Ok(())),
+            Err(error) => job.finish(Err(error)),
+        }
+    }
+
+    fn finish(self, committed: &Result<(), Error>) {
+        for (job, on_commit, signals) in self.done {
+            if committed.is_ok() {
+                on_commit(&signals);
+            }
+            job.finish(committed.clone());
+        }
+    }
+}
+
+/// A database in memory on the calling thread.
+pub(crate) struct Inline(Mutex<rusqlite::Connection>);
+
+impl Inline {
+    pub(crate) fn open() -> Result<Inline, Error> {
+        let conn = rusqlite::Connection::open_in_memory().map_err(|e| Error::Unavailable(e.to_string()))?;
+        conn.set_prepared_statement_cache_capacity(256);
+        Ok(Inline(Mutex::new(conn)))
+    }
+
+    fn run(&self, job: &mut dyn Job) -> Result<(Outcome, Vec<Signal>), Error> {
+        let mut conn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (outcome, signals) =
+            run_job(job, &mut *conn, |c| c.script("BEGIN IMMEDIATE"), |c| c.script("ROLLBACK"))?;
+        if outcome == Outcome::Commit {
+            conn.script("COMMIT")?;
+        }
+        Ok((outcome, signals))
+    }
+}
+
+impl Database for Inline {
+    fn submit(&self, _mode: Mode, mut job: Box<dyn Job>, on_commit: OnCommit) {
+        match self.run(job.as_mut()) {
+            Ok((_, signals)) => {
+                on_commit(&signals);
+                job.finish(Ok(()));
+            }
+            Err(error) => job.finish(Err(error)),
+        }
+    }
+}
+
+impl Connection for rusqlite::Connection {
+    fn execute(&mut self, sql: &str, args: &[Value]) -> Result<u64, Error> {
+        let run = || -> rusqlite::Result<usize> {
+            self.prepare_cached(sql)?.execute(params_from_iter(args.iter().map(Bound)))
+        };
+        run().map(|n| n as u64).map_err(|e| error(e, sql))
+    }
+
+    fn rows(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Vec<Value>>, Error> {
+        let run = || -> rusqlite::Result<Vec<Vec<Value>>> {
+            let mut statement = self.prepare_cached(sql)?;
+            let width = statement.column_count();
+            let mut rows = statement.query(params_from_iter(args.iter().map(Bound)))?;
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                all.push((0..width).map(|n| row.get_ref(n).map(value)).collect::<Result<_, _>>()?);
+            }
+            Ok(all)
+        };
+        run().map_err(|e| error(e, sql))
+    }
+
+    fn script(&mut self, sql: &str) -> Result<(), Error> {
+        // `execute_batch` would parse the frequent short ones anew each time.
+        if !sql.contains(';') {
+            return Connection::execute(self, sql, &[]).map(|_| ());
+        }
+        self.execute_batch(&sql.replace(" DOCUMENT", " TEXT")).map_err(|e| error(e, sql))
+    }
+
+    fn skip_locked(&self) -> &'static str {
+        ""
+    }
+}
+
+/// A value on its way into a statement.
+struct Bound<'v>(&'v Value);
+
+impl rusqlite::ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        Ok(rusqlite::types::ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Int(n) => ValueRef::Integer(*n),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+fn value(raw: ValueRef<'_>) -> Value {
+    match raw {
+        ValueRef::Integer(n) => Value::Int(n),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        // Our schemas have no such columns; a sum of integers may come as a real.
+        ValueRef::Real(n) => Value::Int(n as i64),
+        ValueRef::Null | ValueRef::Blob(_) => Value::Null,
+    }
+}
+
+fn error(error: rusqlite::Error, sql: &str) -> Error {
+    let text = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => match text.split_once("UNIQUE constraint failed: ") {
+            Some((_, columns)) => Error::Duplicate(columns.to_owned()),
+            None => Error::Internal(format!("{text} in: {sql}")),
+        },
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked,
+        ) => Error::Unavailable(text),
+        _ => Error::Internal(format!("{text} in: {sql}")),
+    }
+}

@@ -1,0 +1,147 @@
+//! The handle that services and the wiring hold: run this function in a transaction and give me its answer.
+
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+
+use tokio::sync::oneshot;
+
+use crate::database::{Database, Job, Mode, OnCommit, Outcome};
+use crate::sqlite::{Inline, Pool};
+use crate::{Error, Signal, Tx, TxError};
+
+/// Where the data is.
+#[derive(Debug, Clone)]
+pub enum Config {
+    /// SQLite in this file, made if it is not there.
+    File(PathBuf),
+    /// SQLite in memory, run inline on the calling thread: for simulations and tests.
+    Memory,
+}
+
+type Listener = Box<dyn Fn(&[Signal]) + Send + Sync>;
+
+/// A database with the tables of all services. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    database: Arc<dyn Database>,
+    listeners: Arc<RwLock<Vec<Listener>>>,
+    on_commit: OnCommit,
+}
+
+impl Store {
+    /// Opens the database; the schema is brought up to date by [`Store::migrate`].
+    pub fn open(config: &Config) -> Result<Store, Error> {
+        let database: Arc<dyn Database> = match config {
+            Config::File(path) => Arc::new(Pool::open(path)?),
+            Config::Memory => Arc::new(Inline::open()?),
+        };
+        let listeners: Arc<RwLock<Vec<Listener>>> = Arc::default();
+        let heard = listeners.clone();
+        let on_commit: OnCommit = Arc::new(move |signals: &[Signal]| {
+            if let (false, Ok(listeners)) = (signals.is_empty(), heard.read()) {
+                listeners.iter().for_each(|listener| listener(signals));
+            }
+        });
+        Ok(Store { database, listeners, on_commit })
+    }
+
+    /// Calls `listener` with the signals of each committed transaction, on the database's thread: it must not wait.
+    pub fn listen(&self, listener: impl Fn(&[Signal]) + Send + Sync + 'static) {
+        if let Ok(mut listeners) = self.listeners.write() {
+            listeners.push(Box::new(listener));
+        }
+    }
+
+    /// Runs `f` in a transaction that is committed if it returns `Ok`. It is run again when it loses a race, so it
+    /// must change nothing but the transaction. The answer comes when the commit is durable.
+    pub async fn write<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError,
+    {
+        self.submit(Mode::Write, f).await.unwrap_or_else(|_| Err(gone().into()))
+    }
+
+    /// As [`Store::write`], for threads that are no async workers.
+    pub fn write_blocking<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError,
+    {
+        self.submit(Mode::Write, f).blocking_recv().unwrap_or_else(|_| Err(gone().into()))
+    }
+
+    /// Runs `f` on a snapshot of the database.
+    pub async fn read<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError,
+    {
+        self.submit(Mode::Read, f).await.unwrap_or_else(|_| Err(gone().into()))
+    }
+
+    /// As [`Store::read`], for threads that are no async workers.
+    pub fn read_blocking<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError,
+    {
+        self.submit(Mode::Read, f).blocking_recv().unwrap_or_else(|_| Err(gone().into()))
+    }
+
+    fn submit<T, E, F>(&self, mode: Mode, f: F) -> oneshot::Receiver<Result<T, E>>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.database.submit(mode, Box::new(Call { f, result: None, reply }), self.on_commit.clone());
+        answer
+    }
+}
+
+fn gone() -> Error {
+    Error::Unavailable("it is being closed".to_owned())
+}
+
+/// A function, its last result, and where the answer goes.
+struct Call<F, T, E> {
+    f: F,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Job for Call<F, T, E>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: TxError,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> Outcome {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.f)(tx)));
+        let result =
+            caught.unwrap_or_else(|_| Err(Error::Internal("a transaction panicked".to_owned()).into()));
+        let outcome = match &result {
+            Ok(_) => Outcome::Commit,
+            Err(error) if matches!(error.store_error(), Some(Error::Stale(_))) => Outcome::Again,
+            Err(_) => Outcome::Rollback,
+        };
+        self.result = Some(result);
+        outcome
+    }
+
+    fn finish(self: Box<Self>, committed: Result<(), Error>) {
+        let result = match (committed, self.result) {
+            (Err(error), _) => Err(error.into()),
+            (Ok(()), Some(result)) => result,
+            (Ok(()), None) => Err(gone().into()),
+        };
+        // Whoever asked may have gone away; the commit stands.
+        let _ = self.reply.send(result);
+    }
+}

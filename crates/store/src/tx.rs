@@ -1,0 +1,62 @@
+//! The transaction as services see it.
+
+use types::Timestamp;
+
+use crate::database::Connection;
+use crate::{Error, Value};
+
+/// Something that somebody may wait for, told after the commit: `work` for due work, `node/NAME` for new documents.
+pub type Signal = String;
+
+/// An open transaction over all tables. It never outlives the function it was given to.
+pub struct Tx<'c> {
+    conn: &'c mut dyn Connection,
+    now: Timestamp,
+    signals: Vec<Signal>,
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) fn new(conn: &'c mut dyn Connection) -> Tx<'c> {
+        Tx { conn, now: runtime::now(), signals: Vec::new() }
+    }
+
+    /// The one time that this transaction knows.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Runs a statement with `?` placeholders and tells how many rows it changed. Only `store.rs` files call this.
+    pub fn execute(&mut self, sql: &str, args: &[Value]) -> Result<u64, Error> {
+        self.conn.execute(sql, args)
+    }
+
+    /// Runs a query with `?` placeholders. Only `store.rs` files call this.
+    pub fn rows(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Vec<Value>>, Error> {
+        self.conn.rows(sql, args)
+    }
+
+    pub(crate) fn script(&mut self, sql: &str) -> Result<(), Error> {
+        self.conn.script(sql)
+    }
+
+    pub(crate) fn skip_locked(&self) -> &'static str {
+        self.conn.skip_locked()
+    }
+
+    /// Tells whoever listens for `signal`, once the transaction is committed.
+    pub fn signal(&mut self, signal: impl Into<Signal>) {
+        let signal = signal.into();
+        if !self.signals.contains(&signal) {
+            self.signals.push(signal);
+        }
+    }
+
+    /// Makes the work `(kind, id)` due now, in the same commit as the wish that needs it.
+    pub fn kick(&mut self, kind: &str, id: impl ToString) -> Result<(), Error> {
+        crate::work::kick(self, kind, &id.to_string())
+    }
+
+    pub(crate) fn into_signals(self) -> Vec<Signal> {
+        self.signals
+    }
+}

@@ -1,0 +1,120 @@
+//! The work table: which keys some reconciler must look at, when, and who does so now.
+//!
+//! A kick carries a key and nothing else. A kick that arrives while the key is being stepped survives it, because
+//! finishing compares the kick count that the step began with.
+
+use std::time::Duration;
+
+use types::Timestamp;
+
+use crate::{Error, Tx, Value};
+
+/// Told after a commit that made work due.
+pub const SIGNAL: &str = "work";
+
+/// How long a replica may take over one step before another may take the key.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+/// A key that this replica alone may step until the lease ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The reconciler, `network::port`.
+    pub kind: String,
+    /// What it is to look at.
+    pub id: String,
+    /// How many steps in a row failed.
+    pub attempts: u32,
+    kicks: i64,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// Nothing more to do until the next kick.
+    Done,
+    /// Look again after this long, or at the next kick.
+    Again(Duration),
+    /// The step failed; look again after this long.
+    Failed(Duration),
+}
+
+/// Makes `(kind, id)` due now.
+pub(crate) fn kick(tx: &mut Tx<'_>, kind: &str, id: &str) -> Result<(), Error> {
+    let now = tx.now();
+    let update = "UPDATE work SET kicks = kicks + 1, due_at = ? WHERE kind = ? AND id = ?";
+    if tx.execute(update, &[now.into(), kind.into(), id.into()])? == 0 {
+        let insert =
+            "INSERT INTO work (kind, id, kicks, due_at, attempts, leased_until) VALUES (?, ?, 1, ?, 0, 0)";
+        // A replica may have inserted it this instant; its transaction and ours are then run one after the other.
+        tx.execute(insert, &[kind.into(), id.into(), now.into()]).map_err(|error| match error {
+            Error::Duplicate(_) => Error::Stale("work".to_owned()),
+            other => other,
+        })?;
+    }
+    tx.signal(SIGNAL);
+    Ok(())
+}
+
+/// Leases up to `max` due keys for [`LEASE`].
+pub fn lease(tx: &mut Tx<'_>, max: u32) -> Result<Vec<Lease>, Error> {
+    let now = tx.now();
+    let sql = format!(
+        "SELECT kind, id, kicks, attempts FROM work WHERE due_at <= ? AND leased_until <= ? ORDER BY due_at LIMIT {max}{}",
+        tx.skip_locked()
+    );
+    let rows = tx.rows(&sql, &[now.into(), now.into()])?;
+    let mut leases = Vec::with_capacity(rows.len());
+    for row in rows {
+        let [Value::Text(kind), Value::Text(id), Value::Int(kicks), Value::Int(attempts)] = row.as_slice()
+        else {
+            return Err(Error::Internal("a row of work has other columns than expected".to_owned()));
+        };
+        let until = now.plus(LEASE);
+        tx.execute(
+            "UPDATE work SET leased_until = ? WHERE kind = ? AND id = ?",
+            &[until.into(), kind.as_str().into(), id.as_str().into()],
+        )?;
+        let attempts = u32::try_from(*attempts).unwrap_or(u32::MAX);
+        leases.push(Lease { kind: kind.clone(), id: id.clone(), attempts, kicks: *kicks });
+    }
+    Ok(leases)
+}
+
+/// Ends a lease. A key that was kicked since stays due.
+pub fn finish(tx: &mut Tx<'_>, lease: &Lease, finish: Finish) -> Result<(), Error> {
+    let key = [Value::from(lease.kind.as_str()), Value::from(lease.id.as_str()), lease.kicks.into()];
+    let now = tx.now();
+    let unkicked = match finish {
+        Finish::Done => tx.execute("DELETE FROM work WHERE kind = ? AND id = ? AND kicks = ?", &key)?,
+        Finish::Again(after) => put_off(tx, now.plus(after), 0, &key)?,
+        Finish::Failed(after) => put_off(tx, now.plus(after), lease.attempts.saturating_add(1), &key)?,
+    };
+    if unkicked == 0 {
+        let sql = "UPDATE work SET leased_until = 0, attempts = 0 WHERE kind = ? AND id = ?";
+        tx.execute(sql, &key[..2])?;
+        tx.signal(SIGNAL);
+    }
+    Ok(())
+}
+
+fn put_off(tx: &mut Tx<'_>, due: Timestamp, attempts: u32, key: &[Value; 3]) -> Result<u64, Error> {
+    let [kind, id, kicks] = key.clone();
+    let sql =
+        "UPDATE work SET leased_until = 0, due_at = ?, attempts = ? WHERE kind = ? AND id = ? AND kicks = ?";
+    tx.execute(sql, &[due.into(), attempts.into(), kind, id, kicks])
+}
+
+/// When the next key falls due that nobody holds, if there is any.
+pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
+    let sql = "SELECT MIN(CASE WHEN leased_until > due_at THEN leased_until ELSE due_at END) FROM work";
+    let rows = tx.rows(sql, &[])?;
+    Ok(rows.first().and_then(|row| row.first()).and_then(Value::int).map(Timestamp))
+}
+
+/// All keys in the table, for tests and `cuttle status`.
+pub fn pending(tx: &mut Tx<'_>) -> Result<Vec<(String, String, u32)>, Error> {
+    let rows = tx.rows("SELECT kind, id, attempts FROM work ORDER BY kind, id", &[])?;
+    let text = |value: &Value| value.text().unwrap_or_default().to_owned();
+    let number = |value: &Value| u32::try_from(value.int().unwrap_or(0)).unwrap_or(u32::MAX);
+    Ok(rows.iter().map(|row| (text(&row[0]), text(&row[1]), number(&row[2]))).collect())
+}
