@@ -11,6 +11,7 @@ mod error;
 
 mod netlink;
 mod netns;
+pub mod responder;
 
 pub use cloud::{Cloud, InvalidCloud, LINK_NAME_LEN_MAX, tap_name};
 pub use error::{Error, Result};

@@ -1,4 +1,7 @@
 //! What only a real kernel can tell: needs root, nftables and network namespaces.
+
+mod responder;
+
 #[test]
 fn namespaces_come_and_go() {
     if !nix::unistd::geteuid().is_root() {
