@@ -1,0 +1,10 @@
+//! For tests: an API in process whose callers are named by their tokens, and golden conversations with it.
+
+// A helper of tests may end the test.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod api;
+mod golden;
+
+pub use api::{Answer, Api, caller};
+pub use golden::check_golden;
