@@ -11,7 +11,16 @@ pub struct Volume {
     /// Its size. It only grows.
     pub size_gib: u64,
     /// The image that it is a copy-on-write clone of, if any.
-    pub image_id: Option<ImageId>,
+    pub image: Option<ImageSource>,
+}
+
+/// An image that disks are cloned from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSource {
+    /// The image.
+    pub id: ImageId,
+    /// Its disk format, `qcow2` or `raw`.
+    pub format: String,
 }
 
 /// What the node sees of a volume.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::block::ImageSource;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use types::{ImageId, MacAddr, PortId, ProjectId, ServerId, Timestamp, VolumeId};
@@ -55,7 +56,7 @@ pub enum Power {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootDisk {
     /// The image.
-    pub image_id: ImageId,
+    pub image: ImageSource,
     /// The size; at least the image's.
     pub size_gib: u64,
 }
