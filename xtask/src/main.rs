@@ -1,3 +1,49 @@
-//! Cuttle's own tools.
+//! Cuttle's own tools. `./x` sets a bare machine up and ends here; on a machine that is set up, `cargo xtask` does.
 
-fn main() {}
+mod bench;
+mod check;
+mod clock;
+mod cloud;
+mod databases;
+mod demo;
+mod project;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask demo [--once]     a cloud with one server in it; --once takes it down again
+cargo xtask down [--purge]    stops the demo's servers and cloud; --purge deletes its data too
+cargo xtask test [CRATE] [--host] [--databases] [--all]
+                              fast tests; those that need root and QEMU; those that need database servers; all
+cargo xtask bench             measures Cuttle
+cargo xtask sim [ARG...]      the seeded whole-cloud simulation
+cargo xtask check             formatting, lints, tidy, dependencies
+cargo xtask tidy [--accept-migrations]
+                              the house rules alone; --accept-migrations records new migrations";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((task, rest)) = arguments.split_first() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let done = match task.as_str() {
+        "demo" => demo::run(rest),
+        "down" => demo::down(rest),
+        "test" => test::run(rest),
+        "bench" => bench::run(rest),
+        "sim" => bench::simulate(rest),
+        "check" => check::run(rest),
+        "tidy" => tidy::run(rest),
+        _ => Err(project::Failure::Usage(format!("there is no task {task}\n{USAGE}"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask {task}: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
