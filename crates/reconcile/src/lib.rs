@@ -52,6 +52,11 @@ impl store::TxError for StepError {
 pub trait Reconciler: Send + Sync {
     /// The kind of key, by its path: `network::port`.
     fn kind(&self) -> &'static str;
+    /// What must happen outside any transaction before the step: bytes of an image removed. It may be repeated, and
+    /// the step must look whether it happened. Usually there is nothing, for nodes do the work.
+    fn act(&self, _store: &Store, _id: &str) -> Result<(), StepError> {
+        Ok(())
+    }
     /// One step for one key.
     fn step(&self, tx: &mut Tx<'_>, id: &str) -> Result<Next, StepError>;
     /// Keys that are not as wanted although nobody kicked them.
@@ -159,19 +164,21 @@ impl Runner {
         Ok(found)
     }
 
-    /// Steps one leased key. Step and end of the lease are one transaction, so a crash repeats both or neither.
+    /// Acts for one leased key and steps it. Step and end of the lease are one transaction, so a crash repeats both or neither.
     fn step(&self, lease: &Lease) -> Result<(), Error> {
         let Some(reconciler) = self.reconcilers.get(lease.kind.as_str()).cloned() else {
             tracing::error!("no reconciler for {} {}", lease.kind, lease.id);
             return self.put_off(lease);
         };
         let held = lease.clone();
-        let stepped = self.store.write_blocking(move |tx| {
-            let finish = match reconciler.step(tx, &held.id)? {
-                Next::Done => Finish::Done,
-                Next::Again(after) => Finish::Again(after),
-            };
-            Ok::<_, StepError>(work::finish(tx, &held, finish)?)
+        let stepped = reconciler.act(&self.store, &lease.id).and_then(|()| {
+            self.store.write_blocking(move |tx| {
+                let finish = match reconciler.step(tx, &held.id)? {
+                    Next::Done => Finish::Done,
+                    Next::Again(after) => Finish::Again(after),
+                };
+                Ok::<_, StepError>(work::finish(tx, &held, finish)?)
+            })
         });
         match stepped {
             Ok(()) => Ok(()),

@@ -15,8 +15,9 @@ mod routes;
 mod server;
 #[cfg(test)]
 mod tests;
+mod upload;
 
-pub use axum::body::Body;
+pub use axum::body::{Body, Bytes};
 pub use fault::{Fault, FaultStyle};
 pub use fields::{Fields, InvalidBody};
 pub use http::{HeaderMap, Method};
@@ -26,3 +27,4 @@ pub use reply::{BodyStream, Reply, ReplyBody};
 pub use request::Request;
 pub use routes::{Routes, Service};
 pub use server::{Authenticate, Cloud, Rejected, router};
+pub use upload::next_chunk;

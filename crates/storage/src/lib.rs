@@ -70,6 +70,9 @@ pub struct Upload {
     pub format: DiskFormat,
     /// How many bytes are taken at most.
     pub size_bytes_max: u64,
+    /// Whether other bytes than of that format are refused. Without it they are kept as they came; a volume is
+    /// cloned from them only if they pass the same inspection then.
+    pub enforce: bool,
 }
 
 /// An image that was stored.
@@ -77,7 +80,7 @@ pub struct Upload {
 pub struct StoredImage {
     /// How many bytes there are.
     pub size_bytes: u64,
-    /// How large the disk in it is.
+    /// How large the disk in it is; without enforcement of the format, the number of bytes if there is no disk.
     pub virtual_size_bytes: u64,
     /// MD5 of the bytes, in hexadecimal digits: OpenStack's `checksum`.
     pub md5: String,

@@ -39,8 +39,12 @@ fn a_sweep_removes_what_nobody_works_on() {
     let dir = TempDir::new();
     let config = file_config(&dir);
     let (images, volumes) = (FileImages::open(&config).unwrap(), FileVolumes::open(&config).unwrap());
-    let upload =
-        Upload { image: ImageId(runtime::new_uuid()), format: DiskFormat::Raw, size_bytes_max: 1 << 20 };
+    let upload = Upload {
+        image: ImageId(runtime::new_uuid()),
+        format: DiskFormat::Raw,
+        size_bytes_max: 1 << 20,
+        enforce: true,
+    };
     let mut writer = images.writer(&upload).unwrap();
     writer.write(b"going on").unwrap();
     // As a crash leaves them.

@@ -88,7 +88,7 @@ storage_suite!(fake, crate::fake_world());
 /// Uploads in pieces of odd size.
 pub fn upload(images: &dyn ImageStore, format: DiskFormat, bytes: &[u8]) -> Result<(ImageId, StoredImage)> {
     let image = ImageId(runtime::new_uuid());
-    let mut writer = images.writer(&Upload { image, format, size_bytes_max: 1 << 20 })?;
+    let mut writer = images.writer(&Upload { image, format, size_bytes_max: 1 << 20, enforce: true })?;
     for chunk in bytes.chunks(4099) {
         writer.write(chunk)?;
     }

@@ -67,8 +67,10 @@ pub fn an_upload_comes_back_with_its_hashes(world: &World) {
 
 pub fn an_unfinished_upload_leaves_nothing(world: &World) {
     let image = ImageId(runtime::new_uuid());
-    let mut writer =
-        world.images.writer(&Upload { image, format: DiskFormat::Raw, size_bytes_max: MIB }).unwrap();
+    let mut writer = world
+        .images
+        .writer(&Upload { image, format: DiskFormat::Raw, size_bytes_max: MIB, enforce: true })
+        .unwrap();
     writer.write(b"half").unwrap();
     assert_eq!(world.images.observe_images().unwrap(), []);
     drop(writer);
@@ -91,8 +93,10 @@ pub fn bad_uploads_are_refused(world: &World) {
 pub fn an_image_may_be_uploaded_again(world: &World) {
     let image = ImageId(runtime::new_uuid());
     for content in [&b"first"[..], b"second"] {
-        let mut writer =
-            world.images.writer(&Upload { image, format: DiskFormat::Raw, size_bytes_max: MIB }).unwrap();
+        let mut writer = world
+            .images
+            .writer(&Upload { image, format: DiskFormat::Raw, size_bytes_max: MIB, enforce: true })
+            .unwrap();
         writer.write(content).unwrap();
         writer.finish().unwrap();
         assert_eq!(world.images.observe_image(image).unwrap(), Some(content.len() as u64));

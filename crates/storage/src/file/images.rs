@@ -104,7 +104,7 @@ impl Hashes {
         if self.head.len() < HEAD_BYTES {
             let missing = HEAD_BYTES - self.head.len();
             self.head.extend_from_slice(&chunk[..chunk.len().min(missing)]);
-            if self.head.len() == HEAD_BYTES {
+            if upload.enforce && self.head.len() == HEAD_BYTES {
                 inspect(upload.format, &self.head, None).map_err(Error::Refused)?;
             }
         }
@@ -115,10 +115,14 @@ impl Hashes {
 
     /// Judges the whole.
     pub(crate) fn finish(self, upload: &Upload) -> Result<StoredImage> {
-        let inspection = inspect(upload.format, &self.head, Some(self.length)).map_err(Error::Refused)?;
+        let virtual_size_bytes = match inspect(upload.format, &self.head, Some(self.length)) {
+            Ok(inspection) => inspection.virtual_size_bytes,
+            Err(_) if !upload.enforce => self.length,
+            Err(refusal) => return Err(Error::Refused(refusal)),
+        };
         Ok(StoredImage {
             size_bytes: self.length,
-            virtual_size_bytes: inspection.virtual_size_bytes,
+            virtual_size_bytes,
             md5: hex(&self.md5.finalize()),
             sha512: hex(&self.sha512.finalize()),
         })
