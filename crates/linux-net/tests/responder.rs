@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -277,6 +277,76 @@ fn dhcp_is_answered_over_the_bridge() {
 }
 
 #[test]
+fn a_renewal_is_answered_in_unicast() {
+    use dhcproto::v4::{DhcpOption, Message, MessageType};
+    use dhcproto::{Decodable, Decoder, Encodable};
+    if !root() {
+        println!("skipped: a_renewal_is_answered_in_unicast: needs root");
+        return;
+    }
+    let net = Net::new(7);
+    ip(&net, "-n {v} link set eth0 up");
+    net.take_static_address();
+    let (sender, _events) = sync_channel(100);
+    let responder = Responder::start(sender).unwrap();
+    responder.set_network(&net.net, net.table()).unwrap();
+    let none = Ipv4Addr::UNSPECIFIED;
+    let mut request = Message::new_with_id(9, VM_ADDRESS, none, none, none, &VM_MAC.0);
+    request.opts_mut().insert(DhcpOption::MessageType(MessageType::Request));
+    let reply = net.in_vm(|| {
+        // The kernel takes the answer for this socket only if addresses, ports and checksums are right, and
+        // fails it if "port unreachable" comes back.
+        let socket = UdpSocket::bind((VM_ADDRESS, 68)).unwrap();
+        socket.connect((SERVICE_V4, 67)).unwrap();
+        socket.set_read_timeout(Some(WAIT)).unwrap();
+        let mut buffer = [0; 2048];
+        let mut length = 0;
+        for _ in 0..3 {
+            socket.send(&request.to_vec().unwrap()).unwrap();
+            length = socket.recv(&mut buffer).unwrap();
+        }
+        assert!(socket.take_error().unwrap().is_none());
+        Message::decode(&mut Decoder::new(&buffer[..length])).unwrap()
+    });
+    assert_eq!((reply.opts().msg_type(), reply.yiaddr()), (Some(MessageType::Ack), VM_ADDRESS));
+}
+
+#[test]
+fn dhcpv6_is_answered() {
+    use dhcproto::v6::{DhcpOption, Message, MessageType, OptionCode};
+    use dhcproto::{Decodable, Decoder, Encodable};
+    if !root() {
+        println!("skipped: dhcpv6_is_answered: needs root");
+        return;
+    }
+    let net = Net::new(8);
+    ip(&net, "-n {v} link set eth0 up");
+    let (sender, _events) = sync_channel(100);
+    let responder = Responder::start(sender).unwrap();
+    let mut table = net.table();
+    table.subnets_v6[0].mode = Some(Ipv6Mode::DhcpStateless);
+    let server: Ipv6Addr = "2001:db8::53".parse().unwrap();
+    table.subnets_v6[0].dns_servers = vec![server];
+    let port = table.ports.get_mut(&VM_MAC).unwrap();
+    port.addresses.push("2001:db8:100:0:f816:3eff:fe00:1".parse().unwrap());
+    responder.set_network(&net.net, table).unwrap();
+    let request = Message::new_with_id(MessageType::InformationRequest, [1, 2, 3]).to_vec().unwrap();
+    let reply = net.in_vm(|| {
+        let index = nix::net::if_::if_nametoindex("eth0").unwrap();
+        let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 546)).unwrap();
+        socket.set_read_timeout(Some(WAIT)).unwrap();
+        let to = SocketAddrV6::new("ff02::1:2".parse().unwrap(), 547, 0, index);
+        // The link-local address may take a moment to appear.
+        until("the request is sent", || socket.send_to(&request, to).is_ok());
+        let mut buffer = [0; 2048];
+        let length = socket.recv(&mut buffer).unwrap();
+        Message::decode(&mut Decoder::new(&buffer[..length])).unwrap()
+    });
+    let dns = DhcpOption::DomainNameServers(vec![server]);
+    assert_eq!(reply.opts().get(OptionCode::DomainNameServers), Some(&dns));
+}
+
+#[test]
 fn a_real_client_gets_its_lease() {
     let there = Command::new("busybox").arg("--list").output();
     let udhcpc = there.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).lines().any(|l| l == "udhcpc"));
@@ -332,6 +402,14 @@ fn a_host_configures_itself_by_advertisements() {
         addresses("addr show dev eth0").contains("2001:db8:200:0:f816:3eff:fe00:1/64")
     });
     until("the old prefix is deprecated", || addresses("addr show dev eth0 deprecated").contains(own));
+    // The leg is replaced by one of the same name; setting the same table again is enough.
+    ip(&net, "-n {r} link del qr");
+    ip(&net, "-n {n} link add leg type veth peer name qr netns {r} address fa:16:3e:ff:00:01");
+    sysctl(&net.router, "ipv6/conf/qr/accept_dad", "0");
+    assert!(responder.set_router(&net.net, net.router()).is_err());
+    ip(&net, "-n {n} link set leg master br0 up\n-n {r} link set qr up\n-n {v} -6 route flush default");
+    responder.set_router(&net.router, net.router()).unwrap();
+    until("a default route again", || !addresses("route show default").is_empty());
     responder.remove_router(&net.router).unwrap();
     until("the router is forgotten", || addresses("route show default").is_empty());
 }

@@ -17,6 +17,10 @@ const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
 /// Some old clients and relays drop messages that are shorter than BOOTP's.
 const MESSAGE_LEN_MIN: usize = 300;
+/// The fixed fields and the magic number; options follow.
+const HEADER_LEN: usize = 240;
+const PAD: u8 = 0;
+const END: u8 = 255;
 /// Where Windows looks for the routes of option 121.
 const MICROSOFT_ROUTES: u8 = 249;
 
@@ -67,6 +71,9 @@ pub fn answer(table: &NetworkTable, frame: &[u8]) -> Option<Answer> {
 fn take(table: &NetworkTable, port: &Port, request: &Request, leasable: &[Ipv4Addr]) -> Option<Answer> {
     let message = &request.message;
     let wanted = requested(message).unwrap_or(message.ciaddr());
+    if wanted.is_unspecified() {
+        return None;
+    }
     let owned = leasable.contains(&wanted);
     if let Some(DhcpOption::ServerIdentifier(chosen)) = message.opts().get(OptionCode::ServerIdentifier) {
         // The client took the offer of another server, which a project may run on its own network.
@@ -259,7 +266,7 @@ fn read(frame: &[u8]) -> Option<Request> {
     if udp.destination_port() != SERVER_PORT || udp.source_port() != CLIENT_PORT {
         return None;
     }
-    let message = Message::decode(&mut Decoder::new(udp.payload())).ok()?;
+    let message = Message::decode(&mut Decoder::new(&sift(udp.payload())?)).ok()?;
     let mac = MacAddr(ethernet.source());
     // The codec slices the hardware address by this length without looking, so it is checked first.
     let plain =
@@ -270,4 +277,35 @@ fn read(frame: &[u8]) -> Option<Request> {
     }
     let kind = message.opts().msg_type()?;
     Some(Request { mac, message, kind })
+}
+
+/// The message with only those options that are read here, and only where their length is right. The codec asserts
+/// things about others that a client is free to send.
+fn sift(payload: &[u8]) -> Option<Vec<u8>> {
+    let (header, mut rest) = payload.split_at_checked(HEADER_LEN)?;
+    let mut kept = header.to_vec();
+    while let [code, after @ ..] = rest {
+        rest = after;
+        if *code == PAD {
+            continue;
+        }
+        if *code == END {
+            break;
+        }
+        let (length, after) = rest.split_first()?;
+        let (value, after) = after.split_at_checked((*length).into())?;
+        rest = after;
+        let wanted = match OptionCode::from(*code) {
+            OptionCode::MessageType => value.len() == 1,
+            OptionCode::RequestedIpAddress | OptionCode::ServerIdentifier => value.len() == 4,
+            OptionCode::ParameterRequestList | OptionCode::ClientIdentifier => !value.is_empty(),
+            _ => false,
+        };
+        if wanted {
+            kept.extend([*code, *length]);
+            kept.extend(value);
+        }
+    }
+    kept.push(END);
+    Some(kept)
 }

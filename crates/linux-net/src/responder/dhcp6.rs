@@ -17,6 +17,12 @@ use super::table::{Ipv6Mode, LINK_LOCAL, NetworkTable, Port, SubnetV6};
 /// Identity associations answered in one message; clients send one for each interface they ask for.
 const ASSOCIATIONS_MAX: usize = 8;
 
+/// Type and transaction id; options follow.
+const HEADER_LEN: usize = 4;
+/// Fixed fields of an association and of an address in it; options follow in both.
+const ASSOCIATION_LEN: usize = 12;
+const ADDRESS_LEN: usize = 24;
+
 /// What a message led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -31,7 +37,7 @@ pub struct Answer {
 /// Answers a message from a link-local address; `None` if it is broken, is for another server, or is from
 /// nobody on this network.
 pub fn answer(table: &NetworkTable, from: Ipv6Addr, bytes: &[u8]) -> Option<Answer> {
-    let request = Message::decode(&mut Decoder::new(bytes)).ok()?;
+    let request = Message::decode(&mut Decoder::new(&sift(bytes)?)).ok()?;
     let (mac, port) = table.ports.iter().find(|(mac, _)| eui64(LINK_LOCAL, **mac) == from)?;
     let modes = port.addresses_v6().filter_map(|a| table.subnet_v6(a)?.mode);
     if modes.into_iter().all(|mode| mode == Ipv6Mode::Slaac) {
@@ -185,4 +191,49 @@ fn server_id(mac: MacAddr) -> Vec<u8> {
     let mut id = vec![0, 3, 0, 1];
     id.extend(mac.0);
     id
+}
+
+/// The message with only those options that are read here. The codec computes with the lengths of others before it
+/// has looked at them, and a client is free to send any.
+fn sift(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (header, options) = bytes.split_at_checked(HEADER_LEN)?;
+    let mut kept = header.to_vec();
+    for (code, value) in read_options(options)? {
+        match code {
+            OptionCode::ClientId | OptionCode::ServerId => write_option(code, value, &mut kept),
+            OptionCode::RapidCommit => write_option(code, &[], &mut kept),
+            OptionCode::IANA => {
+                let (fixed, inner) = value.split_at_checked(ASSOCIATION_LEN)?;
+                let mut association = fixed.to_vec();
+                for (code, value) in read_options(inner)? {
+                    if code == OptionCode::IAAddr {
+                        write_option(code, value.get(..ADDRESS_LEN)?, &mut association);
+                    }
+                }
+                write_option(code, &association, &mut kept);
+            }
+            _ => {}
+        }
+    }
+    Some(kept)
+}
+
+/// Options one after the other; `None` if the last one is cut off.
+fn read_options(mut rest: &[u8]) -> Option<Vec<(OptionCode, &[u8])>> {
+    let mut options = Vec::new();
+    while !rest.is_empty() {
+        let (head, after) = rest.split_first_chunk::<4>()?;
+        let [code, length] = [[head[0], head[1]], [head[2], head[3]]].map(u16::from_be_bytes);
+        let (value, after) = after.split_at_checked(length.into())?;
+        options.push((code.into(), value));
+        rest = after;
+    }
+    Some(options)
+}
+
+/// What was read from a datagram fits the length field again, for nothing was added.
+fn write_option(code: OptionCode, value: &[u8], bytes: &mut Vec<u8>) {
+    bytes.extend(u16::from(code).to_be_bytes());
+    bytes.extend((value.len() as u16).to_be_bytes());
+    bytes.extend(value);
 }

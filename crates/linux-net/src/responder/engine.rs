@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
@@ -103,13 +104,23 @@ impl Engine {
                 match event.data() {
                     // What it counted does not matter: every command is taken below.
                     WAKE => drop(self.wake.read()),
-                    token => self.serve(token),
+                    token => self.serve_guarded(token),
                 }
             }
             self.fire_timers();
             if self.take_commands() {
                 return;
             }
+        }
+    }
+
+    /// Serves one socket. A panic would silence every network of the node, so it costs what led to it and no more.
+    fn serve_guarded(&mut self, token: u64) {
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve(token)));
+        if served.is_err() {
+            tracing::error!(target: "linux_net::responder", "serving a socket panicked");
+            // A connection was taken out of the table while it was served, and is closed by now.
+            self.networks.values_mut().for_each(|network| network.forget(token));
         }
     }
 

@@ -104,9 +104,7 @@ impl Responder {
         };
         let identity = Identity::of(&netns)?;
         let sockets = match held.networks.get(ns) {
-            Some((old, sockets))
-                if sockets.identity == identity && old.device == table.device && !sockets.is_broken() =>
-            {
+            Some((old, sockets)) if sockets.serve(identity, &table.device) => {
                 if **old == table {
                     return Ok(());
                 }
@@ -138,7 +136,8 @@ impl Responder {
         Ok(())
     }
 
-    /// Advertises a router on its legs. A leg that is no longer in the table is taken leave of.
+    /// Advertises a router on its legs. A leg that is no longer in the table is taken leave of. Fails when a leg
+    /// has no device yet; the others are advertised all the same.
     pub fn set_router(&self, ns: &str, table: RouterTable) -> Result<()> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let netns = match open_namespace(ns) {
@@ -149,26 +148,33 @@ impl Responder {
             }
         };
         let identity = Identity::of(&netns)?;
+        let old = held.routers.get(ns);
         let mut legs = BTreeMap::new();
-        let mut reopened = false;
+        let mut changed = old.is_none_or(|(old, _)| *old != table);
+        let mut failure = None;
         for device in table.interfaces.keys() {
-            let old = held.routers.get(ns).and_then(|(_, legs)| legs.get(device));
-            let good = old.filter(|leg| leg.identity == identity && !leg.is_broken());
-            let leg = match good {
-                Some(leg) => leg.clone(),
+            let kept = old.and_then(|(_, legs)| legs.get(device)).filter(|leg| leg.serves(identity, device));
+            let leg = match kept.cloned() {
+                Some(leg) => leg,
                 None => {
-                    reopened = true;
-                    Arc::new(LegSocket::open(&netns, device)?)
+                    changed = true;
+                    match LegSocket::open(&netns, device) {
+                        Ok(leg) => Arc::new(leg),
+                        // One leg that is not ready does not silence the others.
+                        Err(error) => {
+                            failure = Some(error);
+                            continue;
+                        }
+                    }
                 }
             };
             legs.insert(device.clone(), leg);
         }
-        if !reopened && held.routers.get(ns).is_some_and(|(old, _)| *old == table) {
-            return Ok(());
+        if changed {
+            self.send(Change::SetRouter(ns.to_owned(), table.clone(), legs.clone()))?;
+            held.routers.insert(ns.to_owned(), (table, legs));
         }
-        self.send(Change::SetRouter(ns.to_owned(), table.clone(), legs.clone()))?;
-        held.routers.insert(ns.to_owned(), (table, legs));
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
     /// Stops advertising a router: hosts are told to forget it, and its namespace is let go of. To be called

@@ -41,6 +41,13 @@ pub(super) struct Network {
     connections: BTreeMap<u64, IpAddr>,
 }
 
+impl Network {
+    /// Counts a connection no longer.
+    pub(super) fn forget(&mut self, token: u64) {
+        self.connections.remove(&token);
+    }
+}
+
 impl Engine {
     pub(super) fn set_network(&mut self, ns: String, table: Arc<NetworkTable>, sockets: Arc<NetworkSockets>) {
         if let Some(network) = self.networks.get_mut(&ns)
@@ -197,7 +204,7 @@ impl Engine {
 
     fn forget_connection(&mut self, ns: &str, token: u64) {
         if let Some(network) = self.networks.get_mut(ns) {
-            network.connections.remove(&token);
+            network.forget(token);
         }
     }
 

@@ -24,6 +24,8 @@ const DHCP6_PORT: u16 = 547;
 const HTTP_PORT: u16 = 80;
 /// All DHCPv6 servers and relays of a link.
 const ALL_DHCP6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+/// Room for a datagram that is never read; the kernel raises it to its own minimum.
+const QUIET_BUFFER: usize = 1;
 /// Not named by the libc crate: the filter of ICMPv6 types, an option of protocol level 58.
 const ICMP6_FILTER: libc::c_int = 1;
 
@@ -45,7 +47,8 @@ impl Identity {
 /// What a tenant network's namespace is served through.
 #[derive(Debug)]
 pub(crate) struct NetworkSockets {
-    pub(crate) identity: Identity,
+    identity: Identity,
+    index: u32,
     /// Sees DHCP requests as they arrive at the bridge and sends whole frames.
     pub(crate) dhcp: OwnedFd,
     pub(crate) dhcp6: UdpSocket,
@@ -58,7 +61,7 @@ pub(crate) struct NetworkSockets {
 /// What a router advertises itself through on one leg.
 #[derive(Debug)]
 pub(crate) struct LegSocket {
-    pub(crate) identity: Identity,
+    identity: Identity,
     socket: OwnedFd,
     index: u32,
     broken: AtomicBool,
@@ -76,8 +79,10 @@ impl NetworkSockets {
         let http4 = SocketAddr::V4(SocketAddrV4::new(SERVICE_V4, HTTP_PORT));
         let http6 = SocketAddr::V6(SocketAddrV6::new(SERVICE_V6, HTTP_PORT, 0, index));
         let quiet = unclaimed(SocketAddr::V4(SocketAddrV4::new(SERVICE_V4, DHCP_PORT)), SockType::Datagram)?;
+        setsockopt(&quiet, sockopt::RcvBuf, &QUIET_BUFFER)?;
         Ok(NetworkSockets {
             identity,
+            index,
             dhcp: packet_socket(index)?,
             dhcp6: dhcp6_socket(index)?,
             http: [listener(http4)?, listener(http6)?],
@@ -91,8 +96,10 @@ impl NetworkSockets {
         self.broken.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
+    /// Whether they work and belong to this device of this namespace, not to one that had its name before.
+    pub(crate) fn serve(&self, identity: Identity, device: &str) -> bool {
+        let whole = !self.broken.load(Ordering::Relaxed) && self.identity == identity;
+        whole && index_of(&self.dhcp, device) == Some(self.index)
     }
 }
 
@@ -131,6 +138,12 @@ impl LegSocket {
 
     pub(crate) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
+    }
+
+    /// Whether it works and belongs to this device of this namespace, not to one that had its name before.
+    pub(crate) fn serves(&self, identity: Identity, device: &str) -> bool {
+        let whole = !self.is_broken() && self.identity == identity;
+        whole && index_of(&self.socket, device) == Some(self.index)
     }
 
     /// Sends from the router's link-local address; hosts ignore advertisements from any other.
@@ -230,6 +243,21 @@ fn join(socket: &impl AsFd, group: Ipv6Addr, index: u32) -> io::Result<()> {
         ipv6mr_interface: index,
     };
     set_option(socket, (libc::IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP), &request)
+}
+
+/// The index of a device in the namespace of a socket, asked without entering it.
+fn index_of(socket: &impl AsFd, device: &str) -> Option<u32> {
+    // SAFETY: an all-zero ifreq is a valid value of that plain C struct.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // The last byte stays the closing zero.
+    let room = request.ifr_name.len() - 1;
+    for (to, from) in request.ifr_name[..room].iter_mut().zip(device.bytes()) {
+        *to = from as libc::c_char;
+    }
+    // SAFETY: SIOCGIFINDEX reads the name from `request` and writes the index into it.
+    let done = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::SIOCGIFINDEX, &raw mut request) };
+    // SAFETY: the call succeeded, so the index is the member of the union that was written.
+    (done == 0).then(|| unsafe { request.ifr_ifru.ifru_ifindex } as u32)
 }
 
 /// Sets an option (level and name) that has no safe wrapper. `T` is the C type the option takes.

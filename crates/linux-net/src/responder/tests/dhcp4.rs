@@ -236,6 +236,21 @@ fn truncated_requests_never_panic() {
 
 proptest! {
     #[test]
+    fn options_of_any_length_never_panic(code in 1u8..255, value in prop::collection::vec(any::<u8>(), 0..40)) {
+        let mut frame = wire(&message(MessageType::Discover, vec![]), VM);
+        frame.pop();
+        frame.extend([code, value.len() as u8]);
+        frame.extend(&value);
+        frame.push(255);
+        let payload = frame.split_off(14 + 20 + 8);
+        let mut whole = Vec::new();
+        let builder = PacketBuilder::ethernet2(VM.0, [0xff; 6]).ipv4([0; 4], [255; 4], 64).udp(68, 67);
+        builder.write(&mut whole, &payload).unwrap();
+        let odd = code == 53 && value.len() == 1;
+        assert!(odd || answer(&network(), &whole).is_some());
+    }
+
+    #[test]
     fn changed_requests_never_panic(at in 0usize..400, value in any::<u8>(), tail in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut frame = wire(&message(MessageType::Request, vec![DhcpOption::RequestedIpAddress(OWN)]), VM);
         frame.truncate(14 + 20 + 8 + 240);

@@ -114,6 +114,16 @@ fn strangers_and_other_servers_clients_hear_nothing() {
 
 proptest! {
     #[test]
+    fn options_of_any_length_never_panic(code in 0u16..130, value in prop::collection::vec(any::<u8>(), 0..40)) {
+        let mut bytes = message(MessageType::Solicit, vec![association(&[])]).to_vec().unwrap();
+        bytes.extend(code.to_be_bytes());
+        bytes.extend((value.len() as u16).to_be_bytes());
+        bytes.extend(&value);
+        let read_here = [1, 2, 3].contains(&code);
+        assert!(read_here || answer(&network(), client(), &bytes).is_some());
+    }
+
+    #[test]
     fn changed_messages_never_panic(at in 0usize..60, value in any::<u8>(), tail in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut bytes = message(MessageType::Request, vec![association(&[own()])]).to_vec().unwrap();
         let at = at % bytes.len();
