@@ -256,8 +256,11 @@ fn index_of(socket: &impl AsFd, device: &str) -> Option<u32> {
     }
     // SAFETY: SIOCGIFINDEX reads the name from `request` and writes the index into it.
     let done = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::SIOCGIFINDEX, &raw mut request) };
+    if done != 0 {
+        return None;
+    }
     // SAFETY: the call succeeded, so the index is the member of the union that was written.
-    (done == 0).then(|| unsafe { request.ifr_ifru.ifru_ifindex } as u32)
+    u32::try_from(unsafe { request.ifr_ifru.ifru_ifindex }).ok()
 }
 
 /// Sets an option (level and name) that has no safe wrapper. `T` is the C type the option takes.
