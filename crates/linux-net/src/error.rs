@@ -52,9 +52,4 @@ impl Error {
     pub(crate) fn unfit(act: impl Into<String>, reason: impl Into<String>) -> Error {
         Error::Unfit { act: act.into(), reason: reason.into() }
     }
-
-    /// Whether the kernel answered with this errno.
-    pub(crate) fn is_errno(&self, errno: i32) -> bool {
-        matches!(self, Error::Kernel { source, .. } if source.raw_os_error() == Some(errno))
-    }
 }

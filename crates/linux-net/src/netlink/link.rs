@@ -26,6 +26,8 @@ pub(crate) struct Link {
     pub up: bool,
     /// Up in fact: something is at the other end.
     pub carrier: bool,
+    /// The kernel has noticed that, and a bridge forwards to it.
+    pub running: bool,
     /// The bridge it is a port of, by index.
     pub master: Option<u32>,
     pub vni: Option<u32>,
@@ -172,7 +174,9 @@ impl Route {
             LinkInfo::PortKind(InfoPortKind::Bridge),
             LinkInfo::PortData(InfoPortData::BridgePort(data)),
         ]));
-        self.set_link(message, || format!("still port {name}"))
+        // A port's own settings are taken from a "new link" message for a link that exists; "set link" ignores them.
+        let done = self.call(&RouteNetlinkMessage::NewLink(message), 0);
+        done.doing(|| format!("still port {name} in {}", self.place))
     }
 
     /// Removes a link; one that is not there is fine.
@@ -204,6 +208,7 @@ fn read(message: LinkMessage) -> Link {
         index: message.header.index,
         up: message.header.flags.contains(LinkFlags::Up),
         carrier: message.header.flags.contains(LinkFlags::LowerUp),
+        running: message.header.flags.contains(LinkFlags::Running),
         ..Link::default()
     };
     for attribute in message.attributes {
