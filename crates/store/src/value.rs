@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use types::{
     AttachmentId, DomainId, FlavorId, FloatingIpId, HostId, ImageId, MacAddr, NetworkId, PortId, ProjectId,
-    RoleId, RouterId, SecurityGroupId, SecurityGroupRuleId, ServerId, SubnetId, SubnetPoolId, Timestamp,
-    UserId, VolumeId, VolumeTypeId,
+    ResourceProviderId, RoleId, RouterId, SecurityGroupId, SecurityGroupRuleId, ServerGroupId, ServerId,
+    SubnetId, SubnetPoolId, Timestamp, UserId, VolumeId, VolumeTypeId,
 };
 
 /// The value of one column in one row.
@@ -101,6 +101,7 @@ macro_rules! spelled {
 }
 
 spelled! {
-    AttachmentId DomainId FlavorId FloatingIpId HostId ImageId IpAddr MacAddr NetworkId PortId ProjectId RoleId
+    AttachmentId DomainId FlavorId FloatingIpId HostId ImageId IpAddr MacAddr NetworkId PortId ProjectId ResourceProviderId
+    RoleId ServerGroupId
     RouterId SecurityGroupId SecurityGroupRuleId ServerId SubnetId SubnetPoolId UserId VolumeId VolumeTypeId
 }

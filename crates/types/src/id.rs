@@ -110,6 +110,10 @@ uuid_id! {
     SecurityGroupId
     /// A rule of a security group.
     SecurityGroupRuleId
+    /// A resource provider.
+    ResourceProviderId
+    /// A server group.
+    ServerGroupId
 }
 
 text_id! {
