@@ -9,6 +9,7 @@
 //! `netlink` and `conntrack` speak to the kernel. Invariants: rules are in place before the first link is; a link that
 //! nobody has named in the rules passes nothing; no tenant namespace has a way to the underlay or to the host.
 
+mod banner;
 mod cloud;
 mod conntrack;
 mod dataplane;
@@ -27,6 +28,7 @@ mod router;
 mod sysctl;
 mod underlay;
 
+pub use banner::ssh_banner;
 pub use cloud::{Cloud, InvalidCloud, LINK_NAME_LEN_MAX, tap_name};
 pub use dataplane::{DataPlane, remove_everything};
 pub use error::{Error, Result};

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -14,7 +14,7 @@ use linux_net::responder::{
     InstanceMetadata, Ipv6Mode, LEASE_SECONDS_DEFAULT, NetworkTable, Observed, Port, Prefix, Responder,
     RouterInterface, RouterTable, SERVICE_V4, SERVICE_V6, Seen, SubnetV4, SubnetV6,
 };
-use linux_net::{Cloud, Netns, remove_namespace};
+use linux_net::{Cloud, Netns, remove_namespace, ssh_banner};
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike, recv, setsockopt, socket, sockopt,
 };
@@ -489,4 +489,42 @@ fn a_stalled_client_hinders_nobody() {
     }
     let far: Ipv6Addr = SERVICE_V6;
     assert!(net.read_page(far.into(), "GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_banner_is_read_past_closed_groups() {
+    if !root() {
+        println!("skipped: a_banner_is_read_past_closed_groups: needs root");
+        return;
+    }
+    let net = Net::new(9);
+    ip(&net, "-n {v} link set eth0 up\n-n {v} -6 addr add 2001:db8:100::11/64 dev eth0 nodad");
+    ip(&net, "-n {n} -6 route add 2001:db8:100::/64 dev br0");
+    net.take_static_address();
+    // What a VM without any rule has, and a namespace that takes nothing it did not ask for.
+    nft(
+        &net.net,
+        "table bridge sg { chain forw { type filter hook forward priority 10; policy drop; }; }
+         table inet host { chain in { type filter hook input priority 0; policy drop;
+             ct state established,related accept; icmpv6 type { 135, 136 } accept; }; }",
+    );
+    let probe = |address: IpAddr| ssh_banner(&net.net, "br0", address, Duration::from_secs(2));
+    assert_eq!(probe(VM_ADDRESS.into()), None);
+    let listener = net.in_vm(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, 22)).unwrap());
+    let server = std::thread::Builder::new().spawn(move || {
+        for stream in listener.incoming().take(2) {
+            stream.unwrap().write_all(b"hello\r\nSSH-2.0-test\r\n").unwrap();
+        }
+    });
+    for address in [VM_ADDRESS.into(), "2001:db8:100::11".parse().unwrap()] {
+        assert_eq!(probe(address).as_deref(), Some("SSH-2.0-test"), "{address}");
+    }
+    server.unwrap().join().unwrap();
+    assert_eq!(probe("10.0.0.99".parse().unwrap()), None);
+}
+
+fn nft(ns: &str, ruleset: &str) {
+    let inside = Netns::open(ns).unwrap().unwrap();
+    let output = inside.run(|| Command::new("nft").arg(ruleset).output().unwrap()).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

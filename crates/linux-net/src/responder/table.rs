@@ -5,11 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use types::{Ipv4Net, Ipv6Net, MacAddr, PortId, eui64};
 
-/// The address under which a VM finds metadata and DHCP, the same in every network.
-pub const SERVICE_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
-
-/// The IPv6 address of the metadata service, on every network's link.
-pub const SERVICE_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe);
+pub use crate::network::{SERVICE_V4, SERVICE_V6};
 
 /// The link-local prefix; a port's own address in it follows from its MAC.
 pub(crate) const LINK_LOCAL: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 64);
