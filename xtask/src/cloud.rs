@@ -10,8 +10,8 @@ use crate::project::{self, Outcome, doing, failed};
 
 /// `cuttle up` says `ready` in a second; a machine that is busy building may take longer.
 const READY_SECONDS: f64 = 60.0;
-/// How much of the log is shown when a start fails.
-const LOG_LINES_SHOWN: usize = 20;
+/// How much of a log or a console is shown when something fails.
+const LOG_LINES_SHOWN: usize = 25;
 
 /// A cloud in a data folder, and the program that runs it.
 pub struct Cloud {
@@ -52,9 +52,11 @@ impl Cloud {
         self.clouds_yaml().exists()
     }
 
-    /// `cuttle SUBCOMMAND --data-dir DIR`, as root.
+    /// `cuttle SUBCOMMAND --data-dir DIR`, as root and with the guest image named.
     fn command(&self, subcommand: &str) -> Command {
-        let mut command = project::as_root(&self.program);
+        let image = std::env::var_os("CUTTLE_GUEST_IMAGE").map(PathBuf::from);
+        let variables: Vec<_> = image.iter().map(|path| ("CUTTLE_GUEST_IMAGE", path.as_path())).collect();
+        let mut command = project::as_root(&self.program, &variables);
         command.arg(subcommand).arg("--data-dir").arg(&self.folder);
         command
     }
@@ -95,15 +97,12 @@ impl Cloud {
             Some(status) => format!("`cuttle up` ended with {status}"),
             None => format!("`cuttle up` was not ready after {READY_SECONDS} s"),
         };
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        let end = lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n    ");
-        format!("{how}; the end of {}:\n    {end}", self.log().display())
+        format!("{how}; the end of {}:\n{}", self.log().display(), self.log_end())
     }
 
-    /// Whether there is a server of that name.
-    pub fn has_server(&self, name: &str) -> bool {
-        self.status(name).is_ok()
+    /// The last lines of the log of `cuttle up`.
+    pub fn log_end(&self) -> String {
+        last_lines(&fs::read_to_string(self.log()).unwrap_or_default())
     }
 
     /// What Cuttle tells of a server: state, addresses, timeline.
@@ -127,7 +126,27 @@ impl Cloud {
 
     /// The last lines on a server's console.
     pub fn console(&self, name: &str) -> Outcome<String> {
-        project::output(self.command("console").args(["--lines", "30"]).arg(name))
+        project::output(self.command("console").args(["--log", name])).map(|text| last_lines(&text))
+    }
+
+    /// The `openstack` command on this cloud, as one would type it.
+    pub fn openstack_line(&self) -> String {
+        project::line(&self.openstack_by(Path::new("env")))
+    }
+
+    /// Runs the `openstack` command on this cloud; returns what it wrote.
+    pub fn openstack(&self, arguments: &[&str]) -> Outcome<String> {
+        project::output(self.openstack_by(Path::new("/usr/bin/env")).args(arguments))
+    }
+
+    fn openstack_by(&self, env: &Path) -> Command {
+        let client = std::env::var_os("CUTTLE_OPENSTACK").map(PathBuf::from);
+        let client = client.unwrap_or_else(|| project::cache().join("openstack/bin/openstack"));
+        // The file holds passwords and is root's.
+        let mut command = project::as_root(env, &[]);
+        command.arg(format!("OS_CLIENT_CONFIG_FILE={}", self.clouds_yaml().display())).arg(client);
+        command.args(["--os-cloud", "cuttle"]);
+        command
     }
 
     /// Stops servers and cloud; with `purge` deletes the data too.
@@ -138,4 +157,9 @@ impl Cloud {
         }
         project::run(&mut command)
     }
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].iter().map(|line| format!("    {line}\n")).collect()
 }

@@ -132,7 +132,9 @@ fn mariadb(folder: &Path) -> Outcome<Server> {
     let data = folder.join("data");
     let mut make = ordinary(&root, &install);
     make.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
-    make.arg("--basedir").arg(root.join("usr")).arg("--datadir").arg(&data);
+    // The script wants an equals sign.
+    make.arg(format!("--basedir={}", root.join("usr").display()))
+        .arg(format!("--datadir={}", data.display()));
     project::output(&mut make)?;
     let accounts = folder.join("accounts.sql");
     let statements = format!(

@@ -1,10 +1,12 @@
 //! The demo: a cloud with one server, reached over IPv4 and IPv6, and the commands to go on with.
 
-use crate::clock::Stopwatch;
+use crate::clock::{self, Stopwatch};
 use crate::cloud::{Cloud, Family};
 use crate::project::{self, Failure, Outcome, failed};
 
 const SERVER: &str = "demo";
+/// A server that was there before may be booting again.
+const REACHABLE_SECONDS: f64 = 120.0;
 
 /// Brings the cloud and its server up; with `--once` takes them down again.
 pub fn run(arguments: &[String]) -> Outcome {
@@ -59,28 +61,55 @@ fn show(cloud: &Cloud, watch: Stopwatch) -> Outcome {
         let ready = cloud.up()?;
         say(watch, &ready);
     }
-    if cloud.has_server(SERVER) {
-        say(watch, "the server is there already");
-    } else {
-        say(watch, "making a server and waiting until its ssh answers");
-        let requested = watch.seconds();
-        cloud.launch(SERVER)?;
-        say(watch, &format!("ssh answered {:.1} s after the request", watch.seconds() - requested));
+    match cloud.status(SERVER) {
+        Ok(status) => wake(cloud, watch, &status)?,
+        Err(_) => {
+            say(watch, "making a server and waiting until its ssh answers");
+            let requested = watch.seconds();
+            cloud.launch(SERVER)?;
+            say(watch, &format!("ssh answered {:.1} s after the request", watch.seconds() - requested));
+        }
     }
     for (family, name) in [(Family::V4, "IPv4"), (Family::V6, "IPv6")] {
-        let said = cloud.ssh(SERVER, family, &["uname", "-a"])?;
-        if !said.contains("Linux") {
-            return Err(failed(format!("`uname -a` over {name} answered {said:?}")));
-        }
+        let mut last = failed("nothing was tried");
+        let said = clock::poll(REACHABLE_SECONDS, || match cloud.ssh(SERVER, family, &["uname", "-a"]) {
+            Ok(said) => Some(said),
+            Err(why) => {
+                last = why;
+                None
+            }
+        });
+        let said = said.ok_or(last)?;
         say(watch, &format!("over {name}, its host key checked against the console: {}", said.trim()));
     }
     println!("\n{}", cloud.status(SERVER)?.trim_end());
+    println!(
+        "\n$ {} server list\n{}",
+        cloud.openstack_line(),
+        cloud.openstack(&["server", "list"])?.trim_end()
+    );
+    Ok(())
+}
+
+/// Makes sure that a server of an earlier demo runs.
+fn wake(cloud: &Cloud, watch: Stopwatch, status: &str) -> Outcome {
+    let state = status.lines().next().unwrap_or_default();
+    say(watch, &format!("the server is there already: {state}"));
+    if state.ends_with("SHUTOFF") {
+        say(watch, "starting it");
+        cloud.openstack(&["server", "start", SERVER])?;
+    }
     Ok(())
 }
 
 /// What there is to see of a demo that failed: the server's timeline and its console.
 fn explain(cloud: &Cloud) {
-    for (what, told) in [("timeline", cloud.status(SERVER)), ("console", cloud.console(SERVER))] {
+    let told = [
+        ("timeline", cloud.status(SERVER)),
+        ("console", cloud.console(SERVER)),
+        ("log", Ok(cloud.log_end())),
+    ];
+    for (what, told) in told {
         match told {
             Ok(text) => eprintln!("\n---- {what} of {SERVER}\n{}", text.trim_end()),
             Err(why) => eprintln!("\n---- no {what} of {SERVER}: {why}"),
@@ -89,27 +118,17 @@ fn explain(cloud: &Cloud) {
 }
 
 fn print_next(cloud: &Cloud) {
-    let client = std::env::var("CUTTLE_OPENSTACK");
-    let client =
-        client.unwrap_or_else(|_| project::cache().join("openstack/bin/openstack").display().to_string());
-    let openstack =
-        format!("OS_CLIENT_CONFIG_FILE={} {client} --os-cloud cuttle", cloud.clouds_yaml().display());
-    let cuttle = format!("{} ", project::target().join("debug/cuttle").display());
-    let folder = cloud.folder().display();
+    let cuttle = project::target().join("debug/cuttle");
     let root = if project::is_root() { "" } else { "sudo " };
+    let openstack = cloud.openstack_line();
     println!("\nGo on with any of these:\n");
-    println!("  {root}{cuttle}ssh --data-dir {folder} {SERVER}");
-    for command in [
-        "server list",
-        &format!("server show {SERVER}"),
-        &format!("console log show {SERVER}"),
-        "image list",
-        "network list",
-    ] {
-        println!("  {root}{openstack} {command}");
+    println!("  {root}{} ssh --data-dir {} {SERVER}", cuttle.display(), cloud.folder().display());
+    let on_demo = [format!("server show {SERVER}"), format!("console log show {SERVER}")];
+    for command in ["image list", "flavor list", "network list"].map(String::from).iter().chain(&on_demo) {
+        println!("  {openstack} {command}");
     }
     println!(
-        "  {root}{openstack} server create --image cuttle-guest --flavor m1.nano --network auto --wait second"
+        "  {openstack} server create --image cuttle-guest --flavor m1.nano --network auto --wait second"
     );
     println!(
         "\nThe log is {}. To stop: ./x down; to delete the data as well: ./x down --purge",

@@ -82,13 +82,20 @@ pub fn is_root() -> bool {
     uids.and_then(|line| line.split_whitespace().nth(1)) == Some("0")
 }
 
-/// A command that runs as root: itself for root, by sudo for others.
-pub fn as_root(program: &Path) -> Command {
+/// A command that runs as root, with these variables: itself for root, by sudo for others.
+pub fn as_root(program: &Path, variables: &[(&str, &Path)]) -> Command {
     if is_root() {
-        return Command::new(program);
+        let mut command = Command::new(program);
+        command.envs(variables.iter().copied());
+        return command;
     }
+    // Named to `env`, because sudo may be told to keep no variables.
     let mut command = Command::new("sudo");
-    command.arg("-E").arg("--").arg(program);
+    command.arg("env");
+    for (name, value) in variables {
+        command.arg(format!("{name}={}", value.display()));
+    }
+    command.arg(program);
     command
 }
 

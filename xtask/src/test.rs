@@ -104,6 +104,7 @@ pub struct Report {
     left_out: u64,
     skipped: Vec<String>,
     seen: u64,
+    /// Whether what follows is the output of tests that failed.
     closing: bool,
 }
 
@@ -118,11 +119,16 @@ impl Report {
             return false;
         }
         if let Some(counts) = text.strip_prefix("test result: ") {
-            // One per test program: under nextest one per test, which its summary counts already.
-            if !self.closing && self.seen == 0 {
+            // One per test program. Nextest indents it, shows it for each test, and counts for itself.
+            if !line.starts_with(' ') {
                 self.add(counts.split([';', '.']));
+                self.closing = false;
             }
             return false;
+        }
+        if line == "failures:" || line == "successes:" {
+            self.closing = line == "failures:";
+            return self.closing;
         }
         if text.starts_with("Summary [") {
             self.closing = true;
@@ -145,8 +151,7 @@ impl Report {
                 _ => {}
             }
         }
-        // What comes after nextest's summary is the output of the failed; a plain runner marks its own.
-        self.closing || text.contains("panicked at") || text.ends_with("FAILED")
+        self.closing
     }
 
     /// Adds counts such as `5 passed`, `1 failed`, `2 ignored`.
@@ -264,6 +269,10 @@ mod tests {
         assert!(!report.take("    test tests::a ... ok"));
         report.take("     Summary [   0.021s] 3 tests run: 2 passed, 1 failed, 0 skipped");
         assert!(report.take("    assertion failed: left == right"));
+        let mut plain = Report::default();
+        assert!(!plain.take("thread 'a' panicked at a passing test of panics"));
+        plain.take("failures:");
+        assert!(plain.take("thread 'b' panicked at b.rs:1:1"));
     }
 
     #[test]

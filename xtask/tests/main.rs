@@ -3,5 +3,6 @@
 // Whoever sets a test up may give up; the lint knows only of the test functions themselves.
 #![allow(clippy::unwrap_used)]
 
+mod demo;
 mod guest;
 mod setup;

@@ -11,11 +11,12 @@ const CRATE_LINES_MAX: usize = 25_000;
 pub(super) const UNSAFE_CRATES: &[&str] = &["linux-net", "hypervisor", "storage"];
 /// Crates that may name the HTTP library beside `rest`; services name it in `api.rs`.
 const HTTP_CRATES: &[&str] = &["rest", "dashboard", "cuttle", "bench", "xtask"];
-const HTTP_LIBRARIES: &[&str] = &["axum::", "http::", "http_body_util::", "hyper::"];
+/// `http::` is not among them: modules are called so too. Manifests tell who depends on it.
+const HTTP_LIBRARIES: &[&str] = &["axum::", "http_body_util::", "hyper::"];
 const SQL_BEGINNINGS: &[&str] =
     &["SELECT ", "INSERT INTO ", "INSERT OR ", "UPDATE ", "DELETE FROM ", "CREATE TABLE ", "ALTER TABLE "];
-/// Crates that may hold SQL anywhere: the store itself, and this one, which looks for it.
-const SQL_CRATES: &[&str] = &["store", "xtask"];
+/// Crates that may hold SQL anywhere: the store itself, `nodes`, whose tables have a file each, and this one, which looks for it.
+const SQL_CRATES: &[&str] = &["store", "nodes", "xtask"];
 /// Endings that say nothing about what a type is.
 const EMPTY_ENDINGS: &[&str] = &["Manager", "Handler", "Helper", "Impl", "Info", "Data"];
 /// File names that say nothing about what is inside.
@@ -60,7 +61,10 @@ impl File<'_> {
         let krate =
             if parts[0] == "crates" { parts.get(1).cloned().unwrap_or_default() } else { parts[0].clone() };
         let stem = source.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let is_test = stem == "tests" || stem.ends_with("_tests") || parts.iter().any(|p| p == "tests");
+        let is_test = krate == "testkit"
+            || stem == "tests"
+            || stem.ends_with("_tests")
+            || parts.iter().any(|p| p == "tests");
         let lines = lines_before_tests(&source.text);
         File { path: &source.path, krate, stem, is_test, lines }
     }
@@ -147,8 +151,9 @@ fn line_rules(file: &File<'_>, index: usize, line: &str) -> Vec<String> {
 /// A note about unfinished work, unless it names its issue.
 fn unfinished(line: &str) -> Option<String> {
     let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
-    let mark = marks.iter().find(|m| has_word(line, m))?;
-    let after = line.split(*mark).nth(1).unwrap_or_default();
+    let comment = &line[line.find("//")?..];
+    let mark = marks.iter().find(|m| has_word(comment, m))?;
+    let after = comment.split(*mark).nth(1).unwrap_or_default();
     let numbered = after.split('#').nth(1).is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()));
     (!numbered).then(|| format!("a {mark} carries its issue: {mark}(#12)"))
 }
@@ -162,9 +167,9 @@ fn names_tenant(code: &str) -> bool {
     code.to_ascii_lowercase().contains("tenant")
 }
 
-/// The name of the type that a line declares.
+/// The name of the public type that a line declares; within a crate a name may lean on its module's.
 fn declared(code: &str) -> Option<&str> {
-    let mut words = code.split_whitespace().skip_while(|w| w.starts_with("pub"));
+    let mut words = code.strip_prefix("pub ")?.split_whitespace();
     if !["struct", "enum", "trait"].contains(&words.next()?) {
         return None;
     }
