@@ -40,5 +40,5 @@ pub use netns::{Netns, list_namespaces, remove_namespace};
 pub use network::{BRIDGE_LINK, NetworkSpec, PortSeen, RemotePort, SERVICE_MAC, SERVICE_V4, SERVICE_V6};
 pub use packet::PacketSocket;
 pub use probe::{Probed, ensure_bridge_filter, probe};
-pub use router::{RouterGateway, RouterInterface, RouterSeen, RouterSpec};
+pub use router::{RouterGateway, RouterInterface, RouterSeen, RouterSpec, router_link};
 pub use underlay::{UnderlaySpec, VXLAN_PORT};

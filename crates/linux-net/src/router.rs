@@ -273,9 +273,14 @@ impl Router {
     }
 }
 
+/// The name of a router's leg in a network, inside the router's namespace.
+pub fn router_link(port: PortId) -> String {
+    leg_name(INTERFACE, port)
+}
+
 fn legs(cloud: Cloud, spec: &RouterSpec) -> Vec<Leg<'_>> {
     let inner = spec.interfaces.iter().map(|(port, interface)| Leg {
-        name: leg_name(INTERFACE, *port),
+        name: router_link(*port),
         peer: leg_name(ROUTER_LEG, *port),
         namespace: cloud.network_namespace(interface.vni),
         bridge: BRIDGE_LINK,

@@ -14,11 +14,13 @@ use linux_net::responder::{
     InstanceMetadata, Ipv6Mode, LEASE_SECONDS_DEFAULT, NetworkTable, Observed, Port, Prefix, Responder,
     RouterInterface, RouterTable, SERVICE_V4, SERVICE_V6, Seen, SubnetV4, SubnetV6,
 };
-use linux_net::{Cloud, Netns, remove_namespace, ssh_banner};
+use linux_net::{BRIDGE_LINK, Cloud, Netns, RouterSpec, remove_namespace, router_link, ssh_banner};
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike, recv, setsockopt, socket, sockopt,
 };
 use types::{MacAddr, PortId};
+
+use crate::support::{World, host_test, tool};
 
 const WAIT: Duration = Duration::from_secs(10);
 const SERVICE_MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0xff, 0xa9, 0xfe]);
@@ -41,10 +43,6 @@ impl Drop for Net {
             let _ = remove_namespace(name);
         }
     }
-}
-
-fn root() -> bool {
-    nix::unistd::geteuid().is_root()
 }
 
 /// `ip` with arguments, where `{n}`, `{v}` and `{r}` stand for the namespaces.
@@ -88,8 +86,12 @@ impl Net {
     }
 
     fn table(&self) -> NetworkTable {
+        Net::table_of(self.port)
+    }
+
+    fn table_of(id: PortId) -> NetworkTable {
         let port = Port {
-            id: self.port,
+            id,
             addresses: vec![VM_ADDRESS.into()],
             hostname: Some("web".into()),
             dhcp_options: BTreeMap::new(),
@@ -118,6 +120,10 @@ impl Net {
     }
 
     fn router(&self) -> RouterTable {
+        Net::router_table()
+    }
+
+    fn router_table() -> RouterTable {
         let cidr = "2001:db8:100::/64".parse().unwrap();
         let leg = RouterInterface {
             mac: ROUTER_MAC,
@@ -134,21 +140,7 @@ impl Net {
 
     /// A page of metadata as this network's VM gets it.
     fn read_page(&self, to: IpAddr, request: &str) -> String {
-        self.in_vm(|| {
-            let to = match to {
-                IpAddr::V4(v4) => SocketAddr::from((v4, 80)),
-                IpAddr::V6(v6) => {
-                    let index = nix::net::if_::if_nametoindex("eth0").unwrap();
-                    SocketAddr::V6(SocketAddrV6::new(v6, 80, 0, index))
-                }
-            };
-            let mut stream = TcpStream::connect_timeout(&to, WAIT).unwrap();
-            stream.set_read_timeout(Some(WAIT)).unwrap();
-            stream.write_all(request.as_bytes()).unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).unwrap();
-            answer
-        })
+        self.in_vm(|| read_page(to, request))
     }
 
     fn take_static_address(&self) {
@@ -158,6 +150,23 @@ impl Net {
              -n {v} route replace 169.254.169.254/32 dev eth0",
         );
     }
+}
+
+/// Asks the metadata service and reads to the end.
+fn read_page(to: IpAddr, request: &str) -> String {
+    let to = match to {
+        IpAddr::V4(v4) => SocketAddr::from((v4, 80)),
+        IpAddr::V6(v6) => {
+            let index = nix::net::if_::if_nametoindex("eth0").unwrap();
+            SocketAddr::V6(SocketAddrV6::new(v6, 80, 0, index))
+        }
+    };
+    let mut stream = TcpStream::connect_timeout(&to, WAIT).unwrap();
+    stream.set_read_timeout(Some(WAIT)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 fn sysctl(ns: &str, key: &str, value: &str) {
@@ -208,13 +217,13 @@ fn seen(events: &Receiver<Observed>, port: PortId, what: &Seen) {
 }
 
 /// Sends a frame from the VM and gives the first DHCP answer that comes back soon.
-fn dhcp(net: &Net, request: &dhcproto::v4::Message) -> Option<dhcproto::v4::Message> {
+fn dhcp(vm: &Netns, request: &dhcproto::v4::Message) -> Option<dhcproto::v4::Message> {
     use dhcproto::{Decodable, Decoder, Encodable};
     let payload = request.to_vec().unwrap();
     let mut frame = Vec::new();
-    let builder = etherparse::PacketBuilder::ethernet2(VM_MAC.0, [0xff; 6]);
+    let builder = etherparse::PacketBuilder::ethernet2(request.chaddr().try_into().unwrap(), [0xff; 6]);
     builder.ipv4([0; 4], [255; 4], 64).udp(68, 67).write(&mut frame, &payload).unwrap();
-    net.in_vm(|| {
+    let inside = || {
         use std::os::fd::AsRawFd;
         let wire = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None).unwrap();
         let timeout = nix::sys::time::TimeVal::new(1, 0);
@@ -238,27 +247,26 @@ fn dhcp(net: &Net, request: &dhcproto::v4::Message) -> Option<dhcproto::v4::Mess
                 return dhcproto::v4::Message::decode(&mut Decoder::new(udp.payload())).ok();
             }
         }
-    })
+    };
+    vm.run(inside).unwrap()
 }
 
 #[test]
 fn dhcp_is_answered_over_the_bridge() {
     use dhcproto::v4::{DhcpOption, Message, MessageType};
-    if !root() {
-        println!("skipped: dhcp_is_answered_over_the_bridge: needs root");
-        return;
-    }
+    host_test!("dhcp_is_answered_over_the_bridge");
     let net = Net::new(1);
     ip(&net, "-n {v} link set eth0 up");
     let (sender, events) = sync_channel(100);
     let responder = Responder::start(sender).unwrap();
     responder.set_network(&net.net, net.table()).unwrap();
     let none = Ipv4Addr::UNSPECIFIED;
+    let vm = Netns::open(&net.vm).unwrap().unwrap();
     let ask = |kind, option: Option<DhcpOption>| {
         let mut request = Message::new_with_id(9, none, none, none, none, &VM_MAC.0);
         request.opts_mut().insert(DhcpOption::MessageType(kind));
         option.into_iter().for_each(|option| drop(request.opts_mut().insert(option)));
-        let reply = dhcp(&net, &request)?;
+        let reply = dhcp(&vm, &request)?;
         Some((reply.opts().msg_type()?, reply.yiaddr()))
     };
     let wants = |address: Ipv4Addr| Some(DhcpOption::RequestedIpAddress(address));
@@ -280,10 +288,7 @@ fn dhcp_is_answered_over_the_bridge() {
 fn a_renewal_is_answered_in_unicast() {
     use dhcproto::v4::{DhcpOption, Message, MessageType};
     use dhcproto::{Decodable, Decoder, Encodable};
-    if !root() {
-        println!("skipped: a_renewal_is_answered_in_unicast: needs root");
-        return;
-    }
+    host_test!("a_renewal_is_answered_in_unicast");
     let net = Net::new(7);
     ip(&net, "-n {v} link set eth0 up");
     net.take_static_address();
@@ -315,10 +320,7 @@ fn a_renewal_is_answered_in_unicast() {
 fn dhcpv6_is_answered() {
     use dhcproto::v6::{DhcpOption, Message, MessageType, OptionCode};
     use dhcproto::{Decodable, Decoder, Encodable};
-    if !root() {
-        println!("skipped: dhcpv6_is_answered: needs root");
-        return;
-    }
+    host_test!("dhcpv6_is_answered");
     let net = Net::new(8);
     ip(&net, "-n {v} link set eth0 up");
     let (sender, _events) = sync_channel(100);
@@ -348,10 +350,11 @@ fn dhcpv6_is_answered() {
 
 #[test]
 fn a_real_client_gets_its_lease() {
+    host_test!("a_real_client_gets_its_lease");
     let there = Command::new("busybox").arg("--list").output();
     let udhcpc = there.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).lines().any(|l| l == "udhcpc"));
-    if !root() || !udhcpc {
-        println!("skipped: a_real_client_gets_its_lease: needs root and busybox udhcpc");
+    if !udhcpc {
+        println!("skipped: a_real_client_gets_its_lease: needs busybox udhcpc");
         return;
     }
     let net = Net::new(2);
@@ -370,10 +373,7 @@ fn a_real_client_gets_its_lease() {
 
 #[test]
 fn a_host_configures_itself_by_advertisements() {
-    if !root() {
-        println!("skipped: a_host_configures_itself_by_advertisements: needs root");
-        return;
-    }
+    host_test!("a_host_configures_itself_by_advertisements");
     let net = Net::new(3);
     let (sender, _events) = sync_channel(100);
     let responder = Responder::start(sender).unwrap();
@@ -416,10 +416,7 @@ fn a_host_configures_itself_by_advertisements() {
 
 #[test]
 fn metadata_knows_who_asks() {
-    if !root() {
-        println!("skipped: metadata_knows_who_asks: needs root");
-        return;
-    }
+    host_test!("metadata_knows_who_asks");
     // Two networks with the same addresses.
     let nets = [Net::new(4), Net::new(5)];
     let (sender, events) = sync_channel(100);
@@ -461,10 +458,7 @@ fn metadata_knows_who_asks() {
 
 #[test]
 fn a_stalled_client_hinders_nobody() {
-    if !root() {
-        println!("skipped: a_stalled_client_hinders_nobody: needs root");
-        return;
-    }
+    host_test!("a_stalled_client_hinders_nobody");
     let net = Net::new(6);
     let (sender, _events) = sync_channel(100);
     let responder = Responder::start(sender).unwrap();
@@ -493,10 +487,7 @@ fn a_stalled_client_hinders_nobody() {
 
 #[test]
 fn a_banner_is_read_past_closed_groups() {
-    if !root() {
-        println!("skipped: a_banner_is_read_past_closed_groups: needs root");
-        return;
-    }
+    host_test!("a_banner_is_read_past_closed_groups");
     let net = Net::new(9);
     ip(&net, "-n {v} link set eth0 up\n-n {v} -6 addr add 2001:db8:100::11/64 dev eth0 nodad");
     ip(&net, "-n {n} -6 route add 2001:db8:100::/64 dev br0");
@@ -527,4 +518,64 @@ fn nft(ns: &str, ruleset: &str) {
     let inside = Netns::open(ns).unwrap().unwrap();
     let output = inside.run(|| Command::new("nft").arg(ruleset).output().unwrap()).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_guest_without_rules_is_served() {
+    use dhcproto::v4::{DhcpOption, Message, MessageType};
+    host_test!("a_guest_without_rules_is_served");
+    let mut world = World::new(1);
+    let guest = world.guest(0, 11);
+    let cloud = world.hosts[0].cloud();
+    let mut spec = world.spec(0, 0x3e9, &[&guest], &BTreeMap::new());
+    spec.dhcp = true;
+    world.hosts[0].ensure_network(&spec).unwrap();
+    let leg = PortId(runtime::new_uuid());
+    let gateway = "fd00:a::1/64".parse().unwrap();
+    let inner =
+        linux_net::RouterInterface { vni: 0x3e9, mtu: 1450, mac: ROUTER_MAC, addresses: [gateway].into() };
+    let router = RouterSpec {
+        id: runtime::new_uuid().into(),
+        interfaces: BTreeMap::from([(leg, inner)]),
+        gateway: None,
+        floating_ips: BTreeMap::new(),
+        routes: BTreeMap::new(),
+    };
+    world.hosts[0].ensure_router(&router).unwrap();
+
+    let (sender, _events) = sync_channel(100);
+    let responder = Responder::start(sender).unwrap();
+    let mut table = Net::table_of(guest.port.id);
+    table.service_mac = linux_net::SERVICE_MAC;
+    let port = table.ports.remove(&VM_MAC).unwrap();
+    table.ports.insert(guest.port.mac, port);
+    let ns = cloud.network_namespace(0x3e9);
+    responder.set_network(&ns, table).unwrap();
+    responder.set_metadata(guest.port.id, Some(instance("web")));
+
+    let none = Ipv4Addr::UNSPECIFIED;
+    let mut request = Message::new_with_id(9, none, none, none, none, &guest.port.mac.0);
+    request.opts_mut().insert(DhcpOption::MessageType(MessageType::Discover));
+    assert_eq!(dhcp(&guest.netns, &request).map(|reply| reply.yiaddr()), Some(VM_ADDRESS));
+    guest.take_addresses();
+    tool(&format!("ip -n {} route add 169.254.169.254/32 dev eth0", guest.namespace));
+    for to in [IpAddr::V4(SERVICE_V4), IpAddr::V6(SERVICE_V6)] {
+        let page = guest.netns.run(|| read_page(to, "GET /latest/meta-data/hostname HTTP/1.0\r\n\r\n"));
+        assert!(page.unwrap().ends_with("web"), "{to}");
+    }
+    let mut legs = Net::router_table();
+    let interface = legs.interfaces.remove("qr").unwrap();
+    legs.interfaces.insert(router_link(leg), interface);
+    responder.set_router(&cloud.router_namespace(router.id), legs).unwrap();
+    until("a default route from the router", || {
+        let output =
+            Command::new("ip").args(["-6", "-n", &guest.namespace, "route", "show", "default"]).output();
+        !output.unwrap().stdout.is_empty()
+    });
+    let listener = guest.tcp_listen(22);
+    let server = std::thread::Builder::new()
+        .spawn(move || listener.accept().unwrap().0.write_all(b"SSH-2.0-test\r\n").unwrap());
+    let banner = ssh_banner(&ns, BRIDGE_LINK, guest.v4.into(), WAIT);
+    assert_eq!(banner.as_deref(), Some("SSH-2.0-test"));
+    server.unwrap().join().unwrap();
 }
