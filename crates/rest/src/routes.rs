@@ -8,6 +8,7 @@ use axum::body::Body;
 use http::Method;
 use store::{Tx, TxError};
 
+use crate::server::whole;
 use crate::{Fault, FaultStyle, Microversions, Reply, Request};
 
 /// What is left of an error once its service's type is forgotten at the crate's border.
@@ -173,6 +174,30 @@ impl Routes {
         let handler: Arc<AsyncHandler> = Arc::new(move |request, body| {
             let answer = handler(request, body);
             Box::pin(async move { answer.await.map_err(|error| Failed::of(&error)) })
+        });
+        self.add(method, path, open, Handler::Async(handler))
+    }
+
+    /// As [`Routes::stream`], for a body that is no upload: it is read before the handler runs.
+    #[must_use]
+    pub fn slow<F, E>(
+        self,
+        method: Method,
+        path: &str,
+        open: bool,
+        handler: impl Fn(Request) -> F + Send + Sync + 'static,
+    ) -> Routes
+    where
+        F: Future<Output = Result<Reply, E>> + Send + 'static,
+        E: Fault + TxError,
+    {
+        let run = Arc::new(handler);
+        let handler: Arc<AsyncHandler> = Arc::new(move |mut request, body| {
+            let run = run.clone();
+            Box::pin(async move {
+                request.body = whole(body).await?;
+                run(request).await.map_err(|error| Failed::of(&error))
+            })
         });
         self.add(method, path, open, Handler::Async(handler))
     }

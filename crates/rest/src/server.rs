@@ -293,7 +293,8 @@ fn refused(refused: &Refused, speaks: &crate::Microversions) -> Failed {
     }
 }
 
-async fn whole(body: Body) -> Result<Vec<u8>, Failed> {
+/// The whole of a body that is no upload.
+pub(crate) async fn whole(body: Body) -> Result<Vec<u8>, Failed> {
     let read = Limited::new(body, BODY_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_TIME_MAX, read).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),

@@ -46,10 +46,18 @@ impl Api {
         migrations: &[&[Migration]],
         build: impl FnOnce(&Store) -> (Vec<Service>, Vec<Arc<dyn Reconciler>>),
     ) -> Api {
+        Api::checked_by(migrations, |store| (Arc::new(ByName), build(store)))
+    }
+
+    /// The same with a token checker that is really one.
+    pub fn checked_by(
+        migrations: &[&[Migration]],
+        build: impl FnOnce(&Store) -> (Arc<dyn Authenticate>, (Vec<Service>, Vec<Arc<dyn Reconciler>>)),
+    ) -> Api {
         let store = Store::open(&Config::Memory).unwrap();
         store.migrate(migrations).unwrap();
-        let (services, reconcilers) = build(&store);
-        let cloud = Cloud { store: store.clone(), authenticate: Arc::new(ByName), services };
+        let (authenticate, (services, reconcilers)) = build(&store);
+        let cloud = Cloud { store: store.clone(), authenticate, services };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let runner = Runner::new(store.clone(), reconcilers);
         Api { router: rest::router(cloud).unwrap(), runtime, store, runner }

@@ -1,0 +1,82 @@
+//! What the bodies of all resources have in common: links, lists, and fields that nobody knows but keeps.
+
+use rest::{Fields, InvalidBody, Reply, Request};
+use serde_json::{Map, Value as Json, json};
+
+/// Fields that the service does not know; Keystone keeps them and gives them back.
+pub type Extra = Map<String, Json>;
+
+/// The link of an object to itself.
+pub(crate) fn links(request: &Request, path: &str) -> Json {
+    json!({"self": format!("{}/v3/{path}", request.base_url)})
+}
+
+/// An object as clients see it: its known fields over what else the client once sent.
+pub(crate) fn with_extra(extra: &Extra, known: Json) -> Json {
+    let mut all = extra.clone();
+    if let Json::Object(known) = known {
+        all.extend(known);
+    }
+    Json::Object(all)
+}
+
+/// A list as clients see it.
+pub(crate) fn listed(request: &Request, key: &str, items: Vec<Json>) -> Reply {
+    let query: Vec<String> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mark = if query.is_empty() { "" } else { "?" };
+    let url = format!("{}{}{mark}{}", request.base_url, request.path, query.join("&"));
+    Reply::ok(json!({key: items, "links": {"next": null, "self": url, "previous": null}}))
+}
+
+/// The scheme, host and port that the client used.
+pub(crate) fn public_url(request: &Request) -> &str {
+    request.base_url.strip_suffix(crate::PREFIX).unwrap_or(&request.base_url)
+}
+
+/// Takes true or false and nothing that merely looks like it, as Keystone's schemas do.
+pub(crate) fn flag(fields: &mut Fields, name: &str) -> Result<Option<bool>, InvalidBody> {
+    match fields.take(name) {
+        None => Ok(None),
+        Some(Json::Bool(flag)) => Ok(Some(flag)),
+        Some(_) => Err(fields.error(name, "is not a boolean")),
+    }
+}
+
+/// Takes a name, which is neither empty nor longer than `max` characters.
+pub(crate) fn name(fields: &mut Fields, field: &str, max: usize) -> Result<Option<String>, InvalidBody> {
+    if !fields.has(field) {
+        return Ok(None);
+    }
+    let name = fields.required_text(field)?;
+    match name.chars().count() {
+        0 => Err(fields.error(field, "is too short: at least 1 character")),
+        n if n > max => Err(fields.error(field, format!("is too long: at most {max} characters"))),
+        _ if name.trim().is_empty() => Err(fields.error(field, "is blank")),
+        _ => Ok(Some(name)),
+    }
+}
+
+/// As [`name`], where it must be there.
+pub(crate) fn required_name(fields: &mut Fields, field: &str, max: usize) -> Result<String, InvalidBody> {
+    name(fields, field, max)?.ok_or_else(|| fields.error(field, "is required"))
+}
+
+/// What is left in the fields, but for what the client cannot set.
+pub(crate) fn extra(fields: Fields) -> Extra {
+    let mut left = fields.into_left();
+    for ours in ["id", "links"] {
+        left.remove(ours);
+    }
+    left
+}
+
+/// A filter that is true or false; Keystone takes everything but `0` and `false` as true.
+pub(crate) fn flag_of(request: &Request, name: &str) -> Option<bool> {
+    let word = request.query(name)?.to_lowercase();
+    Some(!matches!(word.as_str(), "0" | "false" | "no" | "off"))
+}
+
+/// A filter; an empty one is none.
+pub(crate) fn filter_of(request: &Request, name: &str) -> Option<String> {
+    request.query(name).filter(|value| !value.is_empty()).map(str::to_owned)
+}

@@ -1,0 +1,4 @@
+//! A group of users, who have the roles that the group has.
+
+pub(crate) mod model;
+pub(crate) mod store;

@@ -1,0 +1,4 @@
+//! A service as the catalog lists it.
+
+pub(crate) mod model;
+pub(crate) mod store;

@@ -1,0 +1,18 @@
+//! The table of users.
+
+use store::{Column, Table, Unique};
+
+use super::model::User;
+use crate::ids::key_of;
+
+/// Names may be 255 characters long, too long for an index; so the index is over their hash.
+pub(crate) static USERS: Table<User> = Table {
+    name: "identity_users",
+    id: |u| (&u.id).into(),
+    columns: &[
+        Column { name: "domain_id", value: |u| (&u.domain_id).into() },
+        Column { name: "name_hash", value: |u| key_of(&[&u.name]).into() },
+        Column { name: "enabled", value: |u| u.enabled.into() },
+    ],
+    unique: &[Unique { name: "identity_users_name", columns: &["domain_id", "name_hash"] }],
+};

@@ -1,0 +1,3 @@
+//! The documents by which clients find out that this is Keystone's v3 API.
+
+pub(crate) mod api;
