@@ -143,7 +143,7 @@ impl Router {
     /// What is at it.
     pub(crate) fn observe(&mut self) -> Result<RouterSeen> {
         let Some(spec) = &self.spec else { return Ok(RouterSeen::default()) };
-        let names = spec.interfaces.keys().map(|port| (leg_name(INTERFACE, *port), *port));
+        let names = spec.interfaces.keys().map(|port| (router_link(*port), *port));
         let gateway = spec.gateway.iter().map(|gateway| (GATEWAY_LINK.to_owned(), gateway.port));
         let ports: BTreeMap<String, PortId> = names.chain(gateway).collect();
         let running = self.route.links()?.into_iter().filter(|link| link.running);
@@ -273,7 +273,7 @@ impl Router {
     }
 }
 
-/// The name of a router's leg in a network, inside the router's namespace.
+/// The name of a router's leg in its own namespace, by the port it is of.
 pub fn router_link(port: PortId) -> String {
     leg_name(INTERFACE, port)
 }

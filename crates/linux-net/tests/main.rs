@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod groups;
 mod overlay;
 mod responder;
+
+mod spoofing;
 #[allow(dead_code)]
 mod support;
 
