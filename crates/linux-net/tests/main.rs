@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod groups;
+mod lifecycle;
 mod overlay;
 mod responder;
+mod router;
 
 mod spoofing;
 #[allow(dead_code)]
