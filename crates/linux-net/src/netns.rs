@@ -43,14 +43,19 @@ impl Netns {
 
     /// Opens the namespace of this name, making it, with its loopback device up, if there is none.
     pub fn ensure(name: &str) -> Result<Netns> {
+        Netns::ensure_new(name).map(|(netns, _)| netns)
+    }
+
+    /// The same, and whether it was made just now and so is known to be empty.
+    pub(crate) fn ensure_new(name: &str) -> Result<(Netns, bool)> {
         if let Some(netns) = Netns::open(name)? {
-            return Ok(netns);
+            return Ok((netns, false));
         }
         create(name)?;
         let netns = Netns::open(name)?
             .ok_or_else(|| Error::unfit(format!("create namespace {name}"), "it is gone already"))?;
         crate::netlink::Route::open(&netns)?.set_up("lo")?;
-        Ok(netns)
+        Ok((netns, true))
     }
 
     /// Its name under `/run/netns`.

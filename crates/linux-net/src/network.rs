@@ -110,11 +110,12 @@ pub(crate) struct Network {
 impl Network {
     /// Opens the namespace, making it if there is none.
     pub(crate) fn open(cloud: Cloud, vni: u32) -> Result<Network> {
-        let netns = Netns::ensure(&cloud.network_namespace(vni))?;
+        let (netns, new) = Netns::ensure_new(&cloud.network_namespace(vni))?;
         let route = Route::open(&netns)?;
         let kernel = Kernel::open(&netns)?;
         let spec = NetworkSpec::new(vni, 0);
-        Ok(Network { netns, route, kernel, spec, filter: Filter::default(), loaded: None })
+        let loaded = new.then(Ruleset::default);
+        Ok(Network { netns, route, kernel, spec, filter: Filter::default(), loaded })
     }
 
     /// Makes everything as `spec` says. The rules are in place before the first link is.

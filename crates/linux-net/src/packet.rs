@@ -53,26 +53,67 @@ impl PacketSocket {
     }
 }
 
+/// A raw socket that only sends, on any link of its namespace. It is kept, for closing one takes the kernel ten
+/// milliseconds.
+#[derive(Debug)]
+pub(crate) struct Announcer {
+    fd: OwnedFd,
+}
+
+impl Announcer {
+    /// Opens it in a namespace.
+    pub(crate) fn open(netns: &Netns) -> Result<Announcer> {
+        let fd = netns.run(deaf_socket)?.doing(|| format!("open a raw socket in {}", netns.name()))?;
+        Ok(Announcer { fd })
+    }
+
+    /// Sends one frame, which begins with its Ethernet header, on a link.
+    pub(crate) fn send(&self, link: u32, frame: &[u8]) -> io::Result<()> {
+        let address = link_address(link, 0);
+        // SAFETY: the pointers and the lengths describe `frame` and `address`, which outlive the call.
+        let sent = unsafe {
+            libc::sendto(
+                self.fd.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                0,
+                (&raw const address).cast(),
+                ADDRESS_LEN,
+            )
+        };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
+const ADDRESS_LEN: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+
 fn open_here(link: &str) -> io::Result<PacketSocket> {
-    let everything = (libc::ETH_P_ALL as u16).to_be();
-    // SAFETY: socket() takes plain numbers and its answer is checked before it is used as a descriptor. With no
-    // protocol the socket hears nothing before it is bound to its link.
+    let fd = deaf_socket()?;
+    let index = nix::net::if_::if_nametoindex(link)?;
+    let address = link_address(index, libc::ETH_P_ALL as u16);
+    // SAFETY: the pointer and the length describe `address`, which outlives the call.
+    let done = unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), ADDRESS_LEN) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(PacketSocket { fd }) }
+}
+
+/// A packet socket that hears nothing before it is bound to a link.
+fn deaf_socket() -> io::Result<OwnedFd> {
+    // SAFETY: socket() takes plain numbers and its answer is checked before it is used as a descriptor.
     let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the descriptor was just made and nobody else has it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    let index = nix::net::if_::if_nametoindex(link)?;
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn link_address(index: u32, protocol: u16) -> libc::sockaddr_ll {
     // SAFETY: sockaddr_ll is a plain C structure for which zeroes are valid.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
-    address.sll_protocol = everything;
+    address.sll_protocol = protocol.to_be();
     address.sll_ifindex = index as i32;
-    let len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
-    // SAFETY: the pointer and the length describe `address`, which outlives the call.
-    let done = unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), len) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(PacketSocket { fd }) }
+    address
 }
 
 /// An ARP announcement: everyone who knew another MAC for this address learns ours.

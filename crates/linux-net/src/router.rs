@@ -19,7 +19,7 @@ use crate::netlink::{Link, NewLink, Route, RouteEntry};
 use crate::netns::Netns;
 use crate::network::{BRIDGE_LINK, ROUTER_LEG, install};
 use crate::nft::{Data, Family, Kernel, Ruleset, Set, Value};
-use crate::packet::{PacketSocket, gratuitous_arp, unsolicited_na};
+use crate::packet::{Announcer, gratuitous_arp, unsolicited_na};
 use crate::sysctl;
 
 /// The leg in the external network.
@@ -90,6 +90,7 @@ pub(crate) struct Router {
     netns: Netns,
     route: Route,
     kernel: Kernel,
+    announcer: Announcer,
     loaded: Option<Ruleset>,
     spec: Option<RouterSpec>,
 }
@@ -109,10 +110,11 @@ struct Leg<'a> {
 impl Router {
     /// Opens the namespace, making it if there is none.
     pub(crate) fn open(cloud: Cloud, id: RouterId) -> Result<Router> {
-        let netns = Netns::ensure(&cloud.router_namespace(id))?;
+        let (netns, new) = Netns::ensure_new(&cloud.router_namespace(id))?;
         let route = Route::open(&netns)?;
         let kernel = Kernel::open(&netns)?;
-        Ok(Router { netns, route, kernel, loaded: None, spec: None })
+        let announcer = Announcer::open(&netns)?;
+        Ok(Router { netns, route, kernel, announcer, loaded: new.then(Ruleset::default), spec: None })
     }
 
     /// Makes it as `spec` says. The rules are in place before the first leg is.
@@ -254,20 +256,24 @@ impl Router {
             return Ok(());
         }
         let mut waited_ms = 0;
+        let mut links = self.route.links()?;
         let carries = |link: &Link| link.running || !fresh.contains(link.name.as_str());
-        while waited_ms < CARRIER_MS_MAX && !self.route.links()?.iter().all(carries) {
+        while waited_ms < CARRIER_MS_MAX && !links.iter().all(carries) {
             runtime::sleep_blocking(Duration::from_millis(1));
+            links = self.route.links()?;
             waited_ms += 1;
         }
-        for leg in legs.iter().filter(|leg| fresh.contains(leg.name.as_str())) {
-            let socket = PacketSocket::open(&self.netns, &leg.name)?;
-            for (_, address) in addresses.iter().filter(|(link, _)| *link == leg.name) {
-                let frame = match address {
-                    IpAddr::V4(v4) => gratuitous_arp(leg.mac, *v4),
-                    IpAddr::V6(v6) => unsolicited_na(leg.mac, *v6),
-                };
-                socket.send(&frame).doing(|| format!("announce {address} in {}", self.netns.name()))?;
-            }
+        let indexes: BTreeMap<&str, u32> =
+            links.iter().map(|link| (link.name.as_str(), link.index)).collect();
+        for (name, address) in addresses {
+            let leg = legs.iter().find(|leg| leg.name == *name);
+            let (Some(leg), Some(index)) = (leg, indexes.get(name.as_str())) else { continue };
+            let frame = match address {
+                IpAddr::V4(v4) => gratuitous_arp(leg.mac, *v4),
+                IpAddr::V6(v6) => unsolicited_na(leg.mac, *v6),
+            };
+            let sent = self.announcer.send(*index, &frame);
+            sent.doing(|| format!("announce {address} in {}", self.netns.name()))?;
         }
         Ok(())
     }

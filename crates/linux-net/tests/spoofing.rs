@@ -169,9 +169,19 @@ fn probes(a: &Guest, b: &Guest) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     ]);
     let tagged = [&[0, 5][..], &IPV4.to_be_bytes(), &udp4(foreign4, b.v4, (9, 9), &text("vlan"))].concat();
     probes.insert("vlan", vec![ethernet(mac, victim, 0x8100, &tagged)]);
+    probes.extend(fragmented(mac));
+    probes
+}
+
+/// Router advertisements that try to hide in fragments.
+fn fragmented(mac: MacAddr) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
+    let own = "fe80::f816:3eff:fe00:b".parse::<Ipv6Addr>().unwrap();
+    let frame = |payload: &[u8]| ethernet(mac, ALL_NODES_MAC, IPV6, &ip6(own, ALL_NODES, FRAGMENT, payload));
+    let ra = |name: &str| router_advertisement(own, &[MARK, name.as_bytes(), b";"].concat());
     // An advertisement in one fragment that claims that more follow.
-    let one = fragment(DESTINATION_OPTIONS, 0, true, 5, &behind_options("ra-frag"));
-    probes.insert("ra-frag", vec![all6(&one, FRAGMENT)]);
+    let behind_options = [&[ICMPV6, 0, 1, 4, 0, 0, 0, 0][..], &ra("ra-frag")].concat();
+    let one = fragment(DESTINATION_OPTIONS, 0, true, 5, &behind_options);
+    let mut probes = BTreeMap::from([("ra-frag", vec![frame(&one)])]);
     // The header that says ICMPv6 in the first fragment, the advertisement in the second: with a short first fragment,
     // and with one that is as long as IPv6 demands.
     let short: Vec<u8> = [&[ICMPV6, 4, 1, 36][..], &[0; 36]].concat();
@@ -184,7 +194,7 @@ fn probes(a: &Guest, b: &Guest) -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         assert_eq!(first.len() % 8, 0);
         let second = fragment(DESTINATION_OPTIONS, (first.len() / 8) as u16, false, id, &ra(name));
         let first = fragment(DESTINATION_OPTIONS, 0, true, id, &first);
-        probes.insert(name, vec![all6(&first, FRAGMENT), all6(&second, FRAGMENT)]);
+        probes.insert(name, vec![frame(&first), frame(&second)]);
     }
     probes
 }
@@ -221,7 +231,7 @@ fn sixteen_kinds_of_forged_frames_go_nowhere() {
     let far = PacketSocket::open(&c.netns, "eth0").unwrap();
     let probes_near = probes(&a, &b);
     assert_eq!(probes_near.len(), 16 + 2);
-    // The controls come last alphabetically nowhere; what is refused is sent first.
+    // What is refused is sent first, so that the controls arrive after it.
     for name in probes_near.keys().filter(|name| !name.starts_with("control")) {
         probes_near[name].iter().for_each(|frame| sender.send(frame).unwrap());
     }

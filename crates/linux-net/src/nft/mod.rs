@@ -210,17 +210,22 @@ impl Ruleset {
             return Change::Nothing;
         }
         let same_tables = self.tables.keys().eq(wanted.tables.keys());
-        if !same_tables {
-            return Change::Commands(wanted.commands());
-        }
         let pairs = || self.tables.iter().zip(wanted.tables.values());
-        if pairs().all(|((_, old), new)| only_elements_differ(old, new)) {
+        if same_tables && pairs().all(|((_, old), new)| only_elements_differ(old, new)) {
             let changes = pairs().flat_map(|((id, old), new)| element_changes(id, old, new));
             return Change::Elements(changes.collect());
         }
         let mut text = String::new();
-        for (((family, name), old), new) in pairs() {
-            write_change(&mut text, &format!("{family} {name}"), old, new);
+        for (family, name) in self.tables.keys().filter(|id| !wanted.tables.contains_key(*id)) {
+            let _ = writeln!(text, "delete table {family} {name}");
+        }
+        let empty = Table::default();
+        for (id, new) in &wanted.tables {
+            let table = format!("{} {}", id.0, id.1);
+            if !self.tables.contains_key(id) {
+                let _ = writeln!(text, "add table {table}");
+            }
+            write_change(&mut text, &table, self.tables.get(id).unwrap_or(&empty), new);
         }
         Change::Commands(text)
     }
