@@ -1,0 +1,101 @@
+//! Images over HTTP.
+
+mod body;
+mod list;
+mod patch;
+mod view;
+
+use rest::{InvalidBody, Reply, Request, Routes};
+use serde_json::json;
+use store::Tx;
+use types::ImageId;
+
+use super::ops;
+use crate::error::Error;
+
+/// The routes of images and their tags.
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v2/images", index)
+        .post("/v2/images", create)
+        .get("/v2/images/{id}", show)
+        .patch("/v2/images/{id}", update)
+        .delete("/v2/images/{id}", delete)
+        .post("/v2/images/{id}/actions/deactivate", deactivate)
+        .post("/v2/images/{id}/actions/reactivate", reactivate)
+        .put("/v2/images/{id}/tags/{tag}", add_tag)
+        .delete("/v2/images/{id}/tags/{tag}", remove_tag)
+}
+
+/// The image that a path is about. What is no UUID is no image.
+pub(crate) fn image_id(request: &Request) -> Result<ImageId, Error> {
+    let text = request.param("id");
+    text.parse().map_err(|_| Error::NotFound(text.to_owned()))
+}
+
+fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let query = list::query(request)?;
+    let images = ops::list(request.caller(), tx, &query)?;
+    let mut body = json!({
+        "images": images.iter().map(|image| view::image(image)).collect::<Vec<_>>(),
+        "schema": "/v2/schemas/images",
+        "first": list::link(request, None),
+    });
+    // As Glance: a full page has a next one, which may be empty.
+    if let Some(last) = images.last().filter(|_| images.len() == query.limit as usize) {
+        body["next"] = list::link(request, Some(last.id)).into();
+    }
+    Ok(Reply::ok(body))
+}
+
+fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let draft = body::draft(request)?;
+    let image = ops::create(request.caller(), tx, draft)?;
+    let location = format!("{}/v2/images/{}", request.base_url, image.id);
+    Ok(Reply::created(view::image(&image)).header("location", location))
+}
+
+fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    Ok(Reply::ok(view::image(&*ops::show(request.caller(), tx, image_id(request)?)?)))
+}
+
+fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let id = image_id(request)?;
+    let changes = patch::changes(request)?;
+    Ok(Reply::ok(view::image(&*ops::update(request.caller(), tx, id, &changes)?)))
+}
+
+fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    ops::delete(request.caller(), tx, image_id(request)?)?;
+    Ok(Reply::empty(204))
+}
+
+fn deactivate(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    ops::deactivate(request.caller(), tx, image_id(request)?)?;
+    Ok(Reply::empty(204))
+}
+
+fn reactivate(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    ops::reactivate(request.caller(), tx, image_id(request)?)?;
+    Ok(Reply::empty(204))
+}
+
+fn add_tag(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let tag = body::tag(request.param("tag"))?;
+    ops::add_tag(request.caller(), tx, image_id(request)?, &tag)?;
+    Ok(Reply::empty(204))
+}
+
+fn remove_tag(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    ops::remove_tag(request.caller(), tx, image_id(request)?, request.param("tag"))?;
+    Ok(Reply::empty(204))
+}
+
+/// A field that does not fit the image schema, said as Glance says it.
+fn invalid(error: &InvalidBody) -> Error {
+    if error.malformed {
+        Error::Invalid("Malformed JSON in request body.".to_owned())
+    } else {
+        Error::Invalid(format!("Provided object does not match schema 'image': {error}"))
+    }
+}

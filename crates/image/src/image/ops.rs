@@ -1,0 +1,340 @@
+//! What callers do with images.
+
+use policy::{Caller, Target};
+use store::{Condition, Direction, Select, Stored, Tx};
+use types::{ImageId, ProjectId};
+
+use super::store::{self as table, IMAGES};
+use super::{Image, ImageChange, ImageDraft, Status, Visibility, reconcile};
+use crate::error::Error;
+use crate::member::{self, MemberStatus};
+use crate::policy::RULES;
+
+/// Properties and tags of one image, each.
+pub const PROPERTIES_MAX: usize = 128;
+/// Tags of one image.
+pub const TAGS_MAX: usize = 128;
+/// Rows looked through at a time by a list that filters on what the database does not know.
+const BATCH: u32 = 500;
+
+/// Which images a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct ImageList {
+    /// Conditions on columns.
+    pub(crate) conditions: Vec<Condition>,
+    /// Tags that an image must have, all of them.
+    pub(crate) tags: Vec<String>,
+    /// Properties that an image must have.
+    pub(crate) properties: Vec<(String, String)>,
+    /// MD5 or SHA-512 of its bytes.
+    pub(crate) hashes: Vec<String>,
+    /// With this visibility only; without, all but what others offer to the community.
+    pub(crate) visibility: Option<Visibility>,
+    /// What others offer to the community too.
+    pub(crate) community: bool,
+    /// Which shared images: `None` is all of them.
+    pub(crate) member_status: Option<MemberStatus>,
+    /// Columns to sort by; the last is `id`.
+    pub(crate) order: Vec<(&'static str, Direction)>,
+    /// After this image.
+    pub(crate) marker: Option<ImageId>,
+    /// At most this many.
+    pub(crate) limit: u32,
+}
+
+/// Creates an image without bytes.
+pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: ImageDraft) -> Result<Stored<Image>, Error> {
+    let owner = match (draft.owner, caller.project_id()) {
+        (Some(owner), Some(own)) if owner == *own => owner,
+        (Some(owner), _) if caller.is_admin() => owner,
+        (Some(owner), _) => {
+            let text = format!("You are not permitted to create images owned by '{owner}'.");
+            return Err(Error::Forbidden(text));
+        }
+        (None, Some(own)) => own.clone(),
+        (None, None) => return Err(Error::Forbidden("An image needs a project to own it.".to_owned())),
+    };
+    RULES.check("add_image", caller, &Target::project(&owner))?;
+    let visibility = draft.visibility.unwrap_or(Visibility::Shared);
+    check_visibility(caller, &owner, visibility)?;
+    check_count("properties", draft.properties.len(), PROPERTIES_MAX)?;
+    check_count("tags", draft.tags.len(), TAGS_MAX)?;
+    let id = draft.id.unwrap_or_else(|| runtime::new_uuid().into());
+    if IMAGES.load(tx, id)?.is_some() {
+        return Err(Error::Conflict(format!("Image ID {id} already exists!")));
+    }
+    let now = tx.now();
+    let image = Image {
+        id,
+        name: draft.name,
+        owner,
+        status: Status::Queued,
+        visibility,
+        container_format: draft.container_format,
+        disk_format: draft.disk_format,
+        min_disk_gib: draft.min_disk_gib,
+        min_ram_mib: draft.min_ram_mib,
+        protected: draft.protected,
+        hidden: draft.hidden,
+        tags: draft.tags,
+        properties: draft.properties,
+        stored: None,
+        upload: None,
+        created_at: now,
+        updated_at: now,
+    };
+    Ok(IMAGES.insert(tx, image)?)
+}
+
+/// An image that the caller sees.
+pub fn show(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<Stored<Image>, Error> {
+    let not_found = || Error::NotFound(id.to_string());
+    let image = table::load(tx, id)?.ok_or_else(not_found)?;
+    RULES.check("get_image", caller, &Target::project(&image.owner))?;
+    let own = caller.project_id().filter(|own| **own != image.owner);
+    let visible = match (image.visibility, own) {
+        _ if caller.is_admin() => true,
+        (Visibility::Public | Visibility::Community, _) => true,
+        (Visibility::Shared | Visibility::Private, None) => caller.project_id().is_some(),
+        (Visibility::Shared, Some(other)) => member::store::find(tx, id, other)?.is_some(),
+        (Visibility::Private, Some(_)) => false,
+    };
+    if visible { Ok(image) } else { Err(not_found()) }
+}
+
+/// An image that the caller may make a disk of: visible, and its bytes are there.
+pub fn load_for_boot(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<Image, Error> {
+    let image = show(caller, tx, id)?.into_inner();
+    if image.is_active() { Ok(image) } else { Err(Error::NotActive { id, status: image.status }) }
+}
+
+/// The images that the caller sees and asked for, in the order asked for.
+pub fn list(caller: &Caller, tx: &mut Tx<'_>, query: &ImageList) -> Result<Vec<Stored<Image>>, Error> {
+    RULES.check("get_images", caller, &Target::default())?;
+    let mut select = Select::all().with(Condition::Ne("status", Status::Deleted.as_str().into()));
+    for condition in visible_to(caller, tx, query)?.into_iter().chain(query.conditions.iter().cloned()) {
+        select = select.with(condition);
+    }
+    for (column, direction) in &query.order {
+        select = select.order(column, *direction);
+    }
+    let mut last = match query.marker {
+        None => None,
+        Some(marker) => {
+            let unknown = |_| Error::Invalid(format!("No image found with ID {marker}"));
+            Some(show(caller, tx, marker).map_err(unknown)?)
+        }
+    };
+    let in_database = query.tags.is_empty() && query.properties.is_empty() && query.hashes.is_empty();
+    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    let batch = if in_database { query.limit } else { BATCH };
+    let mut found = Vec::new();
+    loop {
+        let mut page = select.clone().limit(batch);
+        if let Some(last) = &last {
+            let values: Vec<_> = query.order.iter().map(|(name, _)| table::column(last, name)).collect();
+            page = page.after(&values);
+        }
+        let rows = IMAGES.query(tx, &page)?;
+        let full = u32::try_from(rows.len()).is_ok_and(|count| count == batch);
+        last = rows.last().cloned();
+        found.extend(rows.into_iter().filter(|image| query.wants(image)));
+        if found.len() >= limit || !full || in_database {
+            found.truncate(limit);
+            return Ok(found);
+        }
+    }
+}
+
+impl ImageList {
+    /// The conditions that the database does not know.
+    fn wants(&self, image: &Image) -> bool {
+        let hashed = |hash: &String| {
+            image.stored.as_ref().is_some_and(|stored| stored.md5 == *hash || stored.sha512 == *hash)
+        };
+        self.tags.iter().all(|tag| image.tags.contains(tag))
+            && self.properties.iter().all(|(key, value)| image.properties.get(key) == Some(value))
+            && self.hashes.iter().all(hashed)
+    }
+}
+
+/// What narrows a list to what the caller sees.
+fn visible_to(caller: &Caller, tx: &mut Tx<'_>, query: &ImageList) -> Result<Vec<Condition>, Error> {
+    let is = |visibility: Visibility| Condition::Eq("visibility", visibility.as_str().into());
+    let own = caller.project_id().map(|own| Condition::Eq("owner", own.into()));
+    let mut conditions = Vec::new();
+    match query.visibility {
+        Some(visibility) => conditions.push(is(visibility)),
+        None if query.community => {}
+        None => {
+            let community = Visibility::Community.as_str().into();
+            let not_community = Condition::Ne("visibility", community);
+            conditions.push(Condition::Any(own.iter().cloned().chain([not_community]).collect()));
+        }
+    }
+    if caller.is_admin() {
+        return Ok(conditions);
+    }
+    let mut sees = vec![is(Visibility::Public), is(Visibility::Community)];
+    if let Some(project) = caller.project_id() {
+        let shared = member::store::shared_with(tx, project, query.member_status)?;
+        let ids = shared.into_iter().map(Into::into).collect();
+        sees.push(Condition::All(vec![is(Visibility::Shared), Condition::In("id", ids)]));
+    }
+    sees.extend(own);
+    conditions.push(Condition::Any(sees));
+    Ok(conditions)
+}
+
+/// Changes an image, all of it or nothing.
+pub fn update(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: ImageId,
+    changes: &[ImageChange],
+) -> Result<Stored<Image>, Error> {
+    let mut image = show_for(caller, tx, id, "modify_image")?;
+    for change in changes {
+        apply(caller, &mut image, change)?;
+    }
+    check_count("properties", image.properties.len(), PROPERTIES_MAX)?;
+    check_count("tags", image.tags.len(), TAGS_MAX)?;
+    save(tx, &mut image)?;
+    Ok(image)
+}
+
+fn apply(caller: &Caller, image: &mut Image, change: &ImageChange) -> Result<(), Error> {
+    let queued = image.status == Status::Queued;
+    let format =
+        |name: &str| Error::Forbidden(format!("Attribute {name} can be only replaced for a queued image."));
+    let absent = |key: &str| Error::Conflict(format!("Property {key} does not exist."));
+    match change.clone() {
+        ImageChange::Name(name) => image.name = name,
+        ImageChange::Visibility(visibility) => {
+            check_visibility(caller, &image.owner, visibility)?;
+            image.visibility = visibility;
+        }
+        ImageChange::ContainerFormat(_) if !queued => return Err(format("container_format")),
+        ImageChange::ContainerFormat(container) => image.container_format = container,
+        ImageChange::DiskFormat(_) if !queued => return Err(format("disk_format")),
+        ImageChange::DiskFormat(disk) => image.disk_format = disk,
+        ImageChange::MinDisk(gib) => image.min_disk_gib = gib,
+        ImageChange::MinRam(mib) => image.min_ram_mib = mib,
+        ImageChange::Protected(protected) => image.protected = protected,
+        ImageChange::Hidden(hidden) => image.hidden = hidden,
+        ImageChange::Tags(tags) => image.tags = tags,
+        ImageChange::Owner(_) if !caller.is_admin() => {
+            return Err(Error::Forbidden(
+                "You are not permitted to modify 'owner' on this image.".to_owned(),
+            ));
+        }
+        ImageChange::Owner(owner) => image.owner = owner,
+        ImageChange::Add(key, value) => {
+            image.properties.insert(key, value);
+        }
+        ImageChange::Replace(key, value) => {
+            let property = image.properties.get_mut(&key).ok_or_else(|| absent(&key))?;
+            *property = value;
+        }
+        ImageChange::Remove(key) => {
+            image.properties.remove(&key).ok_or_else(|| absent(&key))?;
+        }
+    }
+    Ok(())
+}
+
+/// Hides an image at once; the reconciler removes its bytes.
+pub fn delete(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<(), Error> {
+    let mut image = show_for(caller, tx, id, "delete_image")?;
+    if image.protected {
+        let text = format!("Image {id} is protected and cannot be deleted.");
+        return Err(Error::Forbidden(text));
+    }
+    image.status = Status::Deleted;
+    save(tx, &mut image)?;
+    for member in member::store::of_image(tx, id)? {
+        member::store::MEMBERS.remove(tx, &member)?;
+    }
+    Ok(tx.kick(reconcile::KIND, id)?)
+}
+
+/// Keeps an image from being used.
+pub fn deactivate(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<(), Error> {
+    switch(caller, tx, id, ("deactivate", Status::Active, Status::Deactivated))
+}
+
+/// Lets an image be used again.
+pub fn reactivate(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<(), Error> {
+    switch(caller, tx, id, ("reactivate", Status::Deactivated, Status::Active))
+}
+
+fn switch(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: ImageId,
+    (rule, from, to): (&str, Status, Status),
+) -> Result<(), Error> {
+    let mut image = show_for(caller, tx, id, rule)?;
+    if image.status != from && image.status != to {
+        // Glance answers 403 here, and 409 to the same transition when it comes from an upload.
+        let text = Error::Transition { from: image.status, to }.to_string();
+        return Err(Error::Forbidden(text));
+    }
+    image.status = to;
+    save(tx, &mut image)
+}
+
+/// Adds a tag.
+pub fn add_tag(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, tag: &str) -> Result<(), Error> {
+    let mut image = show_for(caller, tx, id, "modify_image")?;
+    image.tags.insert(tag.to_owned());
+    check_count("tags", image.tags.len(), TAGS_MAX)?;
+    save(tx, &mut image)
+}
+
+/// Removes a tag.
+pub fn remove_tag(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, tag: &str) -> Result<(), Error> {
+    let mut image = show_for(caller, tx, id, "modify_image")?;
+    if !image.tags.remove(tag) {
+        return Err(Error::NoSuch(format!("Could not find tag {tag} of image {id}")));
+    }
+    save(tx, &mut image)
+}
+
+/// An image that the caller sees, if a rule lets the caller do this to it.
+pub(crate) fn show_for(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: ImageId,
+    rule: &str,
+) -> Result<Stored<Image>, Error> {
+    let image = show(caller, tx, id)?;
+    RULES.check(rule, caller, &Target::project(&image.owner))?;
+    Ok(image)
+}
+
+/// Writes a changed image back.
+pub(crate) fn save(tx: &mut Tx<'_>, image: &mut Stored<Image>) -> Result<(), Error> {
+    image.updated_at = tx.now();
+    Ok(IMAGES.save(tx, image)?)
+}
+
+fn check_visibility(caller: &Caller, owner: &ProjectId, visibility: Visibility) -> Result<(), Error> {
+    let rule = match visibility {
+        Visibility::Public => "publicize_image",
+        Visibility::Community => "communitize_image",
+        Visibility::Shared | Visibility::Private => return Ok(()),
+    };
+    Ok(RULES.check(rule, caller, &Target::project(owner))?)
+}
+
+/// Refuses more of something than an image may have.
+pub(crate) fn check_count(what: &str, count: usize, max: usize) -> Result<(), Error> {
+    if count <= max {
+        return Ok(());
+    }
+    let text = format!(
+        "The limit has been exceeded on the number of allowed image {what}. Attempted: {count}, Maximum: {max}"
+    );
+    Err(Error::OverLimit(text))
+}

@@ -1,0 +1,74 @@
+//! Glance: images, their bytes, members and tags.
+//!
+//! An image's row says what it is; its bytes are in a [`storage::ImageStore`] under the image's id, hashed and inspected
+//! while they stream in. Not here: interoperable import, several stores, locations, metadata definitions, tasks.
+//!
+//! Invariants: an active image has bytes, and they never change; an image without a row has no bytes once the
+//! reconciler came by; nothing waits for bytes inside a transaction; whoever may not see an image is told that there is
+//! none.
+//!
+//! Reading order: `image/model`, `image/ops`, `data/ops`, `data/api`, `image/reconcile`, `member`, then the rest.
+
+mod bootstrap;
+mod data;
+mod error;
+pub mod image;
+pub mod member;
+mod policy;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod version;
+
+use std::sync::Arc;
+
+use reconcile::Reconciler;
+use rest::{FaultStyle, Service};
+use storage::ImageStore;
+use store::{Migration, Store};
+
+pub use bootstrap::{GuestImage, bootstrap};
+pub use error::Error;
+
+/// This crate's schema.
+pub const MIGRATIONS: &[Migration] =
+    &[Migration { service: "image", version: 1, sql: include_str!("../migrations/0001_image.sql") }];
+
+/// What the operator decides.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The largest image.
+    pub size_bytes_max: u64,
+    /// Whether bytes must be of the format they were said to be. Turned off, anything is kept, but no disk is made of
+    /// what is not safe.
+    pub enforce_format: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { size_bytes_max: 1 << 40, enforce_format: true }
+    }
+}
+
+/// What uploads and downloads need beside a transaction.
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) images: Arc<dyn ImageStore>,
+    pub(crate) config: Config,
+}
+
+/// The service, at `/image`.
+pub fn service(store: &Store, images: Arc<dyn ImageStore>, config: Config) -> Service {
+    let shared = Arc::new(Shared { store: store.clone(), images, config });
+    let routes = version::routes()
+        .and(schema::routes())
+        .and(image::api::routes())
+        .and(data::api::routes(&shared))
+        .and(member::api::routes());
+    Service { prefix: "/image", faults: FaultStyle::Image, microversions: None, routes }
+}
+
+/// The reconcilers to run.
+pub fn reconcilers(images: Arc<dyn ImageStore>) -> Vec<Arc<dyn Reconciler>> {
+    vec![Arc::new(image::reconcile::Images { images })]
+}

@@ -1,0 +1,9 @@
+//! A member: a project that a `shared` image is shared with. It can use the image by its id at once; in its lists the
+//! image appears once the project has accepted it.
+
+pub(crate) mod api;
+mod model;
+pub(crate) mod ops;
+pub(crate) mod store;
+
+pub use model::{Member, MemberStatus};

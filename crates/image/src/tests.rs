@@ -1,0 +1,30 @@
+//! What the tests of this crate share.
+
+use std::sync::Arc;
+
+use storage::ImageStore;
+use storage::fake::Fake;
+use testkit::{Answer, Api};
+
+use crate::{Config, MIGRATIONS, reconcilers, service};
+
+/// A member of one project, of another, and the administrator.
+pub(crate) const MEMBER: &str = "member@alpha";
+pub(crate) const OTHER: &str = "member@beta";
+pub(crate) const ADMIN: &str = "admin@admin";
+
+/// The API over a store in memory.
+pub(crate) fn api() -> Api {
+    api_over(Arc::new(Fake::new()), Config::default())
+}
+
+/// The API over this store.
+pub(crate) fn api_over(images: Arc<dyn ImageStore>, config: Config) -> Api {
+    Api::new(&[MIGRATIONS], |store| (vec![service(store, images.clone(), config)], reconcilers(images)))
+}
+
+/// Uploads bytes.
+pub(crate) fn upload(api: &Api, token: &str, id: &str, bytes: Vec<u8>) -> Answer {
+    let headers = [("content-type", "application/octet-stream")];
+    api.send(token, "PUT", &format!("/image/v2/images/{id}/file"), &headers, bytes)
+}
