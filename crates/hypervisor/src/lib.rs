@@ -1,0 +1,175 @@
+//! VMs on a node.
+//!
+//! [`Hypervisor`] is the trait; [`qemu`] runs one QEMU process per VM and speaks QMP with it; [`fake`] is a
+//! world in memory for simulations. All are synchronous, and everything may be repeated.
+//!
+//! Invariants:
+//! - A VM outlives the program that started it: [`Hypervisor::adopt`] finds it again by its run directory.
+//! - No signal goes to a process that was not started here: a process is its id, its start time and the boot
+//!   of the host.
+//! - A guest that switched itself off is [`Power::ShutDown`]; a process that ended in any other way than by
+//!   [`Hypervisor::stop`] is [`Power::Crashed`].
+//! - Nothing waits for a guest: what needs its consent returns at once and is asked for again after an event.
+//!
+//! Nothing here knows volumes' backends, networks or the control plane: disks come as JSON for QEMU, network
+//! cards as file descriptors of taps.
+
+mod accelerator;
+mod error;
+pub mod fake;
+pub mod qemu;
+mod spec;
+
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use types::{ServerId, VolumeId};
+
+pub use accelerator::{
+    Accelerator, AcceleratorChoice, choose as choose_accelerator, probe as probe_accelerator,
+};
+pub use error::{Error, Result};
+pub use spec::{Disk, Machine, Nic, VmSpec};
+
+/// What runs VMs on this node. Implementations deliver [`VmEvent`]s on the channel they were made with.
+pub trait Hypervisor: Send {
+    /// What this host offers.
+    fn host(&self) -> &HostSupport;
+
+    /// Finds the VMs that an earlier run of this program started, in the order of ids. Call it once, first.
+    fn adopt(&mut self) -> Result<Vec<ServerId>>;
+
+    /// Starts a VM. One that runs is left as it is. `taps` are for the cards of `spec.nics`, in their order.
+    fn start(&mut self, spec: &VmSpec, taps: Vec<OwnedFd>) -> Result<()>;
+
+    /// How a VM is.
+    fn observe(&mut self, server: ServerId) -> Result<Observed>;
+
+    /// Presses the power button. What the guest makes of it shows later.
+    fn power_button(&mut self, server: ServerId) -> Result<()>;
+
+    /// Ends a VM, whatever its guest thinks of it. One that does not run stays as it is.
+    fn stop(&mut self, server: ServerId) -> Result<()>;
+
+    /// Presses the reset button.
+    fn reset(&mut self, server: ServerId) -> Result<()>;
+
+    /// Stops the processors.
+    fn pause(&mut self, server: ServerId) -> Result<()>;
+
+    /// Lets the processors go on.
+    fn resume(&mut self, server: ServerId) -> Result<()>;
+
+    /// Gives a running VM another disk.
+    fn attach_disk(&mut self, server: ServerId, disk: &Disk) -> Result<()>;
+
+    /// Takes a disk from a running VM. As long as the guest holds it the answer is [`Detach::Waiting`]; ask
+    /// again after [`VmEventKind::DiskDetached`], or later.
+    fn detach_disk(&mut self, server: ServerId, volume: VolumeId) -> Result<Detach>;
+
+    /// Makes a disk of a running VM larger, backend and guest in one.
+    fn resize_disk(&mut self, server: ServerId, volume: VolumeId, size_bytes: u64) -> Result<()>;
+
+    /// The last bytes of what the guest wrote to its serial console; nothing for a VM that is not known.
+    fn console_tail(&self, server: ServerId, bytes_max: usize) -> Result<Vec<u8>>;
+
+    /// Where a VM's consoles can be reached; `None` where they cannot.
+    fn sockets(&self, server: ServerId) -> Option<Sockets>;
+
+    /// Stops a VM and forgets it.
+    fn remove(&mut self, server: ServerId) -> Result<()>;
+}
+
+/// What a host offers for VMs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSupport {
+    /// The program and its version, for people.
+    pub version: String,
+    /// How processors are provided.
+    pub accelerator: Accelerator,
+    /// Why it is this one.
+    pub accelerator_reason: String,
+    /// How the processes of a VM are kept together, for people.
+    pub containment: String,
+}
+
+/// Unix sockets of a VM. Each takes one connection at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sockets {
+    /// The serial console.
+    pub console: PathBuf,
+    /// The screen, by VNC.
+    pub screen: PathBuf,
+    /// The guest agent.
+    pub agent: PathBuf,
+}
+
+/// Whether a VM runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Power {
+    /// There is none.
+    Absent,
+    /// Its processors run.
+    Running,
+    /// Its processors are stopped.
+    Paused,
+    /// It was switched off, by its guest or by [`Hypervisor::stop`].
+    ShutDown,
+    /// It ended otherwise.
+    Crashed {
+        /// What is known about why.
+        reason: String,
+    },
+}
+
+/// How a VM is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// Whether it runs.
+    pub power: Power,
+    /// The disks its guest sees, as long as it has a body. Whether files are closed only
+    /// [`Hypervisor::detach_disk`] tells.
+    pub disks: BTreeSet<VolumeId>,
+}
+
+/// How far the removal of a disk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detach {
+    /// The guest has been asked, and still has it.
+    Waiting,
+    /// It is gone, and nothing has its files open.
+    Gone,
+}
+
+/// Something happened to a VM. An event may be lost with the program; what it tells can be observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VmEvent {
+    /// The VM.
+    pub server: ServerId,
+    /// What happened.
+    pub kind: VmEventKind,
+}
+
+/// What happened to a VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VmEventKind {
+    /// The guest switched itself off.
+    GuestShutDown,
+    /// It was ended from the host.
+    HostShutDown,
+    /// It began again.
+    Reset,
+    /// Its processors were stopped.
+    Paused,
+    /// Its processors go on.
+    Resumed,
+    /// The guest let go of a disk.
+    DiskDetached(VolumeId),
+    /// The guest refused to let go of a disk.
+    DetachRefused(VolumeId),
+    /// The process ended.
+    Exited,
+}

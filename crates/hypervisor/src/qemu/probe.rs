@@ -1,0 +1,84 @@
+//! Asks a QEMU what it can do.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::{Error, Result};
+
+/// The oldest version that is supported: Debian 12's own.
+const FLOOR: (u64, u64) = (7, 2);
+
+/// What a QEMU can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Features {
+    /// Major, minor, micro.
+    pub version: (u64, u64, u64),
+    /// Whether it can give up system calls that it does not need.
+    pub sandbox: bool,
+}
+
+impl Features {
+    /// For people.
+    pub fn describe(&self) -> String {
+        let (major, minor, micro) = self.version;
+        format!("QEMU {major}.{minor}.{micro}")
+    }
+}
+
+/// Starts QEMU without a VM and asks.
+pub fn features(binary: &Path) -> Result<Features> {
+    let started = Command::new(binary)
+        .args(["-machine", "none", "-nodefaults", "-no-user-config", "-display", "none"])
+        .args(["-chardev", "stdio,id=m", "-mon", "chardev=m,mode=control"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match started {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            return Err(Error::NoQemu { binary: binary.to_owned() });
+        }
+        started => started.map_err(|e| Error::Probe(e.to_string()))?,
+    };
+    if let Some(mut input) = child.stdin.take() {
+        let commands = concat!(
+            r#"{"execute":"qmp_capabilities"}"#,
+            "\n",
+            r#"{"execute":"query-command-line-options","arguments":{"option":"sandbox"},"id":"sandbox"}"#,
+            "\n",
+            r#"{"execute":"quit"}"#,
+            "\n"
+        );
+        // A QEMU that ended at once has told why on its standard error.
+        let _ = input.write_all(commands.as_bytes());
+        let output = child.wait_with_output().map_err(|e| Error::Probe(e.to_string()))?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        return read_answers(&said).unwrap_or_else(|| {
+            let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Err(Error::Probe(if message.is_empty() { said.trim().to_owned() } else { message }))
+        });
+    }
+    Err(Error::Probe("it has no standard input".to_owned()))
+}
+
+/// Understands the greeting and the answers; `None` where there is no greeting.
+pub fn read_answers(said: &str) -> Option<Result<Features>> {
+    let messages: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let qemu = messages.iter().find_map(|message| message.pointer("/QMP/version/qemu"))?;
+    let number = |name: &str| qemu.get(name).and_then(Value::as_u64);
+    let version = (number("major")?, number("minor")?, number("micro").unwrap_or(0));
+    let sandbox = messages
+        .iter()
+        .find(|message| message.get("id").is_some_and(|id| id == "sandbox"))
+        .and_then(|message| message["return"].as_array())
+        .is_some_and(|options| !options.is_empty());
+    let features = Features { version, sandbox };
+    if (version.0, version.1) < FLOOR {
+        let (major, minor, micro) = version;
+        return Some(Err(Error::OldQemu { found: format!("{major}.{minor}.{micro}") }));
+    }
+    Some(Ok(features))
+}

@@ -1,0 +1,147 @@
+//! What a VM is made of: plain data.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use types::{MacAddr, PortId, ServerId, VolumeId};
+use uuid::Uuid;
+
+use crate::{Error, Result};
+
+/// A VM, complete.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VmSpec {
+    /// The server whose body it is; also its SMBIOS UUID and serial number.
+    pub server: ServerId,
+    /// What people call it; shown in process lists.
+    pub name: String,
+    /// Processors.
+    pub vcpus: u32,
+    /// Memory.
+    pub ram_mib: u64,
+    /// The board.
+    #[serde(default)]
+    pub machine: Machine,
+    /// QEMU's name of the processor, or `None` for all that the host can do.
+    #[serde(default)]
+    pub cpu_model: Option<String>,
+    /// In the order of their names in the guest.
+    #[serde(default)]
+    pub disks: Vec<Disk>,
+    /// In the order of their names in the guest.
+    #[serde(default)]
+    pub nics: Vec<Nic>,
+    /// An ISO 9660 image shown as a read-only disk.
+    #[serde(default)]
+    pub config_drive: Option<PathBuf>,
+    /// Where the output of the serial console is kept. It stays when the VM is removed.
+    pub console_log: PathBuf,
+    /// Whether there is a screen, shown by VNC on a socket.
+    #[serde(default)]
+    pub screen: bool,
+    /// Whether there is a channel for the guest agent.
+    #[serde(default)]
+    pub guest_agent: bool,
+    /// What changes when the VM goes back in time, as by restoring a snapshot. `None` is the server's id.
+    #[serde(default)]
+    pub generation_id: Option<Uuid>,
+}
+
+/// The board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Machine {
+    /// PCI Express.
+    #[default]
+    Q35,
+    /// The board of 1996, for guests that need it.
+    Pc,
+}
+
+/// A disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Disk {
+    /// What it shows.
+    pub volume: VolumeId,
+    /// The tree of block nodes, without names for the nodes.
+    pub blockdev: Value,
+    /// Its turn when the firmware looks for something to boot; `None` for never.
+    #[serde(default)]
+    pub boot_index: Option<u32>,
+    /// Whether the guest can only read it.
+    #[serde(default)]
+    pub read_only: bool,
+}
+
+/// A network card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nic {
+    /// The port it is.
+    pub port: PortId,
+    /// Its address.
+    pub mac: MacAddr,
+    /// The largest packet, told to the guest's driver.
+    pub mtu: u16,
+}
+
+/// virtio-blk takes no longer serial number.
+const SERIAL_CHARS: usize = 20;
+/// Fixed places on the board.
+pub(crate) const NICS_MAX: usize = 8;
+/// With ten more slots for disks that come later, all that fit on three slots of root ports.
+pub(crate) const DISKS_MAX: usize = 14;
+
+impl Disk {
+    /// The serial number the guest sees: as in Nova, the beginning of the volume's id. Udev makes
+    /// `/dev/disk/by-id/virtio-…` of it.
+    pub fn serial(&self) -> String {
+        self.volume.to_string().chars().take(SERIAL_CHARS).collect()
+    }
+
+    /// The name of its topmost block node. QEMU allows 31 characters, so not all of the id is in it.
+    pub fn node_name(volume: VolumeId) -> String {
+        let digits = volume.0.simple().to_string();
+        format!("vol-{}", &digits[..24])
+    }
+
+    /// The tree of block nodes with the name of the topmost one set.
+    pub fn named_blockdev(&self) -> Value {
+        let mut node = self.blockdev.clone();
+        if let Value::Object(fields) = &mut node {
+            fields.insert("node-name".to_owned(), Disk::node_name(self.volume).into());
+            if self.read_only {
+                fields.insert("read-only".to_owned(), true.into());
+            }
+        }
+        node
+    }
+}
+
+impl VmSpec {
+    /// Refuses what cannot be made, before anything is done.
+    pub fn check(&self, taps: usize) -> Result<()> {
+        let refuse = |what: String| Err(Error::Spec(what));
+        if self.vcpus == 0 || self.ram_mib == 0 {
+            return refuse("it needs at least one processor and 1 MiB of memory".to_owned());
+        }
+        if taps != self.nics.len() {
+            return refuse(format!("{} taps were given for {} network cards", taps, self.nics.len()));
+        }
+        if self.nics.len() > NICS_MAX {
+            return refuse(format!("it has {} network cards, at most {NICS_MAX} fit", self.nics.len()));
+        }
+        if self.disks.len() > DISKS_MAX {
+            return refuse(format!("it has {} disks, at most {DISKS_MAX} fit", self.disks.len()));
+        }
+        let mut volumes: Vec<VolumeId> = self.disks.iter().map(|disk| disk.volume).collect();
+        volumes.sort();
+        if volumes.windows(2).any(|pair| pair[0] == pair[1]) {
+            return refuse("it has the same volume twice".to_owned());
+        }
+        match self.disks.iter().find(|disk| !disk.blockdev.is_object()) {
+            Some(disk) => refuse(format!("the block node of volume {} is no JSON object", disk.volume)),
+            None => Ok(()),
+        }
+    }
+}

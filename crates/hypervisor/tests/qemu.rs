@@ -1,0 +1,291 @@
+//! What only a real QEMU can show.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{Sender, channel};
+
+use hypervisor::qemu::{Qemu, QemuConfig};
+use hypervisor::{Disk, Error, Hypervisor, Machine, Power, VmEvent, VmEventKind, VmSpec};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use types::VolumeId;
+
+use crate::guest;
+use crate::suite::{Bench, Place};
+use crate::{null_disk, plain_spec};
+
+/// A directory with VMs, which all go with it.
+pub struct RealPlace {
+    dir: PathBuf,
+    machine: Machine,
+}
+
+impl RealPlace {
+    pub fn new(machine: Machine) -> Result<RealPlace, String> {
+        let binary = QemuConfig::new("/").binary;
+        Command::new(&binary).arg("-version").output().map_err(|e| format!("{}: {e}", binary.display()))?;
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{:016x}", runtime::random_u64()));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("boot.img"), guest::image(machine)).unwrap();
+        Ok(RealPlace { dir, machine })
+    }
+
+    fn config(&self) -> QemuConfig {
+        QemuConfig::new(self.dir.join("run"))
+    }
+
+    fn run(&self, spec: &VmSpec, name: &str) -> PathBuf {
+        self.dir.join("run").join(spec.server.to_string()).join(name)
+    }
+
+    fn pid(&self, spec: &VmSpec) -> Pid {
+        Pid::from_raw(fs::read_to_string(self.run(spec, "pid")).unwrap().parse().unwrap())
+    }
+
+    /// A disk with a file below it.
+    fn file_disk(&self, bytes: &[u8], driver: &str) -> Disk {
+        let volume = VolumeId(runtime::new_uuid());
+        let path = self.dir.join(volume.to_string());
+        fs::write(&path, bytes).unwrap();
+        let blockdev = json!({ "driver": driver, "file": { "driver": "file", "filename": path } });
+        Disk { volume, blockdev, boot_index: None, read_only: false }
+    }
+}
+
+impl Place for RealPlace {
+    fn hypervisor(&self, events: Sender<VmEvent>) -> Box<dyn Hypervisor> {
+        Box::new(Qemu::new(self.config(), events).unwrap())
+    }
+
+    fn spec(&self) -> VmSpec {
+        let disk = self.file_disk(&guest::image(self.machine), "raw");
+        let spec = plain_spec(disk);
+        let console_log = self.dir.join("console").join(format!("{}.log", spec.server));
+        VmSpec { machine: self.machine, console_log, screen: true, guest_agent: true, ..spec }
+    }
+
+    fn disk(&self) -> Disk {
+        self.file_disk(&vec![0; 1 << 20], "raw")
+    }
+
+    fn greeting(&self) -> &'static str {
+        guest::GREETING
+    }
+}
+
+impl Drop for RealPlace {
+    fn drop(&mut self) {
+        if let Ok(mut qemu) = Qemu::new(self.config(), channel().0) {
+            for server in qemu.adopt().unwrap_or_default() {
+                let _ = qemu.remove(server);
+            }
+        }
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A place, or a line that says that the test is skipped.
+fn place(test: &str) -> Option<RealPlace> {
+    RealPlace::new(Machine::Q35).map_err(|reason| println!("skipped: {test}: {reason}")).ok()
+}
+
+#[test]
+fn a_killed_qemu_is_a_crash() {
+    let Some(place) = place("a_killed_qemu_is_a_crash") else { return };
+    let (mut bench, spec) = Bench::with_vm(&place);
+    kill(place.pid(&spec), Signal::SIGKILL).unwrap();
+    bench.await_event(spec.server, VmEventKind::Exited);
+    let Power::Crashed { reason } = bench.power(spec.server) else {
+        panic!("{:?}", bench.power(spec.server))
+    };
+    assert_eq!(reason, "QEMU was ended by SIGKILL");
+    // It stays known, also to the next one, and can be started again.
+    drop(bench);
+    let mut bench = Bench::new(&place);
+    bench.hypervisor.adopt().unwrap();
+    assert_eq!(bench.power(spec.server), Power::Crashed { reason });
+    bench.hypervisor.start(&spec, Vec::new()).unwrap();
+    assert_eq!(bench.power(spec.server), Power::Running);
+}
+
+#[test]
+fn a_qemu_that_dies_unwatched_is_a_crash() {
+    let Some(place) = place("a_qemu_that_dies_unwatched_is_a_crash") else { return };
+    let (bench, spec) = Bench::with_vm(&place);
+    drop(bench);
+    kill(place.pid(&spec), Signal::SIGKILL).unwrap();
+    let mut bench = Bench::new(&place);
+    bench.hypervisor.adopt().unwrap();
+    assert!(matches!(bench.power(spec.server), Power::Crashed { .. }));
+}
+
+/// The record names a process that is not the one that was started: it must live.
+#[test]
+fn a_recycled_process_id_is_left_alone() {
+    let Some(place) = place("a_recycled_process_id_is_left_alone") else { return };
+    let (bench, spec) = Bench::with_vm(&place);
+    drop(bench);
+    let qemu = place.pid(&spec);
+    let mut bystander = Command::new("sleep").arg("600").spawn().unwrap();
+    let record = place.run(&spec, "process.json");
+    let true_record = fs::read(&record).unwrap();
+    let mut forged: Value = serde_json::from_slice(&true_record).unwrap();
+    forged["pid"] = bystander.id().into();
+    fs::write(&record, forged.to_string()).unwrap();
+    let mut bench = Bench::new(&place);
+    bench.hypervisor.adopt().unwrap();
+    assert!(matches!(bench.power(spec.server), Power::Crashed { .. }));
+    bench.hypervisor.stop(spec.server).unwrap();
+    assert_eq!(bystander.try_wait().unwrap(), None, "the bystander lives");
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+    kill(qemu, Signal::SIGKILL).unwrap();
+}
+
+/// Killed between starting QEMU and writing the record.
+#[test]
+fn an_unrecorded_process_is_found() {
+    let Some(place) = place("an_unrecorded_process_is_found") else { return };
+    let (bench, spec) = Bench::with_vm(&place);
+    drop(bench);
+    fs::remove_file(place.run(&spec, "process.json")).unwrap();
+    let mut bench = Bench::new(&place);
+    bench.hypervisor.adopt().unwrap();
+    assert_eq!(bench.power(spec.server), Power::Running);
+}
+
+#[test]
+fn vms_of_an_earlier_boot_have_crashed() {
+    let Some(place) = place("vms_of_an_earlier_boot_have_crashed") else { return };
+    let (mut bench, spec) = Bench::with_vm(&place);
+    let record = place.run(&spec, "process.json");
+    let forged = fs::read_to_string(&record).unwrap();
+    let mut forged: Value = serde_json::from_str(&forged).unwrap();
+    forged["boot"] = "another".into();
+    bench.hypervisor.stop(spec.server).unwrap();
+    fs::remove_file(place.run(&spec, "ended.json")).unwrap();
+    fs::write(&record, forged.to_string()).unwrap();
+    let mut bench = Bench::new(&place);
+    bench.hypervisor.adopt().unwrap();
+    let reason = "the host was restarted".to_owned();
+    assert_eq!(bench.power(spec.server), Power::Crashed { reason });
+}
+
+#[test]
+fn a_bad_disk_is_explained() {
+    let Some(place) = place("a_bad_disk_is_explained") else { return };
+    let mut bench = Bench::new(&place);
+    let check = |bench: &mut Bench, disk: Disk, expected: &str| {
+        let mut spec = place.spec();
+        spec.disks.push(disk.clone());
+        let error = bench.hypervisor.start(&spec, Vec::new()).unwrap_err();
+        assert!(matches!(&error, Error::Start(reason) if reason.contains(expected)), "{error}");
+        assert!(!error.to_string().contains("driver"), "without the long argument: {error}");
+        assert_eq!(bench.power(spec.server), Power::Absent);
+    };
+    check(&mut bench, place.file_disk(b"no qcow2", "qcow2"), "not in qcow2 format");
+    let mut missing = place.disk();
+    missing.blockdev["file"]["filename"] = "/nowhere/at/all".into();
+    check(&mut bench, missing.clone(), "/nowhere/at/all");
+    // The same on a running VM is a refusal, and leaves nothing.
+    let spec = place.spec();
+    bench.hypervisor.start(&spec, Vec::new()).unwrap();
+    let error = bench.hypervisor.attach_disk(spec.server, &missing).unwrap_err();
+    assert!(matches!(error, Error::Refused { .. }), "{error}");
+    assert_eq!(bench.disks(spec.server), [spec.disks[0].volume]);
+}
+
+#[test]
+fn slots_run_out_and_come_back() {
+    let Some(place) = place("slots_run_out_and_come_back") else { return };
+    let (mut bench, spec) = Bench::with_vm(&place);
+    let mut attached = Vec::new();
+    let refused = loop {
+        let disk = null_disk();
+        match bench.hypervisor.attach_disk(spec.server, &disk) {
+            Ok(()) => attached.push(disk.volume),
+            Err(e) => break e,
+        }
+        assert!(attached.len() < 50);
+    };
+    assert!(matches!(refused, Error::NoSlot), "{refused}");
+    assert_eq!(attached.len(), 10);
+    bench.await_detached(spec.server, attached[3]);
+    bench.hypervisor.attach_disk(spec.server, &null_disk()).unwrap();
+}
+
+#[test]
+fn a_missing_or_other_program_is_explained() {
+    let check = |binary: &str, expected: &str| {
+        let config = QemuConfig { binary: binary.into(), ..QemuConfig::new("/nowhere") };
+        let error = Qemu::new(config, channel().0).err().unwrap().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check("qemu-system-none", "apt-get install qemu-system-x86");
+    check("false", "does not answer");
+}
+
+/// The guest's output must not fill the disk, and its end must be readable at any time.
+#[test]
+fn the_console_log_is_a_ring() {
+    use std::os::unix::fs::MetadataExt;
+
+    let Some(place) = place("the_console_log_is_a_ring") else { return };
+    let (mut bench, spec) = Bench::with_vm(&place);
+    let line = "x".repeat(99) + "\n";
+    let mut file = fs::OpenOptions::new().append(true).open(&spec.console_log).unwrap();
+    std::io::Write::write_all(&mut file, line.repeat(50_000).as_bytes()).unwrap();
+    file.sync_all().unwrap();
+    bench.hypervisor.reset(spec.server).unwrap();
+    bench.wait("trimmed", |bench| {
+        bench.power(spec.server);
+        let used = fs::metadata(&spec.console_log).unwrap().blocks() * 512;
+        (used < 2 << 20).then_some(())
+    });
+    bench.await_greetings(spec.server, guest::GREETING, 1);
+    let tail = bench.hypervisor.console_tail(spec.server, usize::MAX).unwrap();
+    assert!(!tail.contains(&0), "no hole is shown");
+}
+
+/// A control group per VM, where this machine lets us make one.
+#[test]
+fn a_vm_has_a_control_group() {
+    let Some(place) = place("a_vm_has_a_control_group") else { return };
+    let name = format!("cuttle-test-{:08x}", runtime::random_u64() as u32);
+    let config = QemuConfig { cgroup: Some(name), ..place.config() };
+    let mut qemu = Qemu::new(config, channel().0).unwrap();
+    let containment = qemu.host().containment.clone();
+    let Some(base) = containment.strip_prefix("a control group per VM below ").map(PathBuf::from) else {
+        return println!("skipped: a_vm_has_a_control_group: {containment}");
+    };
+    let spec = place.spec();
+    qemu.start(&spec, Vec::new()).unwrap();
+    let group = base.join(format!("vm-{}", spec.server));
+    let inside = fs::read_to_string(group.join("cgroup.procs")).unwrap();
+    assert_eq!(inside.trim(), place.pid(&spec).to_string());
+    qemu.remove(spec.server).unwrap();
+    assert!(!group.exists());
+    fs::remove_dir(base).unwrap();
+}
+
+/// What the command line promises, seen from inside QEMU's process.
+#[test]
+fn the_process_is_on_its_own() {
+    let Some(place) = place("the_process_is_on_its_own") else { return };
+    let (_bench, spec) = Bench::with_vm(&place);
+    let pid = place.pid(&spec);
+    let session = nix::unistd::getsid(Some(pid)).unwrap();
+    assert_eq!(session, pid, "a session of its own");
+    let links: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .filter_map(|entry| Some(fs::read_link(entry.unwrap().path()).ok()?.to_string_lossy().into_owned()))
+        .collect();
+    let ours = env!("CARGO_TARGET_TMPDIR");
+    let foreign = links.iter().filter(|link| link.starts_with('/') && !link.starts_with(ours));
+    let foreign: Vec<_> = foreign.filter(|link| !link.starts_with("/dev/")).collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    assert!(limits.lines().any(|line| line.starts_with("Max core file size") && line.contains(" 0 ")));
+}

@@ -1,0 +1,309 @@
+//! What every hypervisor must do.
+
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use hypervisor::{Detach, Disk, Error, Hypervisor, Power, VmEvent, VmEventKind, VmSpec};
+use types::{ServerId, VolumeId};
+
+/// Expands the suite for one implementation; `$place` makes a [`Place`] or says why there is none.
+#[macro_export]
+macro_rules! hypervisor_suite {
+    ($name:ident, $place:expr) => {
+        mod $name {
+            $crate::hypervisor_suite!(@ $place;
+                a_vm_runs_once_it_is_started
+                the_power_button_shuts_down
+                a_stopped_vm_can_start_again
+                a_vm_can_be_paused
+                the_reset_button_begins_anew
+                disks_come_and_go
+                a_disk_of_the_start_can_be_detached
+                disks_only_grow
+                a_vm_is_adopted
+                a_vm_that_switched_itself_off_is_adopted
+                what_has_no_body_takes_no_commands
+                a_removed_vm_is_absent
+                impossible_vms_are_refused
+            );
+        }
+    };
+    (@ $place:expr; $($case:ident)*) => {$(
+        #[test]
+        fn $case() {
+            match $place {
+                Ok(place) => $crate::suite::$case(&place),
+                Err(reason) => println!("skipped: {}: {reason}", concat!(module_path!(), "::", stringify!($case))),
+            }
+        }
+    )*};
+}
+
+/// Where VMs run, and go on running while hypervisors come and go.
+pub trait Place {
+    /// A hypervisor that has adopted nothing yet.
+    fn hypervisor(&self, events: std::sync::mpsc::Sender<VmEvent>) -> Box<dyn Hypervisor>;
+    /// A VM whose guest greets, honours the power button and lets go of disks.
+    fn spec(&self) -> VmSpec;
+    /// A disk that nobody uses.
+    fn disk(&self) -> Disk;
+    /// What the guest writes when it starts.
+    fn greeting(&self) -> &'static str;
+}
+
+/// A hypervisor and its events.
+pub struct Bench {
+    pub hypervisor: Box<dyn Hypervisor>,
+    pub events: Receiver<VmEvent>,
+}
+
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Bench {
+    pub fn new(place: &dyn Place) -> Bench {
+        let (sender, events) = channel();
+        Bench { hypervisor: place.hypervisor(sender), events }
+    }
+
+    /// With one VM, whose guest has greeted.
+    pub fn with_vm(place: &dyn Place) -> (Bench, VmSpec) {
+        let (mut bench, spec) = (Bench::new(place), place.spec());
+        bench.hypervisor.start(&spec, Vec::new()).unwrap();
+        bench.await_greetings(spec.server, place.greeting(), 1);
+        (bench, spec)
+    }
+
+    pub fn power(&mut self, server: ServerId) -> Power {
+        self.hypervisor.observe(server).unwrap().power
+    }
+
+    /// Asks again after each event, and now and then.
+    pub fn wait<T>(&mut self, what: &str, mut ask: impl FnMut(&mut Bench) -> Option<T>) -> T {
+        let begin = runtime::monotonic();
+        loop {
+            if let Some(found) = ask(self) {
+                return found;
+            }
+            assert!(begin.elapsed() < PATIENCE, "still waiting: {what}");
+            let _ = self.events.recv_timeout(Duration::from_millis(20));
+        }
+    }
+
+    pub fn await_power(&mut self, server: ServerId, wanted: &Power) {
+        self.wait("power", |bench| (bench.power(server) == *wanted).then_some(()));
+    }
+
+    pub fn await_greetings(&mut self, server: ServerId, greeting: &str, count: usize) {
+        self.wait("greeting", |bench| {
+            let console = bench.hypervisor.console_tail(server, 1 << 16).unwrap();
+            (String::from_utf8_lossy(&console).matches(greeting).count() >= count).then_some(())
+        });
+    }
+
+    pub fn await_detached(&mut self, server: ServerId, volume: VolumeId) {
+        self.wait("detached", |bench| {
+            (bench.hypervisor.detach_disk(server, volume).unwrap() == Detach::Gone).then_some(())
+        });
+    }
+
+    pub fn disks(&mut self, server: ServerId) -> Vec<VolumeId> {
+        self.hypervisor.observe(server).unwrap().disks.into_iter().collect()
+    }
+
+    /// Waits for an event; others that come before it are passed over.
+    pub fn await_event(&mut self, server: ServerId, kind: VmEventKind) {
+        let begin = runtime::monotonic();
+        while begin.elapsed() < PATIENCE {
+            match self.events.recv_timeout(Duration::from_millis(20)) {
+                Ok(event) if event == (VmEvent { server, kind }) => return,
+                _ => {}
+            }
+        }
+        panic!("no {kind:?}");
+    }
+}
+
+fn sorted(mut volumes: Vec<VolumeId>) -> Vec<VolumeId> {
+    volumes.sort();
+    volumes
+}
+
+pub fn a_vm_runs_once_it_is_started(place: &dyn Place) {
+    let (mut bench, spec) = (Bench::new(place), place.spec());
+    assert_eq!(bench.power(spec.server), Power::Absent);
+    for _ in 0..2 {
+        bench.hypervisor.start(&spec, Vec::new()).unwrap();
+        assert_eq!(bench.power(spec.server), Power::Running);
+    }
+    bench.await_greetings(spec.server, place.greeting(), 1);
+    assert_eq!(bench.disks(spec.server), sorted(spec.disks.iter().map(|disk| disk.volume).collect()));
+    assert_eq!(bench.hypervisor.console_tail(spec.server, 2).unwrap(), b"\r\n");
+}
+
+pub fn the_power_button_shuts_down(place: &dyn Place) {
+    let (mut bench, spec) = Bench::with_vm(place);
+    bench.hypervisor.power_button(spec.server).unwrap();
+    bench.await_power(spec.server, &Power::ShutDown);
+    assert_eq!(bench.disks(spec.server), []);
+    let console = bench.hypervisor.console_tail(spec.server, 1 << 16).unwrap();
+    assert!(String::from_utf8_lossy(&console).contains(place.greeting()), "the console stays");
+}
+
+pub fn a_stopped_vm_can_start_again(place: &dyn Place) {
+    let (mut bench, spec) = Bench::with_vm(place);
+    for _ in 0..2 {
+        bench.hypervisor.stop(spec.server).unwrap();
+        assert_eq!(bench.power(spec.server), Power::ShutDown);
+    }
+    bench.hypervisor.start(&spec, Vec::new()).unwrap();
+    assert_eq!(bench.power(spec.server), Power::Running);
+    bench.await_greetings(spec.server, place.greeting(), 2);
+}
+
+pub fn a_vm_can_be_paused(place: &dyn Place) {
+    let (mut bench, spec) = Bench::with_vm(place);
+    for _ in 0..2 {
+        bench.hypervisor.pause(spec.server).unwrap();
+        assert_eq!(bench.power(spec.server), Power::Paused);
+    }
+    bench.hypervisor.start(&spec, Vec::new()).unwrap();
+    assert_eq!(bench.power(spec.server), Power::Paused, "starting is not resuming");
+    for _ in 0..2 {
+        bench.hypervisor.resume(spec.server).unwrap();
+        assert_eq!(bench.power(spec.server), Power::Running);
+    }
+    bench.await_event(spec.server, VmEventKind::Paused);
+    bench.await_event(spec.server, VmEventKind::Resumed);
+}
+
+pub fn the_reset_button_begins_anew(place: &dyn Place) {
+    let (mut bench, spec) = Bench::with_vm(place);
+    bench.hypervisor.reset(spec.server).unwrap();
+    bench.await_event(spec.server, VmEventKind::Reset);
+    bench.await_greetings(spec.server, place.greeting(), 2);
+    assert_eq!(bench.power(spec.server), Power::Running);
+}
+
+pub fn disks_come_and_go(place: &dyn Place) {
+    let (mut bench, spec) = Bench::with_vm(place);
+    let (server, boot) = (spec.server, spec.disks[0].volume);
+    let (first, second) = (place.disk(), place.disk());
+    for _ in 0..2 {
+        bench.hypervisor.attach_disk(server, &first).unwrap();
+        bench.hypervisor.attach_disk(server, &second).unwrap();
+        assert_eq!(bench.disks(server), sorted(vec![boot, first.volume, second.volume]));
+    }
+    bench.hypervisor.detach_disk(server, first.volume).unwrap();
+    bench.await_detached(server, first.volume);
+    assert_eq!(bench.disks(server), sorted(vec![boot, second.volume]));
+    assert_eq!(bench.hypervisor.detach_disk(server, first.volume).unwrap(), Detach::Gone);
+    bench.hypervisor.attach_disk(server, &first).unwrap();
+    assert_eq!(bench.disks(server), sorted(vec![boot, first.volume, second.volume]));
+}
+
+pub fn a_disk_of_the_start_can_be_detached(place: &dyn Place) {
+    let (mut bench, mut spec) = (Bench::new(place), place.spec());
+    let data = place.disk();
+    spec.disks.push(data.clone());
+    bench.hypervisor.start(&spec, Vec::new()).unwrap();
+    bench.await_greetings(spec.server, place.greeting(), 1);
+    bench.await_detached(spec.server, data.volume);
+    assert_eq!(bench.disks(spec.server), [spec.disks[0].volume]);
+}
+
+pub fn disks_only_grow(place: &dyn Place) {
+    let (mut bench, spec) = Bench::with_vm(place);
+    let disk = place.disk();
+    let server = spec.server;
+    let missing = bench.hypervisor.resize_disk(server, disk.volume, 1 << 30).unwrap_err();
+    assert!(matches!(missing, Error::NoDisk { .. }), "{missing}");
+    bench.hypervisor.attach_disk(server, &disk).unwrap();
+    for _ in 0..2 {
+        bench.hypervisor.resize_disk(server, disk.volume, 1 << 30).unwrap();
+    }
+    let refused = bench.hypervisor.resize_disk(server, disk.volume, 1 << 20).unwrap_err();
+    assert!(matches!(refused, Error::Spec(_)), "{refused}");
+}
+
+pub fn a_vm_is_adopted(place: &dyn Place) {
+    let (bench, spec) = Bench::with_vm(place);
+    drop(bench);
+    let mut bench = Bench::new(place);
+    assert_eq!(bench.hypervisor.adopt().unwrap(), [spec.server]);
+    assert_eq!(bench.hypervisor.adopt().unwrap(), [spec.server]);
+    assert_eq!(bench.power(spec.server), Power::Running);
+    bench.await_greetings(spec.server, place.greeting(), 1);
+    let disk = place.disk();
+    bench.hypervisor.attach_disk(spec.server, &disk).unwrap();
+    bench.hypervisor.power_button(spec.server).unwrap();
+    bench.await_power(spec.server, &Power::ShutDown);
+}
+
+pub fn a_vm_that_switched_itself_off_is_adopted(place: &dyn Place) {
+    let (mut bench, spec) = Bench::with_vm(place);
+    bench.hypervisor.power_button(spec.server).unwrap();
+    drop(bench);
+    let mut bench = Bench::new(place);
+    bench.hypervisor.adopt().unwrap();
+    bench.await_power(spec.server, &Power::ShutDown);
+    drop(bench);
+    let mut bench = Bench::new(place);
+    assert_eq!(bench.hypervisor.adopt().unwrap(), [spec.server]);
+    assert_eq!(bench.power(spec.server), Power::ShutDown, "it is remembered");
+}
+
+pub fn what_has_no_body_takes_no_commands(place: &dyn Place) {
+    let (mut bench, spec) = (Bench::new(place), place.spec());
+    let check = |bench: &mut Bench| {
+        let h = &mut bench.hypervisor;
+        let disk = place.disk();
+        for result in [
+            h.power_button(spec.server),
+            h.reset(spec.server),
+            h.pause(spec.server),
+            h.resume(spec.server),
+            h.attach_disk(spec.server, &disk),
+            h.resize_disk(spec.server, disk.volume, 1 << 30),
+        ] {
+            assert!(matches!(result, Err(Error::State { .. })), "{result:?}");
+        }
+        assert_eq!(h.detach_disk(spec.server, disk.volume).unwrap(), Detach::Gone);
+        h.stop(spec.server).unwrap();
+    };
+    check(&mut bench);
+    bench.hypervisor.start(&spec, Vec::new()).unwrap();
+    bench.hypervisor.stop(spec.server).unwrap();
+    check(&mut bench);
+}
+
+pub fn a_removed_vm_is_absent(place: &dyn Place) {
+    let (mut bench, spec) = Bench::with_vm(place);
+    for _ in 0..2 {
+        bench.hypervisor.remove(spec.server).unwrap();
+        assert_eq!(bench.power(spec.server), Power::Absent);
+        assert_eq!(bench.hypervisor.console_tail(spec.server, 100).unwrap(), b"");
+    }
+    assert_eq!(Bench::new(place).hypervisor.adopt().unwrap(), []);
+}
+
+pub fn impossible_vms_are_refused(place: &dyn Place) {
+    let mut bench = Bench::new(place);
+    let mut check = |change: fn(&mut VmSpec)| {
+        let mut spec = place.spec();
+        change(&mut spec);
+        let refused = bench.hypervisor.start(&spec, Vec::new()).unwrap_err();
+        assert!(matches!(refused, Error::Spec(_)), "{refused}");
+        assert_eq!(bench.power(spec.server), Power::Absent);
+    };
+    check(|spec| spec.vcpus = 0);
+    check(|spec| spec.disks.push(spec.disks[0].clone()));
+    check(|spec| spec.disks[0].blockdev = "no node".into());
+    check(|spec| {
+        spec.nics.push(hypervisor::Nic {
+            port: types::PortId(runtime::new_uuid()),
+            mac: types::MacAddr::openstack(1),
+            mtu: 1450,
+        });
+    });
+}
