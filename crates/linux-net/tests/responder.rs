@@ -410,6 +410,12 @@ fn a_host_configures_itself_by_advertisements() {
     ip(&net, "-n {n} link set leg master br0 up\n-n {r} link set qr up\n-n {v} -6 route flush default");
     responder.set_router(&net.router, net.router()).unwrap();
     until("a default route again", || !addresses("route show default").is_empty());
+    // A silent parting leaves the host its route. A last word would have come before the ping that follows it.
+    responder.release_router(&net.router).unwrap();
+    let ping = || Command::new("ping").args(["-n", "-c1", "-W5", "fe80::f816:3eff:feff:1%eth0"]).output();
+    assert!(net.in_vm(ping).unwrap().status.success());
+    assert!(!addresses("route show default").is_empty());
+    responder.set_router(&net.router, net.router()).unwrap();
     responder.remove_router(&net.router).unwrap();
     until("the router is forgotten", || addresses("route show default").is_empty());
 }

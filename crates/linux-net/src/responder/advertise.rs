@@ -18,6 +18,15 @@ const SOLICITATIONS_PER_TURN: usize = 32;
 /// How soon to try again when the link-local address is not ready.
 const RETRY: Duration = Duration::from_millis(250);
 
+/// How a router stops being advertised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// It is gone: hosts are told.
+    Leaving,
+    /// It goes on elsewhere, under the same addresses.
+    Silent,
+}
+
 /// A leg that is being advertised.
 pub(super) struct Leg {
     interface: RouterInterface,
@@ -92,9 +101,12 @@ impl Engine {
         self.routers.insert(ns, legs);
     }
 
-    pub(super) fn remove_router(&mut self, ns: &str) {
+    pub(super) fn remove_router(&mut self, ns: &str, parting: Parting) {
         for leg in self.routers.remove(ns).unwrap_or_default().into_values() {
-            self.retire(&leg);
+            match parting {
+                Parting::Leaving => self.retire(&leg),
+                Parting::Silent => self.unwatch(leg.socket.fd(), leg.token),
+            }
         }
     }
 

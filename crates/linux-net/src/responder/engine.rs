@@ -13,7 +13,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::EventFd;
 use types::PortId;
 
-use super::advertise::Leg;
+use super::advertise::{Leg, Parting};
 use super::connection::Connection;
 use super::event::{Observed, Seen};
 use super::pushed::MetadataTable;
@@ -37,7 +37,7 @@ pub(super) enum Change {
     SetNetwork(String, Arc<NetworkTable>, Arc<NetworkSockets>),
     RemoveNetwork(String),
     SetRouter(String, RouterTable, BTreeMap<String, Arc<LegSocket>>),
-    RemoveRouter(String),
+    RemoveRouter(String, Parting),
     Stop,
 }
 
@@ -159,7 +159,7 @@ impl Engine {
                 Change::SetNetwork(ns, table, sockets) => self.set_network(ns, table, sockets),
                 Change::RemoveNetwork(ns) => self.remove_network(&ns),
                 Change::SetRouter(ns, table, sockets) => self.set_router(ns, &table, &sockets),
-                Change::RemoveRouter(ns) => self.remove_router(&ns),
+                Change::RemoveRouter(ns, parting) => self.remove_router(&ns, parting),
                 Change::Stop => return true,
             }
             // Whoever asked may have stopped waiting; the change stands.

@@ -41,6 +41,7 @@ pub use table::{
 };
 
 use crate::error::{Doing, Error, Result};
+use advertise::Parting;
 use engine::{Change, Command, Engine};
 use pushed::MetadataTable;
 use sockets::{Identity, LegSocket, NetworkSockets, open_namespace};
@@ -143,7 +144,7 @@ impl Responder {
         let netns = match open_namespace(ns) {
             Ok(netns) => netns,
             Err(error) => {
-                self.forget_router(&mut held, ns)?;
+                self.forget_router(&mut held, ns, Parting::Silent)?;
                 return Err(error);
             }
         };
@@ -181,12 +182,19 @@ impl Responder {
     /// before the router's devices are removed, else hosts find out by themselves minutes later.
     pub fn remove_router(&self, ns: &str) -> Result<()> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        self.forget_router(&mut held, ns)
+        self.forget_router(&mut held, ns, Parting::Leaving)
     }
 
-    fn forget_router(&self, held: &mut Held, ns: &str) -> Result<()> {
+    /// Stops advertising a router without a word, because another node does so from now on. A good-bye that came
+    /// after the other's first advertisement would take the hosts' default route away.
+    pub fn release_router(&self, ns: &str) -> Result<()> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        self.forget_router(&mut held, ns, Parting::Silent)
+    }
+
+    fn forget_router(&self, held: &mut Held, ns: &str, parting: Parting) -> Result<()> {
         if held.routers.contains_key(ns) {
-            self.send(Change::RemoveRouter(ns.to_owned()))?;
+            self.send(Change::RemoveRouter(ns.to_owned(), parting))?;
             held.routers.remove(ns);
         }
         Ok(())
