@@ -77,9 +77,6 @@ pub struct Port {
 pub struct PortSeen {
     /// The tap is there with everything that belongs to it.
     pub up: bool,
-    /// When the guest took its first DHCP lease since the port was made, in microseconds since 1970.
-    #[serde(default)]
-    pub dhcp_lease_at: Option<types::Timestamp>,
 }
 
 /// A security group with the addresses that its rules' remote groups stand for.

@@ -1,0 +1,584 @@
+//! The agent without threads and sockets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use agent_api::block::{Volume, VolumeSeen};
+use agent_api::compute::{Milestone, Vm};
+use agent_api::network::{External, Network, Port, PortSeen, Router, SecurityGroup, UpSeen};
+use agent_api::{DocumentKey, FromNode, Kind, NodeFacts, Question, Report, ToNode};
+use serde::Serialize;
+use serde_json::Value as Json;
+use storage::{DiskFormat, GIB, NewVolume, Source};
+use types::{NetworkId, PortId, ServerId, Timestamp};
+
+use crate::documents::{Documents, Kept};
+use crate::effects::{Effects, Event, NetworkView};
+use crate::vms::{Vms, words};
+
+/// The first and the longest pause before something that failed is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// How often an ssh server is looked for, once the guest has shown that it is alive, and before that.
+const PROBE_ALIVE: Duration = Duration::from_millis(250);
+const PROBE_SILENT: Duration = Duration::from_secs(3);
+/// How long it is looked for after the start.
+const PROBE_TIME_MAX: Duration = Duration::from_secs(900);
+/// How much of a console is told.
+const CONSOLE_BYTES_MAX: usize = 100 << 10;
+
+/// A node's agent.
+pub struct Agent {
+    host: String,
+    version: String,
+    documents: Documents,
+    vms: Vms,
+    effects: Effects,
+    /// What was last reported, by document.
+    reports: BTreeMap<DocumentKey, Report>,
+    /// Documents whose last report was not sent on this connection.
+    unsent: BTreeSet<DocumentKey>,
+    answers: Vec<FromNode>,
+    dirty: BTreeSet<DocumentKey>,
+    /// When to look at what again.
+    due: BTreeMap<DocumentKey, Timestamp>,
+    failures: BTreeMap<DocumentKey, u32>,
+    /// When to look for an ssh server.
+    probes: BTreeMap<ServerId, Timestamp>,
+    sequence: u64,
+}
+
+impl Agent {
+    /// An agent with the documents and states kept in `state_dir`; it begins by making everything so.
+    pub fn open(
+        host: &str,
+        version: &str,
+        state_dir: Option<&Path>,
+        console_dir: &Path,
+        effects: Effects,
+    ) -> std::io::Result<Agent> {
+        let documents = Documents::open(state_dir.map(|dir| dir.join("documents")).as_deref())?;
+        let vms = Vms::open(state_dir.map(|dir| dir.join("vms")).as_deref(), console_dir)?;
+        let dirty = documents.all().map(|kept| kept.key.clone()).collect();
+        Ok(Agent {
+            host: host.to_owned(),
+            version: version.to_owned(),
+            documents,
+            vms,
+            effects,
+            reports: BTreeMap::new(),
+            unsent: BTreeSet::new(),
+            answers: Vec::new(),
+            dirty,
+            due: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            sequence: 0,
+        })
+    }
+
+    /// The first message of a connection. Everything is reported again on it.
+    pub fn hello(&mut self) -> FromNode {
+        self.unsent = self.reports.keys().cloned().collect();
+        self.answers.clear();
+        self.sequence = 0;
+        FromNode::Hello { host: self.host.clone(), facts: self.facts(), have: self.documents.revisions() }
+    }
+
+    fn facts(&self) -> NodeFacts {
+        let support = self.effects.hypervisor.host();
+        let capacity = self.effects.volumes.capacity().ok();
+        let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let kib = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0);
+        NodeFacts {
+            vcpus: std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)),
+            ram_mib: kib / 1024,
+            disk_gib: capacity.map_or(0, |capacity| capacity.total_bytes / GIB),
+            accelerator: format!(
+                "{}: {}",
+                crate::run::accelerator_name(support.accelerator),
+                support.accelerator_reason
+            ),
+            hypervisor: support.version.clone(),
+            version: self.version.clone(),
+            architecture: std::env::consts::ARCH.to_owned(),
+        }
+    }
+
+    /// Takes in a message.
+    pub fn receive(&mut self, message: ToNode) {
+        match message {
+            ToNode::Documents { documents, complete } => {
+                for document in documents {
+                    let key = document.key.clone();
+                    if self.documents.receive(document) {
+                        self.mark(&key);
+                    }
+                }
+                if let Some(complete) = complete {
+                    for key in self.documents.retain(&complete) {
+                        self.mark(&key);
+                    }
+                    self.collect_garbage();
+                }
+            }
+            // What is lost with a connection is reported again on the next.
+            ToNode::Acknowledge { .. } => {}
+            ToNode::Ask { number, question } => {
+                let answer = self.answer(&question);
+                self.answers.push(FromNode::Answer { number, answer });
+            }
+        }
+    }
+
+    fn answer(&self, question: &Question) -> Result<Json, String> {
+        match question {
+            Question::ConsoleLog { server_id, lines } => {
+                let text = self.vms.console(&self.effects, *server_id, CONSOLE_BYTES_MAX)?;
+                let all: Vec<&str> = text.lines().collect();
+                let from =
+                    lines.map_or(0, |n| all.len().saturating_sub(usize::try_from(n).unwrap_or(usize::MAX)));
+                Ok(Json::String(all[from..].join("\n")))
+            }
+        }
+    }
+
+    /// Takes note of something that happened on the node.
+    pub fn observe(&mut self, event: Event) {
+        match event {
+            Event::Vm(id) => self.mark(&vm_key(id)),
+            Event::DhcpLease { port, address, at } => {
+                self.guest_did(port, Milestone::DhcpLease, at, &address.to_string());
+            }
+            Event::MetadataRead { port, path, at } => {
+                self.guest_did(port, Milestone::MetadataRead, at, &path)
+            }
+            Event::SshProbe { port, banner: Some(banner), at } => {
+                self.guest_did(port, Milestone::SshBanner, at, &banner);
+            }
+            Event::SshProbe { banner: None, .. } => {}
+        }
+    }
+
+    fn guest_did(&mut self, port: PortId, milestone: Milestone, at: Timestamp, detail: &str) {
+        let vms: Vec<Vm> = self.documents.wanted(Kind::Vm);
+        let Some(vm) = vms.iter().find(|vm| vm.nics.iter().any(|nic| nic.port_id == port)) else { return };
+        if self.vms.happened(vm.id, milestone, at, detail) {
+            self.mark(&vm_key(vm.id));
+            self.probes.entry(vm.id).and_modify(|due| *due = runtime::now());
+        }
+    }
+
+    /// Marks a document, and those whose things depend on it.
+    fn mark(&mut self, key: &DocumentKey) {
+        self.failures.remove(key);
+        self.dirty.insert(key.clone());
+    }
+
+    /// When [`Agent::step`] has something to do, if nothing comes in before.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        if !self.dirty.is_empty() {
+            return Some(runtime::now());
+        }
+        self.due.values().chain(self.probes.values()).min().copied()
+    }
+
+    /// Makes the node so, as far as that goes at once.
+    pub fn step(&mut self) {
+        let now = runtime::now();
+        let due: Vec<DocumentKey> =
+            self.due.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        for key in due {
+            self.due.remove(&key);
+            self.dirty.insert(key);
+        }
+        let dirty = std::mem::take(&mut self.dirty);
+        if !dirty.is_empty() {
+            self.release(&dirty);
+            self.build(&dirty);
+        }
+        self.probe_ssh(now);
+    }
+
+    /// What is to go, users before what they use.
+    fn release(&mut self, dirty: &BTreeSet<DocumentKey>) {
+        let leaving = |agent: &Agent, kind: Kind| -> Vec<Kept> {
+            let of_kind =
+                dirty.iter().filter(|key| key.kind == kind).filter_map(|key| agent.documents.get(key));
+            of_kind.filter(|kept| kept.removing).cloned().collect()
+        };
+        for kept in leaving(self, Kind::Vm) {
+            let id = kept.parse::<Vm>().map(|vm| vm.id).or_else(|| kept.key.id.parse().ok());
+            let removed = id.map_or(Ok(()), |id| self.vms.remove(&mut self.effects, id));
+            if let Some(vm) = kept.parse::<Vm>() {
+                vm.nics.iter().for_each(|nic| self.effects.fabric.set_metadata(nic.port_id, None));
+                self.probes.remove(&vm.id);
+            }
+            self.gone(&kept.key, kept.revision, removed);
+        }
+        for kept in leaving(self, Kind::Router) {
+            let removed = kept.key.id.parse().map_or(Ok(()), |id| self.effects.fabric.remove_router(id));
+            self.gone(&kept.key, kept.revision, removed);
+        }
+        for kept in leaving(self, Kind::Network) {
+            let vni = kept.parse::<Network>().map(|network| network.vni);
+            let removed = vni.map_or(Ok(()), |vni| self.effects.fabric.remove_network(vni));
+            self.gone(&kept.key, kept.revision, removed);
+        }
+        for kept in leaving(self, Kind::Volume) {
+            let removed = kept
+                .key
+                .id
+                .parse()
+                .map_or(Ok(()), |id| self.effects.volumes.remove_volume(id).map_err(words));
+            self.gone(&kept.key, kept.revision, removed);
+        }
+        for kept in leaving(self, Kind::External) {
+            let removed = self.effects.fabric.remove_external();
+            self.gone(&kept.key, kept.revision, removed);
+        }
+    }
+
+    /// What is to be there, what is used before its users.
+    fn build(&mut self, dirty: &BTreeSet<DocumentKey>) {
+        for kept in self.kept_of(dirty, Kind::External) {
+            let made =
+                kept.parse::<External>().map_or(Ok(()), |doc| self.effects.fabric.ensure_external(&doc));
+            self.report(&kept.key, kept.revision, made.map(|()| UpSeen { up: true }));
+        }
+        let networks = self.touched_networks(dirty);
+        for id in &networks {
+            self.build_network(*id);
+        }
+        self.release_members(dirty);
+        for kept in self.routers_to_build(dirty, &networks) {
+            let Some(router) = kept.parse::<Router>() else { continue };
+            let networks: Vec<Network> = self.documents.wanted(Kind::Network);
+            let made = self.effects.fabric.ensure_router(&router, &networks);
+            self.report(&kept.key, kept.revision, made.map(|()| UpSeen { up: router.admin_up }));
+        }
+        for kept in self.kept_of(dirty, Kind::Volume) {
+            let Some(volume) = kept.parse::<Volume>() else { continue };
+            let made = self.ensure_volume(&volume);
+            self.report(&kept.key, kept.revision, made);
+        }
+        for kept in self.vms_to_build(dirty) {
+            self.build_vm(&kept);
+        }
+    }
+
+    fn kept_of(&self, dirty: &BTreeSet<DocumentKey>, kind: Kind) -> Vec<Kept> {
+        let of_kind = dirty.iter().filter(|key| key.kind == kind).filter_map(|key| self.documents.get(key));
+        of_kind.filter(|kept| !kept.removing).cloned().collect()
+    }
+
+    /// Networks whose own document, ports or groups changed.
+    fn touched_networks(&self, dirty: &BTreeSet<DocumentKey>) -> BTreeSet<NetworkId> {
+        let ports: Vec<Port> = self.documents.wanted(Kind::Port);
+        let mut touched = BTreeSet::new();
+        for key in dirty {
+            match key.kind {
+                Kind::Network => touched.extend(key.id.parse::<NetworkId>()),
+                Kind::Port => {
+                    let port = self.documents.get(key).and_then(Kept::parse::<Port>);
+                    touched.extend(port.map(|port| port.network_id));
+                }
+                Kind::SecurityGroup => {
+                    let uses =
+                        |port: &&Port| port.security_groups.iter().any(|group| group.to_string() == key.id);
+                    touched.extend(ports.iter().filter(uses).map(|port| port.network_id));
+                }
+                Kind::External | Kind::Router | Kind::Volume | Kind::Vm => {}
+            }
+        }
+        touched
+    }
+
+    fn build_network(&mut self, id: NetworkId) {
+        let key = DocumentKey { kind: Kind::Network, id: id.to_string() };
+        let Some(kept) = self.documents.get(&key).filter(|kept| !kept.removing).cloned() else { return };
+        let Some(network) = kept.parse::<Network>() else { return };
+        let mut ports: Vec<Port> = self.documents.wanted(Kind::Port);
+        ports.retain(|port| port.network_id == id);
+        let used: BTreeSet<_> = ports.iter().flat_map(|port| port.security_groups.clone()).collect();
+        let mut groups: Vec<SecurityGroup> = self.documents.wanted(Kind::SecurityGroup);
+        groups.retain(|group| used.contains(&group.id));
+        let view = NetworkView { network, ports, groups };
+        let made = self.effects.fabric.ensure_network(&view);
+        for port in &view.ports {
+            let key = DocumentKey { kind: Kind::Port, id: port.id.to_string() };
+            if let Some(revision) = self.documents.get(&key).map(|kept| kept.revision) {
+                self.report(&key, revision, made.clone().map(|()| PortSeen { up: port.admin_up }));
+            }
+        }
+        self.report(&kept.key, kept.revision, made.map(|()| UpSeen { up: true }));
+    }
+
+    /// Ports and groups: what was built with their networks is reported; what left with them is gone.
+    fn release_members(&mut self, dirty: &BTreeSet<DocumentKey>) {
+        let members = dirty.iter().filter(|key| matches!(key.kind, Kind::Port | Kind::SecurityGroup));
+        let members: Vec<Kept> = members.filter_map(|key| self.documents.get(key)).cloned().collect();
+        for kept in members {
+            if kept.removing {
+                self.gone(&kept.key, kept.revision, Ok(()));
+            } else if kept.key.kind == Kind::SecurityGroup {
+                self.report(&kept.key, kept.revision, Ok(UpSeen { up: true }));
+            } else if !self.port_networks().contains(&kept.key.id) {
+                let waiting: Result<PortSeen, String> = Err("its network is not on this host yet".to_owned());
+                self.report(&kept.key, kept.revision, waiting);
+            }
+        }
+    }
+
+    /// Ids of ports whose networks have documents here.
+    fn port_networks(&self) -> BTreeSet<String> {
+        let networks: Vec<Network> = self.documents.wanted(Kind::Network);
+        let mut ports: Vec<Port> = self.documents.wanted(Kind::Port);
+        ports.retain(|port| networks.iter().any(|network| network.id == port.network_id));
+        ports.iter().map(|port| port.id.to_string()).collect()
+    }
+
+    fn routers_to_build(&self, dirty: &BTreeSet<DocumentKey>, networks: &BTreeSet<NetworkId>) -> Vec<Kept> {
+        let external = dirty.iter().any(|key| key.kind == Kind::External);
+        let touched = |kept: &&Kept| {
+            dirty.contains(&kept.key)
+                || external
+                || kept.parse::<Router>().is_some_and(|router| {
+                    router.interfaces.iter().any(|leg| networks.contains(&leg.network_id))
+                })
+        };
+        let routers = self.documents.all().filter(|kept| kept.key.kind == Kind::Router && !kept.removing);
+        routers.filter(touched).cloned().collect()
+    }
+
+    fn ensure_volume(&mut self, volume: &Volume) -> Result<VolumeSeen, String> {
+        let source = match &volume.image {
+            None => Source::Blank,
+            Some(image) => {
+                let format: DiskFormat = image.format.parse().map_err(|_| {
+                    format!("image {} has format {}, which no disk can be made of", image.id, image.format)
+                })?;
+                Source::Image { id: image.id, format }
+            }
+        };
+        let size_bytes = volume.size_gib * GIB;
+        self.effects
+            .volumes
+            .ensure_volume(&NewVolume { id: volume.id, size_bytes, source })
+            .map_err(words)?;
+        let before = self.effects.volumes.observe_volume(volume.id).map_err(words)?;
+        if before.is_some_and(|usage| usage.size_bytes < size_bytes) {
+            self.grow(volume, size_bytes)?;
+        }
+        Ok(VolumeSeen { size_gib: volume.size_gib })
+    }
+
+    /// A volume in a running VM is grown by the VM.
+    fn grow(&mut self, volume: &Volume, size_bytes: u64) -> Result<(), String> {
+        let vms: Vec<Vm> = self.documents.wanted(Kind::Vm);
+        for vm in vms.iter().filter(|vm| vm.volumes.iter().any(|attached| attached.id == volume.id)) {
+            let observed = self.effects.hypervisor.observe(vm.id).map_err(words)?;
+            if observed.disks.contains(&volume.id) {
+                return self.effects.hypervisor.resize_disk(vm.id, volume.id, size_bytes).map_err(words);
+            }
+        }
+        self.effects.volumes.ensure_size(volume.id, size_bytes).map_err(words)
+    }
+
+    fn vms_to_build(&self, dirty: &BTreeSet<DocumentKey>) -> Vec<Kept> {
+        let ports: BTreeSet<&str> =
+            dirty.iter().filter(|key| key.kind == Kind::Port).map(|key| key.id.as_str()).collect();
+        let waits = |kept: &&Kept| {
+            dirty.contains(&kept.key)
+                || (self.failures.contains_key(&kept.key)
+                    && kept.parse::<Vm>().is_some_and(|vm| {
+                        vm.nics.iter().any(|nic| ports.contains(nic.port_id.to_string().as_str()))
+                    }))
+        };
+        let vms = self.documents.all().filter(|kept| kept.key.kind == Kind::Vm && !kept.removing);
+        vms.filter(waits).cloned().collect()
+    }
+
+    fn build_vm(&mut self, kept: &Kept) {
+        let Some(vm) = kept.parse::<Vm>() else { return };
+        let networks: Vec<Network> = self.documents.wanted(Kind::Network);
+        let mut ports = BTreeMap::new();
+        for nic in &vm.nics {
+            let key = DocumentKey { kind: Kind::Port, id: nic.port_id.to_string() };
+            let port = self.documents.get(&key).filter(|kept| !kept.removing).and_then(Kept::parse::<Port>);
+            let Some(port) = port else { continue };
+            if let Some(network) = networks.iter().find(|network| network.id == port.network_id) {
+                ports.insert(port.id, (network.vni, port));
+            }
+        }
+        for nic in &vm.nics {
+            self.effects.fabric.set_metadata(nic.port_id, Some((&vm, &vm.metadata)));
+        }
+        let outcome = self.vms.converge(&mut self.effects, &vm, &ports);
+        if let Ok(outcome) = &outcome
+            && let Some(after) = outcome.again
+        {
+            self.due.insert(kept.key.clone(), runtime::now().plus(after));
+        }
+        let started = self.vms.has_reached(vm.id, Milestone::Started);
+        if started && !self.vms.has_reached(vm.id, Milestone::SshBanner) && !vm.nics.is_empty() {
+            self.probes.entry(vm.id).or_insert_with(|| runtime::now().plus(PROBE_SILENT));
+        } else {
+            self.probes.remove(&vm.id);
+        }
+        let seen = outcome.map(|outcome| outcome.seen.unwrap_or_default());
+        self.report(&kept.key, kept.revision, seen);
+    }
+
+    /// Looks for the ssh servers that are not seen yet.
+    fn probe_ssh(&mut self, now: Timestamp) {
+        let due: Vec<ServerId> =
+            self.probes.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
+        for id in due {
+            let vm =
+                self.documents.get(&vm_key(id)).filter(|kept| !kept.removing).and_then(Kept::parse::<Vm>);
+            let started = self.vms.started_at(id);
+            let (Some(vm), Some(started)) = (vm, started) else {
+                self.probes.remove(&id);
+                continue;
+            };
+            if now.since(started) > PROBE_TIME_MAX {
+                self.probes.remove(&id);
+                continue;
+            }
+            self.probe(&vm);
+            let alive = self.vms.has_reached(id, Milestone::DhcpLease);
+            self.probes.insert(id, now.plus(if alive { PROBE_ALIVE } else { PROBE_SILENT }));
+        }
+    }
+
+    fn probe(&mut self, vm: &Vm) {
+        let Some(nic) = vm.nics.first() else { return };
+        let ports: Vec<Port> = self.documents.wanted(Kind::Port);
+        let Some(port) = ports.iter().find(|port| port.id == nic.port_id) else { return };
+        let networks: Vec<Network> = self.documents.wanted(Kind::Network);
+        if let Some(network) = networks.iter().find(|network| network.id == port.network_id) {
+            self.effects.fabric.probe_ssh(network, port);
+        }
+    }
+
+    /// Removes what no document knows: left by a control plane or an agent that was lost in the middle.
+    fn collect_garbage(&mut self) {
+        let networks = self
+            .documents
+            .all()
+            .filter(|kept| kept.key.kind == Kind::Network)
+            .filter_map(Kept::parse::<Network>);
+        let vnis = networks.map(|network| network.vni).collect();
+        let routers = self.documents.all().filter(|kept| kept.key.kind == Kind::Router);
+        let routers = routers.filter_map(|kept| kept.key.id.parse().ok()).collect();
+        if let Err(error) = self.effects.fabric.retain(&vnis, &routers) {
+            tracing::error!("cannot remove networks that nobody knows: {error}");
+        }
+        let unknown: Vec<ServerId> =
+            self.vms.known().filter(|id| self.documents.get(&vm_key(*id)).is_none()).collect();
+        for id in unknown {
+            tracing::warn!("removing VM {id}, which no document knows");
+            if let Err(error) = self.vms.remove(&mut self.effects, id) {
+                tracing::error!("cannot remove VM {id}: {error}");
+            }
+        }
+        self.collect_volumes();
+    }
+
+    fn collect_volumes(&mut self) {
+        let wanted = |id: &types::VolumeId| {
+            let volume = DocumentKey { kind: Kind::Volume, id: id.to_string() };
+            self.documents.get(&volume).is_some() || self.documents.get(&vm_key(ServerId(id.0))).is_some()
+        };
+        let volumes = self.effects.volumes.observe_volumes().unwrap_or_default();
+        for id in volumes.iter().filter(|id| !wanted(id)) {
+            tracing::warn!("removing volume {id}, which no document knows");
+            if let Err(error) = self.effects.volumes.remove_volume(*id) {
+                tracing::error!("cannot remove volume {id}: {error}");
+            }
+        }
+        if let Err(error) = self.effects.volumes.sweep() {
+            tracing::error!("cannot sweep the volumes: {error}");
+        }
+    }
+
+    /// Reports a thing as gone and forgets it, or why it is not.
+    fn gone(&mut self, key: &DocumentKey, revision: i64, removed: Result<(), String>) {
+        match removed {
+            Ok(()) => {
+                self.due.remove(key);
+                self.failures.remove(key);
+                self.documents.forget(key);
+                self.put_report(Report {
+                    key: key.clone(),
+                    revision,
+                    at: runtime::now(),
+                    seen: None,
+                    error: None,
+                });
+            }
+            Err(error) => self.failed(key, revision, error),
+        }
+    }
+
+    fn report<T: Serialize>(&mut self, key: &DocumentKey, revision: i64, made: Result<T, String>) {
+        match made {
+            Ok(seen) => {
+                self.failures.remove(key);
+                let seen = serde_json::to_value(seen).ok();
+                self.put_report(Report { key: key.clone(), revision, at: runtime::now(), seen, error: None });
+            }
+            Err(error) => self.failed(key, revision, error),
+        }
+    }
+
+    fn failed(&mut self, key: &DocumentKey, revision: i64, error: String) {
+        let failures = self.failures.entry(key.clone()).or_default();
+        let (first, longest) = RETRY;
+        let pause = first.saturating_mul(1 << (*failures).min(10)).min(longest);
+        *failures += 1;
+        tracing::warn!("{key}: {error}");
+        self.due.insert(key.clone(), runtime::now().plus(pause));
+        let seen = self.reports.get(key).and_then(|before| before.seen.clone());
+        self.put_report(Report { key: key.clone(), revision, at: runtime::now(), seen, error: Some(error) });
+    }
+
+    fn put_report(&mut self, report: Report) {
+        let same = self.reports.get(&report.key).is_some_and(|before| {
+            (before.revision, &before.seen, &before.error) == (report.revision, &report.seen, &report.error)
+        });
+        if !same {
+            self.unsent.insert(report.key.clone());
+            self.reports.insert(report.key.clone(), report);
+        }
+    }
+
+    /// What is to be sent now.
+    pub fn outgoing(&mut self) -> Vec<FromNode> {
+        let mut messages = std::mem::take(&mut self.answers);
+        let unsent = std::mem::take(&mut self.unsent);
+        let reports: Vec<Report> = unsent.iter().filter_map(|key| self.reports.get(key)).cloned().collect();
+        // A thing that is gone and told so needs no memory; told on a connection that is lost, the next hello shows it.
+        self.reports
+            .retain(|key, report| report.seen.is_some() || report.error.is_some() || !unsent.contains(key));
+        if !reports.is_empty() {
+            messages.push(self.numbered(reports));
+        }
+        messages
+    }
+
+    /// A sign of life.
+    pub fn heartbeat(&mut self) -> FromNode {
+        self.numbered(Vec::new())
+    }
+
+    fn numbered(&mut self, reports: Vec<Report>) -> FromNode {
+        self.sequence += 1;
+        FromNode::Reports { sequence: self.sequence, reports }
+    }
+}
+
+fn vm_key(id: ServerId) -> DocumentKey {
+    DocumentKey { kind: Kind::Vm, id: id.to_string() }
+}

@@ -1,0 +1,130 @@
+//! The documents that this node has, kept on disk so that a node without its control plane comes back as it was.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use agent_api::{Document, DocumentKey, Kind};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// A document as the node keeps it: while its thing is being removed, the last body says what that thing was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Which document.
+    pub key: DocumentKey,
+    /// The revision last received.
+    pub revision: i64,
+    /// The last body received.
+    pub body: Option<Json>,
+    /// Whether the thing is to be removed.
+    pub removing: bool,
+}
+
+/// The documents of this node, in memory and in one file each.
+pub struct Documents {
+    /// Where the files are; nowhere in a simulation that does not restart agents.
+    dir: Option<PathBuf>,
+    kept: BTreeMap<DocumentKey, Kept>,
+}
+
+impl Documents {
+    /// The documents in `dir`. A file that cannot be read is left out: the control plane sends it again.
+    pub fn open(dir: Option<&Path>) -> std::io::Result<Documents> {
+        let mut kept = BTreeMap::new();
+        if let Some(dir) = dir {
+            std::fs::create_dir_all(dir)?;
+            for entry in std::fs::read_dir(dir)? {
+                let path = entry?.path();
+                match std::fs::read(&path).map(|bytes| serde_json::from_slice::<Kept>(&bytes)) {
+                    Ok(Ok(document)) => drop(kept.insert(document.key.clone(), document)),
+                    Ok(Err(error)) => tracing::warn!("cannot read {}: {error}", path.display()),
+                    Err(error) => tracing::warn!("cannot read {}: {error}", path.display()),
+                }
+            }
+        }
+        Ok(Documents { dir: dir.map(Path::to_owned), kept })
+    }
+
+    /// Takes in a document; tells whether it is news.
+    pub fn receive(&mut self, document: Document) -> bool {
+        let before = self.kept.get(&document.key);
+        if before.is_some_and(|before| before.revision >= document.revision) {
+            return false;
+        }
+        let removing = document.body.is_none();
+        let body = document.body.or_else(|| before.and_then(|before| before.body.clone()));
+        let kept = Kept { key: document.key, revision: document.revision, body, removing };
+        self.write(&kept);
+        self.kept.insert(kept.key.clone(), kept);
+        true
+    }
+
+    /// Marks what is not in `complete` for removal: the control plane does not know it any more.
+    pub fn retain(&mut self, complete: &[DocumentKey]) -> Vec<DocumentKey> {
+        let unknown = |kept: &&mut Kept| !kept.removing && !complete.contains(&kept.key);
+        let lost: Vec<&mut Kept> = self.kept.values_mut().filter(unknown).collect();
+        lost.into_iter()
+            .map(|kept| {
+                kept.removing = true;
+                kept.key.clone()
+            })
+            .collect()
+    }
+
+    /// Forgets a document whose thing is gone.
+    pub fn forget(&mut self, key: &DocumentKey) {
+        self.kept.remove(key);
+        if let Some(path) = self.path(key)
+            && let Err(error) = std::fs::remove_file(&path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!("cannot remove {}: {error}", path.display());
+        }
+    }
+
+    /// The document of this key.
+    pub fn get(&self, key: &DocumentKey) -> Option<&Kept> {
+        self.kept.get(key)
+    }
+
+    /// All documents, in building order.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = &Kept> {
+        self.kept.values()
+    }
+
+    /// What is wanted of a kind, with its key's id. A body that cannot be read is left out and logged.
+    pub fn wanted<T: DeserializeOwned>(&self, kind: Kind) -> Vec<T> {
+        let wanted = self.kept.values().filter(|kept| kept.key.kind == kind && !kept.removing);
+        wanted.filter_map(Kept::parse).collect()
+    }
+
+    /// The revisions held, for the hello.
+    pub fn revisions(&self) -> BTreeMap<String, i64> {
+        self.kept.values().map(|kept| (kept.key.to_string(), kept.revision)).collect()
+    }
+
+    fn path(&self, key: &DocumentKey) -> Option<PathBuf> {
+        self.dir.as_ref().map(|dir| dir.join(format!("{}-{}.json", key.kind.name(), key.id)))
+    }
+
+    fn write(&self, kept: &Kept) {
+        let Some(path) = self.path(&kept.key) else { return };
+        let written = serde_json::to_vec(kept).map_err(std::io::Error::other).and_then(|bytes| {
+            let temporary = path.with_extension("tmp");
+            std::fs::write(&temporary, bytes)?;
+            std::fs::rename(&temporary, &path)
+        });
+        if let Err(error) = written {
+            tracing::error!("cannot keep {} on disk: {error}", kept.key);
+        }
+    }
+}
+
+impl Kept {
+    /// The body as its type.
+    pub fn parse<T: DeserializeOwned>(&self) -> Option<T> {
+        let parsed = serde_json::from_value(self.body.clone()?);
+        parsed.inspect_err(|error| tracing::error!("cannot read document {}: {error}", self.key)).ok()
+    }
+}

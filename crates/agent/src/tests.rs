@@ -1,0 +1,258 @@
+//! Tables of the plan, and the agent over a simulated world.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+
+use agent_api::block::ImageSource;
+use agent_api::compute::{Metadata, Nic, Power, PowerSeen, Reboot, RootDisk, Vm, VmSeen, VmVolume};
+use agent_api::network::{Network, Port};
+use agent_api::{Document, DocumentKey, FromNode, Kind, Report, ToNode};
+use serde::Serialize;
+use storage::{DiskFormat, ImageStore, Upload, VolumeBackend};
+use types::{ImageId, NetworkId, PortId, ServerId, Timestamp, VolumeId};
+
+use crate::Agent;
+use crate::effects::{Effects, Event};
+use crate::fake::{FakeFabric, World};
+use crate::plan::{Action, VmNow, VmState, note, plan};
+
+fn id<T: From<uuid::Uuid>>(n: u128) -> T {
+    uuid::Uuid::from_u128(n).into()
+}
+
+fn vm() -> Vm {
+    Vm {
+        id: id(1),
+        name: "web".to_owned(),
+        vcpus: 1,
+        ram_mib: 256,
+        power: Power::On,
+        root_disk: Some(RootDisk { image: ImageSource { id: id(9), format: "raw".to_owned() }, size_gib: 1 }),
+        volumes: Vec::new(),
+        nics: vec![Nic { port_id: id(3), mac: types::MacAddr::openstack(1), mtu: 1450 }],
+        metadata: Metadata::default(),
+        config_drive: false,
+        reboot: None,
+        image_properties: BTreeMap::new(),
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(seconds)
+}
+
+fn seen(power: PowerSeen) -> VmNow {
+    VmNow { power, volumes: BTreeSet::new() }
+}
+
+fn acts(vm: &Vm, state: &VmState, now: &VmNow, seconds: i64) -> Vec<Action> {
+    let actions = plan(vm, state, now, at(seconds));
+    actions.into_iter().filter(|action| !matches!(action, Action::Look(_))).collect()
+}
+
+#[test]
+fn power_is_made_as_wanted() {
+    let check = |power: Power, now: PowerSeen, since: Option<i64>, expected: &[Action]| {
+        let vm = Vm { power, ..vm() };
+        let state = VmState { stopping_since: since.map(at), ..VmState::default() };
+        assert_eq!(acts(&vm, &state, &seen(now), 100), expected, "{power:?} {now:?} {since:?}");
+    };
+    let off = Power::Off { grace_s: 60 };
+    check(Power::On, PowerSeen::Absent, None, &[Action::EnsureDisks, Action::Start]);
+    check(Power::On, PowerSeen::Shutdown, None, &[Action::EnsureDisks, Action::Start]);
+    check(Power::On, PowerSeen::Running, None, &[]);
+    check(Power::On, PowerSeen::Paused, None, &[Action::Resume]);
+    check(Power::Paused, PowerSeen::Running, None, &[Action::Pause]);
+    check(off, PowerSeen::Running, None, &[Action::PowerDown]);
+    check(off, PowerSeen::Running, Some(50), &[]);
+    check(off, PowerSeen::Running, Some(40), &[Action::Kill]);
+    check(Power::Off { grace_s: 0 }, PowerSeen::Running, None, &[Action::Kill]);
+    check(off, PowerSeen::Shutdown, Some(50), &[]);
+}
+
+#[test]
+fn a_guest_that_powers_itself_off_stays_off_until_it_is_started_anew() {
+    let mut state = VmState { started: true, ..VmState::default() };
+    let shut_down = seen(PowerSeen::Shutdown);
+    note(&vm(), &mut state, &shut_down);
+    assert!(state.halted.is_some());
+    assert_eq!(acts(&vm(), &state, &shut_down, 0), []);
+    let off = Vm { power: Power::Off { grace_s: 60 }, ..vm() };
+    note(&off, &mut state, &shut_down);
+    note(&vm(), &mut state, &shut_down);
+    assert_eq!(acts(&vm(), &state, &shut_down, 0), [Action::EnsureDisks, Action::Start]);
+}
+
+#[test]
+fn a_reboot_happens_once() {
+    let reboot = |hard| Some(Reboot { token: "req-1".to_owned(), hard, grace_s: 30 });
+    let (soft, hard) = (Vm { reboot: reboot(false), ..vm() }, Vm { reboot: reboot(true), ..vm() });
+    let running = seen(PowerSeen::Running);
+    let mut state = VmState { started: true, ..VmState::default() };
+    assert_eq!(acts(&hard, &state, &running, 0), [Action::Kill]);
+    assert_eq!(acts(&soft, &state, &running, 0), [Action::PowerDown]);
+    state.rebooting = Some(("req-1".to_owned(), at(0)));
+    assert_eq!(acts(&soft, &state, &running, 29), []);
+    assert_eq!(acts(&soft, &state, &running, 30), [Action::Kill]);
+    let off = seen(PowerSeen::Shutdown);
+    note(&soft, &mut state, &off);
+    assert_eq!(acts(&soft, &state, &off, 5), [Action::EnsureDisks, Action::Start]);
+    state.rebooted = Some("req-1".to_owned());
+    assert_eq!(acts(&soft, &state, &running, 40), []);
+}
+
+#[test]
+fn volumes_come_and_go() {
+    let (a, b): (VolumeId, VolumeId) = (id(11), id(12));
+    let wanted = Vm { volumes: vec![VmVolume { id: a, device: "/dev/vdb".to_owned(), boot: false }], ..vm() };
+    let now = VmNow { power: PowerSeen::Running, volumes: BTreeSet::from([b]) };
+    let mut state = VmState::default();
+    assert_eq!(acts(&wanted, &state, &now, 0), [Action::Detach(b), Action::Attach(a)]);
+    state.unplugging.insert(b);
+    assert_eq!(acts(&wanted, &state, &now, 0), [Action::Attach(a)]);
+}
+
+/// An agent over a simulated world that outlives it.
+struct Node {
+    agent: Agent,
+    events: Receiver<Event>,
+}
+
+#[derive(Clone)]
+struct Outside {
+    world: World,
+    vms: hypervisor::fake::World,
+    disks: storage::fake::Fake,
+    state: std::path::PathBuf,
+}
+
+impl Outside {
+    fn start(&self) -> Node {
+        let (sender, events) = channel();
+        let (vm_events, _) = channel();
+        let mut hypervisor = hypervisor::fake::Fake::new(self.vms.clone(), vm_events);
+        hypervisor::Hypervisor::adopt(&mut hypervisor).unwrap();
+        let effects = Effects {
+            fabric: Box::new(FakeFabric::new(self.world.clone(), sender)),
+            hypervisor: Box::new(hypervisor),
+            volumes: Arc::new(self.disks.clone()),
+        };
+        let agent = Agent::open("host", "test", Some(&self.state), &self.state.join("log"), effects).unwrap();
+        Node { agent, events }
+    }
+}
+
+impl Node {
+    fn receive(&mut self, documents: Vec<Document>, complete: bool) {
+        let complete = complete.then(|| documents.iter().map(|document| document.key.clone()).collect());
+        self.agent.receive(ToNode::Documents { documents, complete });
+    }
+
+    fn reports(&mut self) -> BTreeMap<String, Report> {
+        let mut reports = BTreeMap::new();
+        for _ in 0..5 {
+            self.agent.step();
+            while let Ok(event) = self.events.try_recv() {
+                self.agent.observe(event);
+            }
+            for message in self.agent.outgoing() {
+                if let FromNode::Reports { reports: more, .. } = message {
+                    reports.extend(more.into_iter().map(|report| (report.key.to_string(), report)));
+                }
+            }
+        }
+        reports
+    }
+}
+
+fn document<T: Serialize>(kind: Kind, id: impl ToString, revision: i64, body: Option<&T>) -> Document {
+    let body = body.map(|body| serde_json::to_value(body).unwrap());
+    Document { key: DocumentKey { kind, id: id.to_string() }, revision, body }
+}
+
+fn documents() -> Vec<Document> {
+    let (network_id, port_id): (NetworkId, PortId) = (id(2), id(3));
+    let network =
+        Network { id: network_id, vni: 100, mtu: 1450, subnets: Vec::new(), dns_domain: String::new() };
+    let port = Port {
+        id: port_id,
+        network_id,
+        mac: types::MacAddr::openstack(1),
+        fixed_ips: vec!["10.0.0.5".parse().unwrap()],
+        allowed_address_pairs: Vec::new(),
+        port_security: true,
+        security_groups: Vec::new(),
+        admin_up: true,
+        hostname: None,
+    };
+    vec![
+        document(Kind::Vm, id::<ServerId>(1), 3, Some(&vm())),
+        document(Kind::Port, port_id, 2, Some(&port)),
+        document(Kind::Network, network_id, 1, Some(&network)),
+    ]
+}
+
+fn outside(dir: &std::path::Path) -> Outside {
+    let disks = storage::fake::Fake::new();
+    let upload =
+        Upload { image: id::<ImageId>(9), format: DiskFormat::Raw, size_bytes_max: 1 << 20, enforce: false };
+    let mut writer = disks.writer(&upload).unwrap();
+    writer.write(&[0; 512]).unwrap();
+    writer.finish().unwrap();
+    let (world, vms) = (World::default(), hypervisor::fake::World::new());
+    Outside { world, vms, disks, state: dir.to_owned() }
+}
+
+#[test]
+fn a_vm_comes_up_survives_the_agent_and_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut node = outside.start();
+    node.receive(documents(), true);
+    let reports = node.reports();
+    let vm_key = format!("vm/{}", id::<ServerId>(1));
+    let vm_seen: VmSeen = serde_json::from_value(reports[&vm_key].seen.clone().unwrap()).unwrap();
+    assert_eq!(vm_seen.power, PowerSeen::Running, "{reports:?}");
+    assert_eq!(outside.vms.running(), [id::<ServerId>(1)]);
+
+    // Killed and started again without a control plane, it leaves all as it is.
+    drop(node);
+    let mut node = outside.start();
+    node.reports();
+    assert_eq!(outside.vms.running(), [id::<ServerId>(1)]);
+
+    // A host that was switched off brings its VMs back by itself.
+    outside.vms.restart_host();
+    let mut node = outside.start();
+    node.reports();
+    assert_eq!(outside.vms.running(), [id::<ServerId>(1)]);
+
+    // A control plane that knows nothing of it any more has it removed, with everything it had.
+    node.receive(Vec::new(), true);
+    let reports = node.reports();
+    assert_eq!(reports[&vm_key].seen, None);
+    assert!(outside.vms.running().is_empty());
+    assert!(outside.world.look().networks.is_empty());
+    assert!(outside.disks.observe_volumes().unwrap().is_empty());
+    assert!(std::fs::read_dir(dir.path().join("documents")).unwrap().next().is_none());
+    assert!(std::fs::read_dir(dir.path().join("vms")).unwrap().next().is_none());
+}
+
+#[test]
+fn what_fails_is_told_and_tried_again() {
+    let clock = runtime::simulate(1, at(1_000));
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut node = outside.start();
+    outside.world.fail_next(2);
+    node.receive(documents(), false);
+    let reports = node.reports();
+    let network = format!("network/{}", id::<NetworkId>(2));
+    assert!(reports[&network].error.as_deref().is_some_and(|error| error.contains("refuses")), "{reports:?}");
+    for _ in 0..8 {
+        clock.advance(std::time::Duration::from_secs(31));
+        node.reports();
+    }
+    assert_eq!(outside.vms.running(), [id::<ServerId>(1)]);
+}

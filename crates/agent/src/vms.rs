@@ -1,0 +1,365 @@
+//! The VMs of this node: carries out the plan for each, and keeps what must survive a restart of the agent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use agent_api::compute::{Milestone, Power, PowerSeen, TimelineEvent, Vm, VmSeen};
+use agent_api::network::Port;
+use hypervisor::{Disk, Machine, Nic, VmSpec};
+use storage::{DiskFormat, GIB, NewVolume, Source};
+use types::{PortId, ServerId, Timestamp, VolumeId};
+
+use crate::config_drive;
+use crate::effects::Effects;
+use crate::plan::{Action, Halt, VmNow, VmState, note, plan, plan_removal};
+
+/// How many events a server's timeline keeps.
+const TIMELINE_MAX: usize = 64;
+
+/// The VMs of this node.
+pub struct Vms {
+    /// Where each VM's state is kept.
+    dir: Option<PathBuf>,
+    /// Where console logs go.
+    console_dir: PathBuf,
+    states: BTreeMap<ServerId, VmState>,
+}
+
+/// What a look at a VM led to.
+pub struct Outcome {
+    /// What is seen of it; `None` when it is gone.
+    pub seen: Option<VmSeen>,
+    /// When to look again.
+    pub again: Option<Duration>,
+}
+
+impl Vms {
+    /// Reads the states kept in `dir`.
+    pub fn open(dir: Option<&Path>, console_dir: &Path) -> std::io::Result<Vms> {
+        let mut states = BTreeMap::new();
+        if let Some(dir) = dir {
+            std::fs::create_dir_all(dir)?;
+            for entry in std::fs::read_dir(dir)? {
+                let path = entry?.path();
+                let id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+                let state = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+                if let (Some(id), Some(state)) = (id, state) {
+                    states.insert(id, state);
+                }
+            }
+        }
+        std::fs::create_dir_all(console_dir)?;
+        Ok(Vms { dir: dir.map(Path::to_owned), console_dir: console_dir.to_owned(), states })
+    }
+
+    /// Servers that there is a state of.
+    pub fn known(&self) -> impl Iterator<Item = ServerId> + '_ {
+        self.states.keys().copied()
+    }
+
+    /// Brings a VM one step closer to what is wanted. `ports` are those of its cards that are ready, with their VNIs.
+    pub fn converge(
+        &mut self,
+        effects: &mut Effects,
+        vm: &Vm,
+        ports: &BTreeMap<PortId, (u32, Port)>,
+    ) -> Result<Outcome, String> {
+        let mut state = self.states.get(&vm.id).cloned().unwrap_or_default();
+        let result = Step { effects, vm, ports, state: &mut state, console_dir: &self.console_dir }.run();
+        self.keep(vm.id, state);
+        result
+    }
+
+    /// Removes a VM with its own disks.
+    pub fn remove(&mut self, effects: &mut Effects, id: ServerId) -> Result<(), String> {
+        let now = observe(effects, id)?;
+        for action in plan_removal(&now) {
+            match action {
+                Action::Kill => effects.hypervisor.stop(id).map_err(words)?,
+                _ => effects.hypervisor.remove(id).map_err(words)?,
+            }
+        }
+        effects.volumes.remove_volume(root_volume(id)).map_err(words)?;
+        for path in [config_drive::path(&self.console_dir, id), console_log(&self.console_dir, id)] {
+            remove_file(&path)?;
+        }
+        self.states.remove(&id);
+        if let Some(path) = self.path(id) {
+            remove_file(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that something happened to a VM; tells whether it is news.
+    pub fn happened(&mut self, id: ServerId, event: Milestone, at: Timestamp, detail: &str) -> bool {
+        let Some(mut state) = self.states.get(&id).cloned() else { return false };
+        let noted = note_event(&mut state, event, at, detail);
+        self.keep(id, state);
+        noted
+    }
+
+    /// Whether a milestone was reached since the VM was last started.
+    pub fn has_reached(&self, id: ServerId, milestone: Milestone) -> bool {
+        self.states.get(&id).is_some_and(|state| reached(state, milestone))
+    }
+
+    /// When the VM was last started.
+    pub fn started_at(&self, id: ServerId) -> Option<Timestamp> {
+        let timeline = &self.states.get(&id)?.timeline;
+        timeline.iter().find(|event| event.event == Milestone::Started).map(|event| event.at)
+    }
+
+    /// The last bytes of a console, as text.
+    pub fn console(&self, effects: &Effects, id: ServerId, bytes_max: usize) -> Result<String, String> {
+        let bytes = effects.hypervisor.console_tail(id, bytes_max).map_err(words)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn keep(&mut self, id: ServerId, state: VmState) {
+        if self.states.get(&id) == Some(&state) {
+            return;
+        }
+        if let Some(path) = self.path(id) {
+            let temporary = path.with_extension("tmp");
+            let write = serde_json::to_vec(&state)
+                .map_err(std::io::Error::other)
+                .and_then(|bytes| std::fs::write(&temporary, bytes))
+                .and_then(|()| std::fs::rename(&temporary, &path));
+            if let Err(error) = write {
+                tracing::error!("cannot keep the state of VM {id}: {error}");
+            }
+        }
+        self.states.insert(id, state);
+    }
+
+    fn path(&self, id: ServerId) -> Option<PathBuf> {
+        self.dir.as_ref().map(|dir| dir.join(format!("{id}.json")))
+    }
+}
+
+/// One pass over one VM.
+struct Step<'s> {
+    effects: &'s mut Effects,
+    vm: &'s Vm,
+    ports: &'s BTreeMap<PortId, (u32, Port)>,
+    state: &'s mut VmState,
+    console_dir: &'s Path,
+}
+
+impl Step<'_> {
+    fn run(&mut self) -> Result<Outcome, String> {
+        let mut again = None;
+        // A VM that was killed for a reboot is started in the same pass; twice is as deep as that goes.
+        for _ in 0..2 {
+            let now = observe(self.effects, self.vm.id)?;
+            note(self.vm, self.state, &now);
+            let actions = plan(self.vm, self.state, &now, runtime::now());
+            let killed = actions.contains(&Action::Kill);
+            for action in actions {
+                match action {
+                    Action::Look(after) => again = Some(after),
+                    other => self.act(&other)?,
+                }
+            }
+            if !killed {
+                break;
+            }
+        }
+        Ok(Outcome { seen: Some(self.seen()?), again })
+    }
+
+    fn act(&mut self, action: &Action) -> Result<(), String> {
+        let id = self.vm.id;
+        tracing::info!("VM {id}: {action:?}");
+        match action {
+            Action::EnsureDisks => self.ensure_disks(),
+            Action::Start => self.start(),
+            Action::PowerDown => {
+                self.begin_power_off();
+                self.effects.hypervisor.power_button(id).map_err(words)
+            }
+            Action::Kill => {
+                self.begin_power_off();
+                self.effects.hypervisor.stop(id).map_err(words)
+            }
+            Action::Pause => self.effects.hypervisor.pause(id).map_err(words),
+            Action::Resume => self.effects.hypervisor.resume(id).map_err(words),
+            Action::Attach(volume) => {
+                let disk = self.disk(*volume, None)?;
+                self.effects.hypervisor.attach_disk(id, &disk).map_err(words)
+            }
+            Action::Detach(volume) => {
+                self.effects.hypervisor.detach_disk(id, *volume).map_err(words)?;
+                self.state.unplugging.insert(*volume);
+                Ok(())
+            }
+            Action::Remove | Action::Look(_) => Ok(()),
+        }
+    }
+
+    /// Remembers since when, and whether it is for a reboot.
+    fn begin_power_off(&mut self) {
+        let at = runtime::now();
+        match (&self.vm.power, &self.vm.reboot) {
+            (Power::On, Some(reboot)) => self.state.rebooting = Some((reboot.token.clone(), at)),
+            _ => self.state.stopping_since = Some(at),
+        }
+    }
+
+    fn ensure_disks(&mut self) -> Result<(), String> {
+        if let Some(root) = &self.vm.root_disk {
+            let format: DiskFormat = root.image.format.parse().map_err(|_| {
+                format!(
+                    "image {} has format {}, which no disk can be made of",
+                    root.image.id, root.image.format
+                )
+            })?;
+            let volume = NewVolume {
+                id: root_volume(self.vm.id),
+                size_bytes: root.size_gib * GIB,
+                source: Source::Image { id: root.image.id, format },
+            };
+            self.effects.volumes.ensure_volume(&volume).map_err(words)?;
+        }
+        if self.vm.config_drive {
+            config_drive::write(&config_drive::path(self.console_dir, self.vm.id), self.vm)?;
+        }
+        note_event(self.state, Milestone::DiskReady, runtime::now(), "");
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<(), String> {
+        let vm = self.vm;
+        let mut taps = Vec::with_capacity(vm.nics.len());
+        for nic in &vm.nics {
+            let ready = self.ports.get(&nic.port_id);
+            let (vni, _) = ready.ok_or_else(|| format!("port {} is not ready on this host", nic.port_id))?;
+            taps.push(self.effects.fabric.open_tap(*vni, nic.port_id)?);
+        }
+        let spec = self.spec()?;
+        // What a run before this one reached is not reached by this one.
+        self.state.timeline.retain(|event| event.event == Milestone::DiskReady);
+        self.effects.hypervisor.start(&spec, taps).map_err(words)?;
+        note_event(self.state, Milestone::Started, runtime::now(), &self.effects.hypervisor.host().version);
+        self.state.started = true;
+        self.state.halted = None;
+        self.state.rebooting = None;
+        self.state.rebooted = vm.reboot.as_ref().map(|reboot| reboot.token.clone());
+        Ok(())
+    }
+
+    fn spec(&self) -> Result<VmSpec, String> {
+        let vm = self.vm;
+        let mut disks = Vec::new();
+        if vm.root_disk.is_some() {
+            disks.push(self.disk(root_volume(vm.id), Some(1))?);
+        }
+        for volume in &vm.volumes {
+            disks.push(self.disk(volume.id, volume.boot.then_some(1))?);
+        }
+        let nic = |nic: &agent_api::compute::Nic| Nic {
+            port: nic.port_id,
+            mac: nic.mac,
+            mtu: u16::try_from(nic.mtu).unwrap_or(u16::MAX),
+        };
+        let machine = match vm.image_properties.get("hw_machine_type").map(String::as_str) {
+            Some("pc") => Machine::Pc,
+            _ => Machine::Q35,
+        };
+        Ok(VmSpec {
+            server: vm.id,
+            name: vm.name.clone(),
+            vcpus: vm.vcpus,
+            ram_mib: vm.ram_mib,
+            machine,
+            cpu_model: None,
+            disks,
+            nics: vm.nics.iter().map(nic).collect(),
+            config_drive: vm.config_drive.then(|| config_drive::path(self.console_dir, vm.id)),
+            console_log: console_log(self.console_dir, vm.id),
+            screen: true,
+            guest_agent: true,
+            generation_id: None,
+        })
+    }
+
+    fn disk(&self, volume: VolumeId, boot_index: Option<u32>) -> Result<Disk, String> {
+        let blockdev = self.effects.volumes.blockdev(volume).map_err(words)?;
+        Ok(Disk { volume, blockdev, boot_index, read_only: false })
+    }
+
+    fn seen(&mut self) -> Result<VmSeen, String> {
+        let now = observe(self.effects, self.vm.id)?;
+        let root = root_volume(self.vm.id);
+        let power = match (self.state.halted, now.power) {
+            (Some(Halt::Crashed), PowerSeen::Absent | PowerSeen::Shutdown) => PowerSeen::Crashed,
+            (_, power) => power,
+        };
+        let running = matches!(power, PowerSeen::Running | PowerSeen::Paused);
+        Ok(VmSeen {
+            power,
+            rebooted: self.state.rebooted.clone(),
+            volumes: now.volumes.into_iter().filter(|volume| *volume != root).collect(),
+            nics: if running { self.vm.nics.iter().map(|nic| nic.port_id).collect() } else { Vec::new() },
+            timeline: self.state.timeline.clone(),
+        })
+    }
+}
+
+/// The volume that is a server's own root disk.
+fn root_volume(id: ServerId) -> VolumeId {
+    VolumeId(id.0)
+}
+
+/// Where a console's output is kept.
+pub fn console_log(dir: &Path, id: ServerId) -> PathBuf {
+    dir.join(format!("{id}.console"))
+}
+
+fn observe(effects: &mut Effects, id: ServerId) -> Result<VmNow, String> {
+    let observed = effects.hypervisor.observe(id).map_err(words)?;
+    let power = match observed.power {
+        hypervisor::Power::Absent => PowerSeen::Absent,
+        hypervisor::Power::Running => PowerSeen::Running,
+        hypervisor::Power::Paused => PowerSeen::Paused,
+        hypervisor::Power::ShutDown => PowerSeen::Shutdown,
+        hypervisor::Power::Crashed { .. } => PowerSeen::Crashed,
+    };
+    let root = root_volume(id);
+    let volumes: BTreeSet<VolumeId> = observed.disks.into_iter().filter(|volume| *volume != root).collect();
+    Ok(VmNow { power, volumes })
+}
+
+fn note_event(state: &mut VmState, event: Milestone, at: Timestamp, detail: &str) -> bool {
+    if reached(state, event) || state.timeline.len() >= TIMELINE_MAX {
+        return false;
+    }
+    state.timeline.push(TimelineEvent { event, at, detail: detail.to_owned() });
+    true
+}
+
+fn reached(state: &VmState, milestone: Milestone) -> bool {
+    state.timeline.iter().any(|event| event.event == milestone)
+}
+
+fn remove_file(path: &Path) -> Result<(), String> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("cannot remove {}: {error}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An error with its causes, in words.
+pub fn words(error: impl std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
