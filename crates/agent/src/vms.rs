@@ -324,6 +324,7 @@ fn observe(effects: &mut Effects, id: ServerId) -> Result<VmNow, String> {
         hypervisor::Power::Running => PowerSeen::Running,
         hypervisor::Power::Paused => PowerSeen::Paused,
         hypervisor::Power::ShutDown => PowerSeen::Shutdown,
+        hypervisor::Power::Crashed { reason } if reason == hypervisor::HOST_RESTARTED => PowerSeen::Absent,
         hypervisor::Power::Crashed { .. } => PowerSeen::Crashed,
     };
     let root = root_volume(id);

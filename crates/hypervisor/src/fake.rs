@@ -77,7 +77,7 @@ impl World {
 
     /// The host goes down and comes back: nothing runs any more.
     pub fn restart_host(&self) {
-        let reason = "the host was restarted".to_owned();
+        let reason = crate::HOST_RESTARTED.to_owned();
         for vm in self.lock().vms.values_mut().filter(|vm| vm.has_body()) {
             vm.end(Power::Crashed { reason: reason.clone() });
         }

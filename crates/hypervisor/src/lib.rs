@@ -106,6 +106,9 @@ pub struct Sockets {
     pub agent: PathBuf,
 }
 
+/// The reason of [`Power::Crashed`] for a VM that went with its host and may be started again by itself.
+pub const HOST_RESTARTED: &str = "the host was restarted";
+
 /// Whether a VM runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -245,7 +245,7 @@ impl Vm {
     fn crash_reason(&self, process: Option<&Process>) -> String {
         let id = self.run.read::<ProcessId>(PROCESS);
         if id.is_some_and(|id| id.is_from_earlier_boot()) {
-            return "the host was restarted".to_owned();
+            return crate::HOST_RESTARTED.to_owned();
         }
         let how = match process.map(Process::exit) {
             Some(Exit::Signal(number)) => match nix::sys::signal::Signal::try_from(number) {
