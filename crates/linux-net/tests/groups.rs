@@ -191,6 +191,76 @@ fn a_port_without_groups_is_mute_and_one_without_security_is_free() {
 }
 
 #[test]
+fn overlapping_rules_allow_what_any_of_them_allows() {
+    host_test!("overlapping_rules_allow_what_any_of_them_allows");
+    let mut scene = scene();
+    let many = group_id();
+    let prefix = |net: &str| Remote::Prefix(net.parse().unwrap());
+    let v4 = [
+        (udp(7001), prefix("10.0.0.0/8")),
+        (udp(7002), prefix("10.0.0.11/32")),
+        (Traffic::Ports { protocol: 17, first: 7003, last: 7005 }, prefix("10.0.0.8/29")),
+        (udp(7006), prefix("10.0.0.12/32")),
+        (udp(7007), prefix("10.0.0.16/28")),
+        (udp(7008), Remote::Anyone),
+        (udp(7009), Remote::Group(many)),
+    ];
+    let spec = group(&v4);
+    scene.world.hosts[0].ensure_group(0x100, many, &spec).unwrap();
+    scene.regroup(1, &[many]);
+    let [a, b, _] = &scene.guests;
+    let heard: Vec<u16> = (7000..=7010)
+        .map(|port| (port, b.udp(port)))
+        .filter(|(port, socket)| {
+            a.udp(0).send_to(b"x", (mapped(b.v4.into()), *port)).unwrap();
+            arrives(socket, b"x", NEVER)
+        })
+        .map(|(port, _)| port)
+        .collect();
+    assert_eq!(heard, [7001, 7002, 7003, 7004, 7005, 7008]);
+}
+
+/// Run by hand (`--ignored --nocapture`), for its answer depends on what else the machine does: what a packet costs
+/// that all rules of a group have been tried on.
+#[test]
+#[ignore = "a measurement"]
+fn a_thousand_rules_cost_as_much_as_one() {
+    host_test!("a_thousand_rules_cost_as_much_as_one");
+    let mut scene = scene();
+    let many = group_id();
+    let one = group(&[(tcp(1), Remote::Anyone)]);
+    let mut thousand = one.clone();
+    for at in 0..500_u16 {
+        let [high, low] = at.to_be_bytes();
+        let net = format!("10.{}.{low}.0/24", 100 + u16::from(high));
+        thousand.rules.extend(group(&[(tcp(at * 3 + 2), Remote::Anyone)]).rules);
+        thousand.rules.extend(group(&[(udp(20_000 + at), Remote::Prefix(net.parse().unwrap()))]).rules);
+    }
+    let mut best = [Duration::MAX; 2];
+    for _ in 0..8 {
+        for (spec, best) in [&one, &thousand].into_iter().zip(&mut best) {
+            scene.world.hosts[0].ensure_group(0x100, many, spec).unwrap();
+            scene.regroup(1, &[many]);
+            let [a, b, _] = &scene.guests;
+            let socket = a.netns.run(|| UdpSocket::bind("0.0.0.0:0").unwrap()).unwrap();
+            let start = runtime::monotonic();
+            for _ in 0..30_000 {
+                socket.send_to(b"x", (b.v4, 9)).unwrap();
+            }
+            *best = (*best).min(start.elapsed());
+        }
+    }
+    let ratio = best[0].as_secs_f64() / best[1].as_secs_f64();
+    println!(
+        "30 000 refused packets: {:?} with one rule, {:?} with {}; ratio {ratio:.2}",
+        best[0],
+        best[1],
+        thousand.rules.len()
+    );
+    assert!(ratio >= 0.9);
+}
+
+#[test]
 fn groups_fail_closed_without_br_netfilter() {
     host_test!("groups_fail_closed_without_br_netfilter");
     let mut scene = scene();

@@ -15,7 +15,7 @@ const ICMP_V6: u8 = 58;
 
 /// Several kinds of traffic, in the shortest form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct TrafficSet {
+pub(super) struct TrafficSet {
     any: bool,
     protocols: BTreeSet<u8>,
     /// Ranges of ports that neither overlap nor touch, by protocol.
@@ -155,7 +155,7 @@ pub(super) fn is_range(net: &IpNet, family: AddressFamily) -> bool {
 }
 
 impl TrafficSet {
-    fn of(traffic: impl IntoIterator<Item = Traffic>) -> TrafficSet {
+    pub(super) fn of(traffic: impl IntoIterator<Item = Traffic>) -> TrafficSet {
         let mut set = TrafficSet::default();
         let mut ports: BTreeMap<u8, Vec<(u16, u16)>> = BTreeMap::new();
         for one in traffic {
@@ -241,7 +241,7 @@ fn set_text<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 }
 
 /// The same numbers in ranges that neither overlap nor touch, in order.
-fn merged(mut ranges: Vec<(u16, u16)>) -> Vec<(u16, u16)> {
+pub(super) fn merged(mut ranges: Vec<(u16, u16)>) -> Vec<(u16, u16)> {
     ranges.sort_unstable();
     let mut done: Vec<(u16, u16)> = Vec::new();
     for (first, last) in ranges.into_iter().filter(|(first, last)| first <= last) {
@@ -254,7 +254,7 @@ fn merged(mut ranges: Vec<(u16, u16)>) -> Vec<(u16, u16)> {
 }
 
 /// Cuts overlapping ranges of addresses into pieces that do not overlap, each with all that is allowed in it.
-fn pieces(ranges: Vec<(u128, u128, Traffic)>) -> Vec<(u128, u128, TrafficSet)> {
+pub(super) fn pieces(ranges: Vec<(u128, u128, Traffic)>) -> Vec<(u128, u128, TrafficSet)> {
     // What begins at a number and what has ended before it.
     let mut events: BTreeMap<u128, (Vec<Traffic>, Vec<Traffic>)> = BTreeMap::new();
     for (first, last, traffic) in ranges {

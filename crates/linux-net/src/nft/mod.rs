@@ -85,7 +85,6 @@ pub(crate) struct ElementChange {
     pub family: Family,
     pub table: String,
     pub set: String,
-    pub is_map: bool,
     pub removed: BTreeMap<Vec<Value>, Option<Data>>,
     pub added: BTreeMap<Vec<Value>, Option<Data>>,
 }
@@ -246,14 +245,7 @@ fn element_changes((family, table): &(Family, String), old: &Table, new: &Table)
         let (removed, added) = element_difference(before, after);
         if !(removed.is_empty() && added.is_empty()) {
             let (table, set) = (table.clone(), set.clone());
-            changes.push(ElementChange {
-                family: *family,
-                table,
-                set,
-                is_map: after.is_map(),
-                removed,
-                added,
-            });
+            changes.push(ElementChange { family: *family, table, set, removed, added });
         }
     }
     changes
