@@ -138,6 +138,7 @@ fn a_rule_that_goes_takes_its_connections_along() {
     assert!(passes(&mut doomed, &mut doomed_far, SOON));
     scene.world.hosts[1].ensure_group(0x100, scene.door, &door(a)).unwrap();
     assert!(!passes(&mut doomed, &mut doomed_far, NEVER), "a connection outlived its rule");
+    assert!(!passes(&mut doomed_far, &mut doomed, NEVER), "it was taken up again from the inside");
     assert!(passes(&mut kept, &mut far, SOON), "a connection that is still allowed was cut");
 
     // Nor does membership outlive itself.

@@ -7,7 +7,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use linux_net::{
-    Attachment, DataPlane, Netns, NetworkSpec, Remote, SERVICE_V4, SERVICE_V6, Traffic, tap_name,
+    Attachment, DataPlane, Netns, NetworkSpec, PacketSocket, Remote, SERVICE_V4, SERVICE_V6, Traffic,
+    tap_name,
 };
 use types::MacAddr;
 
@@ -90,11 +91,49 @@ fn the_host_answers_metadata_and_nothing_else() {
         assert!(guest.pings(&format!("{SERVICE_V6}%eth0"), "-c1 -W5"));
         assert!(guest.tcp_connect(SERVICE_V4, 81, NEVER).is_err());
     }
-    // With the service away on its own host, the other host's does not answer instead.
-    let netns = Netns::open(&world.hosts[0].cloud().network_namespace(0x401)).unwrap().unwrap();
-    tool(&format!("ip -n {} addr del {SERVICE_V4}/32 dev br0", netns.name()));
-    tool(&format!("ip -n {} neigh flush all", guests[0].namespace));
-    assert!(guests[0].misses(SERVICE_V4), "a request left the host");
+}
+
+/// Questions that each host answers itself do not reach the others; other broadcasts do.
+#[test]
+fn questions_for_the_host_do_not_leave_it() {
+    host_test!("questions_for_the_host_do_not_leave_it");
+    let mut world = World::new(2);
+    let open = group_id();
+    let groups = BTreeMap::from([(open, group(&[(Traffic::Any, Remote::Anyone)]))]);
+    let guests = [world.guest(0, 11).in_groups(&[open]), world.guest(1, 12).in_groups(&[open])];
+    world.network(0x405, &guests.each_ref(), &groups);
+    let [a, _] = &guests;
+    assert!(a.reaches(guests[1].v4), "the network works");
+    let underlay = Netns::open(&world.hosts[0].cloud().underlay_namespace()).unwrap().unwrap();
+    let wire = PacketSocket::open(&underlay, "ul").unwrap();
+    let sender = PacketSocket::open(&a.netns, "eth0").unwrap();
+    let service = SERVICE_V6.octets();
+    let ask_arp = |target: Ipv4Addr| {
+        let own = [&a.port.mac.0[..], &a.v4.octets()].concat();
+        let head = [8, 6, 0, 1, 8, 0, 6, 4, 0, 1];
+        [&[0xff; 6][..], &a.port.mac.0, &head, &own, &[0; 6], &target.octets()].concat()
+    };
+    let mut dhcp =
+        [&[0xff; 6][..], &a.port.mac.0, &[8, 0, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0x7a, 0xd2]].concat();
+    dhcp.extend([0, 0, 0, 0, 255, 255, 255, 255, 0, 68, 0, 67, 0, 8, 0, 0]);
+    let mut nd =
+        [&[0x33, 0x33, 0xff, 0xfe, 0xa9, 0xfe][..], &a.port.mac.0, &[0x86, 0xdd, 0x60, 0, 0, 0]].concat();
+    nd.extend([0, 24, 58, 255]);
+    nd.extend(a.v6.octets());
+    nd.extend([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xfe, 0xa9, 0xfe, 135, 0, 0, 0, 0, 0, 0, 0]);
+    nd.extend(service);
+    let control = ask_arp(Ipv4Addr::new(10, 0, 0, 200));
+    let sent = [ask_arp(SERVICE_V4), dhcp, nd, control.clone()];
+    for frame in &sent {
+        sender.send(frame).unwrap();
+    }
+    // The guest's own multicast reports cross as well.
+    let mut crossed: Vec<Vec<u8>> = Vec::new();
+    while let Some(frame) = wire.receive(if crossed.is_empty() { SOON } else { NEVER }).unwrap() {
+        let inner = frame.get(50..).unwrap_or_default();
+        crossed.extend(sent.iter().filter(|sent| *sent == inner).cloned());
+    }
+    assert_eq!(crossed, [control]);
 }
 
 #[test]

@@ -207,10 +207,10 @@ fn the_model_judges_flows() {
     let other = GroupSpec { members: ["10.0.0.7/32".parse().unwrap()].into(), ..GroupSpec::default() };
     let mut filter =
         Filter { ports: [(port.id, port.clone())].into(), groups: [(GROUP, group), (OTHER, other)].into() };
-    let flow = |from: &str, to_port, icmp| Flow {
+    let flow = |from: &str, to_port, icmp: Option<(u8, u8)>| Flow {
         from: from.parse().unwrap(),
         to: IpAddr::from([10, 0, 0, 1]),
-        protocol: if icmp == None { 6 } else { 1 },
+        protocol: if icmp.is_none() { 6 } else { 1 },
         to_port,
         icmp,
     };
