@@ -9,6 +9,7 @@ mod argv;
 mod guest;
 mod probe;
 mod qemu;
+mod qmp;
 mod suite;
 
 use std::sync::mpsc::Sender;

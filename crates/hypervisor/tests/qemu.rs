@@ -289,3 +289,60 @@ fn the_process_is_on_its_own() {
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     assert!(limits.lines().any(|line| line.starts_with("Max core file size") && line.contains(" 0 ")));
 }
+
+/// A card on a tap that lies in another network namespace: only its descriptor comes along.
+#[test]
+fn a_tap_is_handed_in() {
+    let test = "a_tap_is_handed_in";
+    let Some(place) = place(test) else { return };
+    let tap = match foreign_tap() {
+        Ok(tap) => tap,
+        Err(reason) => return println!("skipped: {test}: {reason}"),
+    };
+    let mut bench = Bench::new(&place);
+    let mut spec = place.spec();
+    let port = types::PortId(runtime::new_uuid());
+    spec.nics.push(hypervisor::Nic { port, mac: types::MacAddr::openstack(7), mtu: 1450 });
+    bench.hypervisor.start(&spec, vec![tap]).unwrap();
+    bench.await_greetings(spec.server, guest::GREETING, 1);
+    let links = fs::read_dir(format!("/proc/{}/fd", place.pid(&spec))).unwrap();
+    let taps = links.filter(|link| {
+        fs::read_link(link.as_ref().unwrap().path()).is_ok_and(|target| target == Path::new("/dev/net/tun"))
+    });
+    assert_eq!(taps.count(), 1);
+}
+
+/// A tap in a network namespace that exists only for it. Making both takes root.
+fn foreign_tap() -> Result<std::os::fd::OwnedFd, String> {
+    use nix::sched::{CloneFlags, unshare};
+
+    nix::ioctl_write_int!(set_interface, b'T', 202);
+    let make = || -> Result<std::os::fd::OwnedFd, String> {
+        unshare(CloneFlags::CLONE_NEWNET).map_err(|e| format!("no network namespace: {e}"))?;
+        let tun = fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun");
+        let tun = tun.map_err(|e| format!("/dev/net/tun: {e}"))?;
+        // struct ifreq: a name of 16 bytes, then the flags IFF_TAP and IFF_NO_PI.
+        let mut request = [0u8; 40];
+        request[..4].copy_from_slice(b"tap0");
+        request[16..18].copy_from_slice(&0x1002u16.to_ne_bytes());
+        // SAFETY: the descriptor is open, and `request` is as large as a struct ifreq.
+        let made = unsafe { set_interface(std::os::fd::AsRawFd::as_raw_fd(&tun), request.as_ptr() as _) };
+        made.map_err(|e| format!("no tap: {e}"))?;
+        Ok(tun.into())
+    };
+    // Of a thread that ends, so that nothing else of the test is in that namespace.
+    runtime::spawn_thread("tap", make).unwrap().join().unwrap()
+}
+
+/// What the guest of an interrupted start left behind does not stand in the way.
+#[test]
+fn a_start_without_adoption_finds_the_running_vm() {
+    let Some(place) = place("a_start_without_adoption_finds_the_running_vm") else { return };
+    let (bench, spec) = Bench::with_vm(&place);
+    let pid = place.pid(&spec);
+    drop(bench);
+    let mut bench = Bench::new(&place);
+    bench.hypervisor.start(&spec, Vec::new()).unwrap();
+    assert_eq!(place.pid(&spec), pid);
+    assert_eq!(bench.power(spec.server), Power::Running);
+}

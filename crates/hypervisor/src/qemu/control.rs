@@ -132,7 +132,7 @@ impl Vm {
     /// Finds a VM by its directory. One without a process is kept too: how it ended is still to be told.
     pub(crate) fn adopt(server: ServerId, run: RunDir, shared: &Shared) -> Result<Option<Vm>> {
         let Some(spec) = run.read::<VmSpec>(SPEC) else {
-            // Interrupted before anything was started.
+            // None, or interrupted before anything was started.
             run.remove()?;
             return Ok(None);
         };
@@ -279,6 +279,9 @@ impl Vm {
         process.kill();
         if process.wait(KILL_TIMEOUT) {
             process.exit();
+            if let Some(group) = &process.id().cgroup {
+                cgroup::remove(group);
+            }
             return Ok(());
         }
         let source = io::Error::from(io::ErrorKind::TimedOut);

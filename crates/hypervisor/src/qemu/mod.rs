@@ -134,13 +134,21 @@ impl Hypervisor for Qemu {
     }
 
     fn start(&mut self, spec: &VmSpec, taps: Vec<OwnedFd>) -> Result<()> {
-        if let Some(vm) = self.vms.get_mut(&spec.server)
-            && matches!(vm.observe(&self.shared)?.power, Power::Running | Power::Paused)
+        let run = self.run_dir(spec.server);
+        if !self.vms.contains_key(&spec.server)
+            && let Some(vm) = Vm::adopt(spec.server, run.clone(), &self.shared)?
         {
-            return Ok(());
+            self.vms.insert(spec.server, vm);
         }
-        self.vms.remove(&spec.server);
-        let vm = Vm::start(spec, self.run_dir(spec.server), &taps, &self.shared)?;
+        if let Some(vm) = self.vms.get_mut(&spec.server) {
+            if matches!(vm.observe(&self.shared)?.power, Power::Running | Power::Paused) {
+                return Ok(());
+            }
+            // One whose guest crashed may still have its process.
+            vm.stop(&self.shared)?;
+            self.vms.remove(&spec.server);
+        }
+        let vm = Vm::start(spec, run, &taps, &self.shared)?;
         self.vms.insert(spec.server, vm);
         Ok(())
     }

@@ -177,7 +177,7 @@ impl Launch<'_> {
             None => None,
         };
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).current_dir("/");
         // SAFETY: between fork and exec only functions that are safe in a signal handler run: system calls
         // and arithmetic, no allocation and no lock.
         unsafe {
