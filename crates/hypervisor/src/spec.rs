@@ -89,7 +89,7 @@ pub struct Nic {
 const SERIAL_CHARS: usize = 20;
 /// Fixed places on the board.
 pub(crate) const NICS_MAX: usize = 8;
-/// With ten more slots for disks that come later, all that fit on three slots of root ports.
+/// Each needs a root port of its own, as do ten that come later; firmware and guests look at every one.
 pub(crate) const DISKS_MAX: usize = 14;
 
 impl Disk {

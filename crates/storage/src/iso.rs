@@ -12,6 +12,9 @@ const SECTOR: usize = 2048;
 const FIRST_DESCRIPTOR: u32 = 16;
 /// Two descriptors and the end of their list.
 const FIRST_FREE: u32 = FIRST_DESCRIPTOR + 3;
+/// Empty sectors at the end, as other writers add them: some readers look for file systems in the first 68 KiB
+/// of a disk, and give up on one that is shorter (busybox), or read ahead of what they need.
+const PADDING: u32 = 150;
 /// Nova's limit for all of a config drive.
 const CONTENT_BYTES_MAX: usize = 64 << 20;
 /// ISO 9660 allows eight levels of directories.
@@ -49,6 +52,7 @@ pub fn image(label: &str, files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, IsoErr
         file.sector = next;
         next += sectors(file.bytes.len());
     }
+    next += PADDING;
 
     let mut out = vec![0; next as usize * SECTOR];
     let descriptors = [(1, &plain), (2, &joliet)];

@@ -17,7 +17,8 @@ use crate::spec::{Disk, Machine, Nic, VmSpec};
 const SLOT_SCREEN: u32 = 0x02;
 const SLOT_RNG: u32 = 0x03;
 const SLOT_CHANNEL: u32 = 0x04;
-const SLOT_CONFIG_DRIVE: u32 = 0x05;
+/// The last one; on q35 it is taken.
+const SLOT_CONFIG_DRIVE_PC: u32 = 0x1f;
 const SLOT_FIRST_NIC: u32 = 0x08;
 const SLOT_FIRST_ROOT_PORT: u32 = 0x10;
 const PORTS_PER_SLOT: u32 = 8;
@@ -52,15 +53,16 @@ pub fn arguments(spec: &VmSpec, around: &Surroundings<'_>) -> Vec<String> {
     for (index, (nic, tap)) in spec.nics.iter().zip(around.taps).enumerate() {
         network_card(&mut args, nic, *tap, SLOT_FIRST_NIC + index as u32);
     }
-    let ports = if spec.machine == Machine::Q35 { spec.disks.len() + SPARE_ROOT_PORTS } else { 0 };
+    let for_config_drive = usize::from(spec.config_drive.is_some());
+    let ports = match spec.machine {
+        Machine::Q35 => spec.disks.len() + SPARE_ROOT_PORTS + for_config_drive,
+        Machine::Pc => 0,
+    };
     for index in 0..ports as u32 {
         let (slot, function) = (SLOT_FIRST_ROOT_PORT + index / PORTS_PER_SLOT, index % PORTS_PER_SLOT);
         let place = format!("addr={slot:#04x}.{function:#x},multifunction=on");
         let id = root_port(index as usize);
         args.add("-device", format!("pcie-root-port,id={id},bus=pcie.0,chassis={},{place}", index + 1));
-    }
-    if let Some(path) = &spec.config_drive {
-        config_drive(&mut args, path);
     }
     for (index, disk) in spec.disks.iter().enumerate() {
         args.add("-blockdev", disk.named_blockdev().to_string());
@@ -68,6 +70,14 @@ pub fn arguments(spec: &VmSpec, around: &Surroundings<'_>) -> Vec<String> {
         let boot = disk.boot_index.map(|index| format!(",bootindex={index}")).unwrap_or_default();
         let (id, node, serial) = (disk_id(disk), Disk::node_name(disk.volume), disk.serial());
         args.add("-device", format!("virtio-blk-pci,id={id},drive={node},serial={serial}{bus}{boot}"));
+    }
+    if let Some(path) = &spec.config_drive {
+        // After all others, so that the first disk is /dev/vda: guests count in the order of the bus.
+        let place = match ports.checked_sub(1) {
+            Some(last) => format!("bus={}", root_port(last)),
+            None => format!("addr={SLOT_CONFIG_DRIVE_PC:#04x}"),
+        };
+        config_drive(&mut args, path, &place);
     }
     args.0
 }
@@ -184,7 +194,7 @@ fn network_card(args: &mut Arguments, nic: &Nic, tap: RawFd, slot: u32) {
 }
 
 /// A virtio disk, for Debian's kernel for clouds has no driver for a CD on q35.
-fn config_drive(args: &mut Arguments, path: &Path) {
+fn config_drive(args: &mut Arguments, path: &Path, place: &str) {
     let node = json!({
         "driver": "raw",
         "node-name": "config",
@@ -192,8 +202,5 @@ fn config_drive(args: &mut Arguments, path: &Path) {
         "file": { "driver": "file", "filename": path.to_string_lossy(), "read-only": true },
     });
     args.add("-blockdev", node.to_string());
-    args.add(
-        "-device",
-        format!("virtio-blk-pci,drive=config,serial=config-drive,addr={SLOT_CONFIG_DRIVE:#04x}"),
-    );
+    args.add("-device", format!("virtio-blk-pci,drive=config,serial=config-drive,{place}"));
 }
