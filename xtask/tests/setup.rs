@@ -7,8 +7,12 @@ use std::process::{Command, Output};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../x");
 /// The programs that the script may count on: those of a bare Debian.
-const BARE: &str = "awk basename bash cat chmod cmp cp cut date df dirname echo env find flock fold grep head id ls mkdir mv nproc \
-                    printf readlink rm sed sh sleep sort stat tail timeout touch tr uname xargs true mktemp";
+const BARE: &str = "awk basename bash cat chmod cmp cp cut date df dirname echo env find flock fold grep head id ln ls mkdir mv nproc \
+                    printf readlink rm sed sh sha256sum sleep sort stat tail timeout touch tr uname xargs true mktemp";
+
+/// A cargo of any version, which builds an xtask that says what it was called with.
+const CARGO: &str = "[ \"$1\" = --version ] && echo 'cargo 99.0.0 (stub)' || { mkdir -p \"$CARGO_TARGET_DIR/debug\"
+    printf '#!/bin/sh\\necho handed over: $*' >\"$CARGO_TARGET_DIR/debug/xtask\"; chmod +x \"$CARGO_TARGET_DIR/debug/xtask\"; }";
 
 /// A machine made of a folder of programs, and a home.
 struct Machine {
@@ -94,11 +98,8 @@ fn wrong_usage_is_told_apart() {
 #[test]
 fn rust_is_installed_where_it_is_too_old() {
     // The downloader is a stub that hands out a stub.
-    let cargo = "[ \"$1\" = --version ] && echo 'cargo 99.0.0 (stub)' || { \
-                 mkdir -p \"$CARGO_TARGET_DIR/debug\"; printf '#!/bin/sh\\necho handed over: $*' >\"$CARGO_TARGET_DIR/debug/xtask\"; \
-                 chmod +x \"$CARGO_TARGET_DIR/debug/xtask\"; }";
     let installer = format!(
-        "mkdir -p \"$HOME/.cargo/bin\"; cat >\"$HOME/.cargo/bin/cargo\" <<'CARGO'\n#!/bin/sh\n{cargo}\nCARGO\n\
+        "mkdir -p \"$HOME/.cargo/bin\"; cat >\"$HOME/.cargo/bin/cargo\" <<'CARGO'\n#!/bin/sh\n{CARGO}\nCARGO\n\
          chmod +x \"$HOME/.cargo/bin/cargo\"; echo $* >\"$HOME/asked\""
     );
     let machine = Machine::new("rust").with("cc", "true").with(
@@ -129,4 +130,40 @@ fn a_cargo_that_stays_too_old_is_said() {
     assert!(said.contains("1.60.0"), "{said}");
     let asked = fs::read_to_string(machine.folder.join("home/asked")).unwrap();
     assert!(asked.starts_with("toolchain install stable"), "{asked}");
+}
+
+#[test]
+fn a_part_of_qemu_from_elsewhere_goes_back_by_name() {
+    let apt_get = "echo \"$*\" >>\"$HOME/apt\"
+case \"$*\" in
+    *update*) touch \"$HOME/.cache/cuttle/apt/lists/x_Packages\";;
+    -s*qemu-utils=7.2*) ;;
+    -s*) echo 'qemu-utils : Breaks: qemu-system-common'; exit 100;;
+esac";
+    let python = "case \"$*\" in *venv*) for last; do :; done; mkdir -p \"$last/bin\"; ln -sf /bin/true \"$last/bin/pip\";; esac";
+    let machine = Machine::new("qemu")
+        .with("cargo", CARGO)
+        .with("id", "echo 0")
+        .with("apt-get", apt_get)
+        .with("apt-config", "true")
+        .with("apt-cache", "[ \"$1\" != madison ] || echo \"$2 | 7.2 | somewhere\"")
+        .with("dpkg-query", "echo 'installed qemu qemu-utils 10.0'; echo 'installed bash bash 5'")
+        .with("dpkg", "[ \"$1\" = --compare-versions ] && [ \"$2\" = 10.0 ] || [ \"$1\" = --audit ]")
+        .with("python3", python);
+    fs::create_dir_all(machine.folder.join("project/guest")).unwrap();
+    let build = machine.folder.join("project/guest/build");
+    fs::write(&build, "#!/bin/sh\necho /the/image\n").unwrap();
+    fs::set_permissions(&build, fs::Permissions::from_mode(0o755)).unwrap();
+    let (output, said) = machine.run(&["demo", "--once"]);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("qemu-utils goes back from 10.0 to 7.2") && said.contains("To undo"), "{said}");
+    assert!(said.contains("handed over: demo --once"), "{said}");
+    let asked = fs::read_to_string(machine.folder.join("home/apt")).unwrap();
+    let install = asked.lines().last().unwrap();
+    assert!(install.starts_with("-y ") && install.contains("--no-remove --allow-downgrades"), "{asked}");
+    assert!(install.contains("qemu-system-x86") && install.ends_with("qemu-utils=7.2"), "{asked}");
+
+    // Again: everything is there, so there is nothing to list.
+    let (output, said) = machine.with("cc", "true").run(&["check"]);
+    assert!(output.status.success() && said.contains("handed over: check"), "{said}");
 }
