@@ -57,8 +57,8 @@ const CATALOG: [(&str, &str, &str); 7] = [
     ("volumev3", "cinderv3", "/volume/v3/$(project_id)s"),
 ];
 
-/// Makes what is missing and leaves alone what is there, however it was changed.
-pub fn bootstrap(tx: &mut Tx<'_>, with: &Bootstrap) -> Result<(), Error> {
+/// Makes what is missing and leaves alone what is there, however it was changed. Returns the project `admin`.
+pub fn bootstrap(tx: &mut Tx<'_>, with: &Bootstrap) -> Result<ProjectId, Error> {
     keys::ensure(tx)?;
     let domain = DomainId::from("default");
     ensure_domain(tx, &domain)?;
@@ -80,13 +80,13 @@ pub fn bootstrap(tx: &mut Tx<'_>, with: &Bootstrap) -> Result<(), Error> {
     let cost = with.password_cost;
     let admin = ensure_user(tx, &domain, "admin", (&with.admin_password, cost), &admin_project)?;
     let demo = ensure_user(tx, &domain, "demo", (&with.demo_password, cost), &demo_project)?;
-    for target in [Target::Project(admin_project), Target::Domain(domain), Target::System] {
+    for target in [Target::Project(admin_project.clone()), Target::Domain(domain), Target::System] {
         ensure_assignment(tx, &admin, target, "admin")?;
     }
     ensure_assignment(tx, &demo, Target::Project(demo_project), "member")?;
     ensure_catalog(tx, with.public_url.as_deref())?;
     changed(tx);
-    Ok(())
+    Ok(admin_project)
 }
 
 fn ensure_domain(tx: &mut Tx<'_>, id: &DomainId) -> Result<(), Error> {
