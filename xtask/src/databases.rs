@@ -12,6 +12,7 @@ use crate::clock;
 use crate::project::{self, Outcome, doing, failed};
 
 const START_SECONDS: f64 = 30.0;
+const STOP_SECONDS: f64 = 10.0;
 
 /// Servers that run until this is dropped.
 pub struct Databases {
@@ -23,6 +24,8 @@ pub struct Databases {
 struct Server {
     variable: &'static str,
     url: String,
+    /// What it takes as a wish to end at once, whoever is connected.
+    signal: &'static str,
     process: Child,
 }
 
@@ -52,9 +55,7 @@ impl Databases {
 impl Drop for Databases {
     fn drop(&mut self) {
         for server in &mut self.servers {
-            // Nothing here outlives the run, so nobody waits for a clean shutdown.
-            let _ = server.process.kill();
-            let _ = server.process.wait();
+            server.end();
         }
         let _ = fs::remove_dir_all(&self.folder);
     }
@@ -121,7 +122,12 @@ fn postgres(folder: &Path) -> Outcome<Server> {
         serve.args(["-c", setting]);
     }
     let url = format!("postgres://cuttle:{password}@127.0.0.1:{port}/postgres");
-    serve_until_ready(serve, folder, "database system is ready", Server::of("CUTTLE_TEST_POSTGRES", url))
+    serve_until_ready(
+        serve,
+        folder,
+        "database system is ready",
+        Server::of("CUTTLE_TEST_POSTGRES", "INT", url),
+    )
 }
 
 fn mariadb(folder: &Path) -> Outcome<Server> {
@@ -149,12 +155,26 @@ fn mariadb(folder: &Path) -> Outcome<Server> {
     serve.arg(format!("--port={port}"));
     serve.args(["--innodb-flush-log-at-trx-commit=0", "--max-connections=200"]);
     let url = format!("mysql://cuttle:{password}@127.0.0.1:{port}/mysql");
-    serve_until_ready(serve, folder, "ready for connections", Server::of("CUTTLE_TEST_MARIADB", url))
+    serve_until_ready(serve, folder, "ready for connections", Server::of("CUTTLE_TEST_MARIADB", "TERM", url))
 }
 
 impl Server {
-    fn of(variable: &'static str, url: String) -> impl FnOnce(Child) -> Server {
-        move |process| Server { variable, url, process }
+    fn of(variable: &'static str, signal: &'static str, url: String) -> impl FnOnce(Child) -> Server {
+        move |process| Server { variable, url, signal, process }
+    }
+
+    /// Ends it as it wants to be ended: a killed PostgreSQL leaves shared memory behind.
+    fn end(&mut self) {
+        let asked = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", self.signal])
+            .arg(self.process.id().to_string())
+            .status();
+        let ended = asked.is_ok_and(|s| s.success())
+            && clock::poll(STOP_SECONDS, || self.process.try_wait().ok().flatten()).is_some();
+        if !ended {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
     }
 }
 
