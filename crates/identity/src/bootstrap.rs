@@ -157,8 +157,14 @@ fn role_named(tx: &mut Tx<'_>, name: &str) -> Result<RoleId, Error> {
 fn ensure_role(tx: &mut Tx<'_>, name: &str) -> Result<(), Error> {
     if known_role(tx, name)?.is_none() {
         let id = RoleId(fresh());
-        let role =
-            Role { id, domain_id: None, name: name.to_owned(), description: None, extra: Extra::new() };
+        let role = Role {
+            id,
+            domain_id: None,
+            name: name.to_owned(),
+            description: None,
+            immutable: true,
+            extra: Extra::new(),
+        };
         ROLES.insert(tx, role)?;
     }
     Ok(())

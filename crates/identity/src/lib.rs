@@ -9,12 +9,10 @@
 //!
 //! Reading order: `project` for the shape of a resource, then `assignment` and `role`, then `token`.
 
-// The resources' routes follow.
-#![allow(dead_code)]
-
 mod api;
 mod assignment;
 mod bootstrap;
+mod credential;
 mod domain;
 mod endpoint;
 mod error;
@@ -22,6 +20,7 @@ mod group;
 mod ids;
 mod password;
 mod policy;
+mod policy_document;
 pub mod project;
 mod region;
 mod role;
@@ -67,7 +66,21 @@ impl Default for Config {
 
 /// The service, over the same `store` that `tokens` listens to.
 pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
-    let routes = Routes::new().and(version::api::routes()).and(token::api::routes(store, tokens));
+    let routes = Routes::new()
+        .and(version::api::routes())
+        .and(token::api::routes(store, tokens))
+        .and(domain::api::routes())
+        .and(project::api::routes())
+        .and(user::api::routes(store, tokens))
+        .and(group::api::routes())
+        .and(role::api::routes())
+        .and(assignment::api::routes())
+        .and(region::api::routes())
+        .and(service::api::routes())
+        .and(endpoint::api::routes())
+        .and(credential::api::routes())
+        .and(policy_document::api::routes())
+        .and(trust::api::routes(tokens));
     Service { prefix: PREFIX, faults: FaultStyle::Identity, microversions: None, routes }
 }
 

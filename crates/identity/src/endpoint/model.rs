@@ -44,6 +44,8 @@ pub struct EndpointChange {
     pub service_id: Option<ServiceId>,
     /// The region.
     pub region_id: Option<Option<RegionId>>,
+    /// Whether the region is made if it is not there.
+    pub makes_region: bool,
     /// Who it is for.
     pub interface: Option<Interface>,
     /// Where.

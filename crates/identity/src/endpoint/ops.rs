@@ -1,14 +1,21 @@
-//! The catalog made of regions, services and endpoints.
+//! The catalog made of regions, services and endpoints, and what can be done with endpoints.
 
 use std::collections::BTreeMap;
 
+use policy::{Caller, Target};
 use store::{Direction, Select, Tx};
 
-use super::model::{Endpoint, Substitutions, complete};
+use super::model::{Endpoint, EndpointChange, Substitutions, complete};
 use super::store::ENDPOINTS;
 use crate::Error;
+use crate::api::Extra;
+use crate::ids::RegionId;
+use crate::policy::RULES;
+use crate::region::model::Region;
+use crate::region::store::REGIONS;
 use crate::service::model::CatalogService;
 use crate::service::store::SERVICES;
+use crate::token::ops::changed;
 
 /// A service of the catalog with its endpoints, their URLs completed.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,4 +46,121 @@ pub fn catalog(tx: &mut Tx<'_>, with: &Substitutions<'_>) -> Result<Vec<CatalogE
         Some(CatalogEntry { service: service.into_inner(), endpoints })
     });
     Ok(entries.collect())
+}
+
+/// Which endpoints a list shows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EndpointFilter {
+    pub(crate) service_id: Option<String>,
+    pub(crate) region_id: Option<String>,
+    pub(crate) interface: Option<String>,
+}
+
+pub(crate) fn create(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    endpoint: Endpoint,
+    makes_region: bool,
+) -> Result<Endpoint, Error> {
+    RULES.check("identity:create_endpoint", caller, &Target::default())?;
+    if let (true, Some(region)) = (makes_region, &endpoint.region_id) {
+        ensure_region(tx, region)?;
+    }
+    refuse(tx, &endpoint)?;
+    let endpoint = ENDPOINTS.insert(tx, endpoint)?.into_inner();
+    changed(tx);
+    Ok(endpoint)
+}
+
+/// Clients of older versions name a region that nobody made.
+fn ensure_region(tx: &mut Tx<'_>, id: &RegionId) -> Result<(), Error> {
+    if REGIONS.load(tx, id)?.is_none() {
+        let region =
+            Region { id: id.clone(), description: String::new(), parent_id: None, extra: Extra::new() };
+        REGIONS.insert(tx, region)?;
+    }
+    Ok(())
+}
+
+/// The service and region must be there, and the URL must make sense for some client.
+fn refuse(tx: &mut Tx<'_>, endpoint: &Endpoint) -> Result<(), Error> {
+    if SERVICES.load(tx, &endpoint.service_id)?.is_none() {
+        return Err(Error::Invalid(Error::not_found("service", &endpoint.service_id).to_string()));
+    }
+    if let Some(region) = &endpoint.region_id
+        && REGIONS.load(tx, region)?.is_none()
+    {
+        return Err(Error::Invalid(Error::not_found("region", region).to_string()));
+    }
+    let with = Substitutions { public_url: "http://client", project_id: Some("p"), user_id: Some("u") };
+    match complete(&endpoint.url, &with) {
+        Ok(url) if url.contains("://") => Ok(()),
+        _ => Err(Error::Invalid(format!("Cannot create an endpoint with an invalid URL: {}.", endpoint.url))),
+    }
+}
+
+pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<Endpoint, Error> {
+    RULES.check("identity:get_endpoint", caller, &Target::default())?;
+    Ok(ENDPOINTS.load(tx, id)?.ok_or_else(|| Error::not_found("endpoint", id))?.into_inner())
+}
+
+pub(crate) fn list(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    filter: &EndpointFilter,
+) -> Result<Vec<Endpoint>, Error> {
+    RULES.check("identity:list_endpoints", caller, &Target::default())?;
+    let mut select = Select::all().order("id", Direction::Asc);
+    let conditions = [
+        ("service_id", &filter.service_id),
+        ("region_id", &filter.region_id),
+        ("interface", &filter.interface),
+    ];
+    for (column, wanted) in conditions {
+        if let Some(wanted) = wanted {
+            select = select.eq(column, wanted);
+        }
+    }
+    Ok(ENDPOINTS.query(tx, &select)?.into_iter().map(|endpoint| endpoint.into_inner()).collect())
+}
+
+pub(crate) fn update(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: &str,
+    change: EndpointChange,
+) -> Result<Endpoint, Error> {
+    RULES.check("identity:update_endpoint", caller, &Target::default())?;
+    let mut endpoint = ENDPOINTS.load(tx, id)?.ok_or_else(|| Error::not_found("endpoint", id))?;
+    if let Some(service) = change.service_id {
+        endpoint.service_id = service;
+    }
+    if let Some(region) = change.region_id {
+        if let (true, Some(region)) = (change.makes_region, &region) {
+            ensure_region(tx, region)?;
+        }
+        endpoint.region_id = region;
+    }
+    if let Some(interface) = change.interface {
+        endpoint.interface = interface;
+    }
+    if let Some(url) = change.url {
+        endpoint.url = url;
+    }
+    if let Some(enabled) = change.enabled {
+        endpoint.enabled = enabled;
+    }
+    endpoint.extra.extend(change.extra);
+    refuse(tx, &endpoint)?;
+    ENDPOINTS.save(tx, &mut endpoint)?;
+    changed(tx);
+    Ok(endpoint.into_inner())
+}
+
+pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
+    RULES.check("identity:delete_endpoint", caller, &Target::default())?;
+    let endpoint = ENDPOINTS.load(tx, id)?.ok_or_else(|| Error::not_found("endpoint", id))?;
+    ENDPOINTS.remove(tx, &endpoint)?;
+    changed(tx);
+    Ok(())
 }

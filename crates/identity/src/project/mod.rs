@@ -4,3 +4,5 @@ pub(crate) mod api;
 pub mod model;
 pub mod ops;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;

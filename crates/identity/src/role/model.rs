@@ -18,6 +18,9 @@ pub struct Role {
     pub name: String,
     /// What it allows.
     pub description: Option<String>,
+    /// Whether it is kept from being changed or deleted by mistake.
+    #[serde(default)]
+    pub immutable: bool,
     /// Whatever else the client wanted remembered.
     #[serde(default)]
     pub extra: Extra,
@@ -41,6 +44,8 @@ pub struct RoleDraft {
     pub name: String,
     /// What it allows.
     pub description: Option<String>,
+    /// Whether it is kept from being changed or deleted by mistake.
+    pub immutable: bool,
     /// What else there was.
     pub extra: Extra,
 }
@@ -54,6 +59,8 @@ pub struct RoleChange {
     pub name: Option<String>,
     /// What it allows.
     pub description: Option<Option<String>>,
+    /// Whether it is kept from being changed or deleted by mistake.
+    pub immutable: Option<bool>,
     /// What else there was.
     pub extra: Extra,
 }

@@ -1,0 +1,163 @@
+//! What can be done with groups and who is in them.
+
+use policy::{Caller, Target};
+use store::{Direction, Select, Stored, Tx};
+use types::{DomainId, UserId};
+
+use super::model::{Group, GroupChange, GroupDraft, Membership};
+use super::store::{GROUPS, MEMBERSHIPS, groups_of, membership_key};
+use crate::Error;
+use crate::assignment::model::Actor;
+use crate::assignment::store::remove_of_actor;
+use crate::domain::ops::{domain_for, refuse_missing, refuse_move, scoped_to};
+use crate::ids::{GroupId, fresh};
+use crate::policy::RULES;
+use crate::token::ops::changed;
+use crate::user;
+use crate::user::model::User;
+use crate::user::store::USERS;
+
+fn find(caller: &Caller, tx: &mut Tx<'_>, rule: &str, id: &str) -> Result<Stored<Group>, Error> {
+    let found = GROUPS.load(tx, id)?;
+    let domain_id = found.as_ref().map(|group| &group.domain_id);
+    RULES.check(rule, caller, &Target { domain_id, ..Target::default() })?;
+    found.ok_or_else(|| Error::not_found("group", id))
+}
+
+pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, draft: GroupDraft) -> Result<Group, Error> {
+    let domain_id = domain_for(caller, draft.domain_id);
+    RULES.check("identity:create_group", caller, &Target::domain(&domain_id))?;
+    refuse_missing(tx, &domain_id)?;
+    refuse_name(tx, &domain_id, &draft.name, None)?;
+    let GroupDraft { name, description, extra, .. } = draft;
+    let group = Group { id: GroupId(fresh()), domain_id, name, description, extra };
+    Ok(GROUPS.insert(tx, group)?.into_inner())
+}
+
+pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<Group, Error> {
+    Ok(find(caller, tx, "identity:get_group", id)?.into_inner())
+}
+
+pub(crate) fn list(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    domain_id: Option<&DomainId>,
+    name: Option<&str>,
+) -> Result<Vec<Group>, Error> {
+    let own = scoped_to(caller);
+    RULES.check("identity:list_groups", caller, &Target { domain_id: own, ..Target::default() })?;
+    let mut select = Select::all().order("id", Direction::Asc);
+    for domain in own.into_iter().chain(domain_id) {
+        select = select.eq("domain_id", domain);
+    }
+    if let Some(name) = name {
+        select = select.eq("name", name);
+    }
+    Ok(GROUPS.query(tx, &select)?.into_iter().map(|group| group.into_inner()).collect())
+}
+
+pub(crate) fn list_of_user(caller: &Caller, tx: &mut Tx<'_>, user_id: &str) -> Result<Vec<Group>, Error> {
+    let user = user::ops::find(caller, tx, "identity:list_groups_for_user", user_id)?;
+    let ids = groups_of(tx, &user.id)?;
+    let found = GROUPS.query(tx, &Select::all().is_in("id", &ids).order("id", Direction::Asc))?;
+    Ok(found.into_iter().map(|group| group.into_inner()).collect())
+}
+
+pub(crate) fn update(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: &str,
+    change: GroupChange,
+) -> Result<Group, Error> {
+    let mut group = find(caller, tx, "identity:update_group", id)?;
+    refuse_move(&group.domain_id, change.domain_id.as_ref())?;
+    if let Some(name) = change.name {
+        refuse_name(tx, &group.domain_id, &name, Some(&group.id))?;
+        group.name = name;
+    }
+    if let Some(description) = change.description {
+        group.description = description;
+    }
+    group.extra.extend(change.extra);
+    GROUPS.save(tx, &mut group)?;
+    Ok(group.into_inner())
+}
+
+pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
+    let group = find(caller, tx, "identity:delete_group", id)?;
+    remove(tx, &group)
+}
+
+/// Removes a group and what cannot be without it.
+pub(crate) fn remove(tx: &mut Tx<'_>, group: &Stored<Group>) -> Result<(), Error> {
+    remove_of_actor(tx, &Actor::Group(group.id.clone()))?;
+    for membership in MEMBERSHIPS.query(tx, &Select::all().eq("group_id", &group.id))? {
+        MEMBERSHIPS.remove(tx, &membership)?;
+    }
+    GROUPS.remove(tx, group)?;
+    changed(tx);
+    Ok(())
+}
+
+pub(crate) fn list_users(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<Vec<User>, Error> {
+    let group = find(caller, tx, "identity:list_users_in_group", id)?;
+    let members = MEMBERSHIPS.query(tx, &Select::all().eq("group_id", &group.id))?;
+    let ids = members.iter().map(|membership| &membership.user_id);
+    let found = USERS.query(tx, &Select::all().is_in("id", ids).order("id", Direction::Asc))?;
+    Ok(found.into_iter().map(|user| user.into_inner()).collect())
+}
+
+/// The group and the user, both of which the rule must allow to the caller.
+fn find_both(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    rule: &str,
+    (group, user): (&str, &str),
+) -> Result<(GroupId, UserId), Error> {
+    let group = find(caller, tx, rule, group)?;
+    let user = user::ops::find(caller, tx, rule, user)?;
+    Ok((group.into_inner().id, user.into_inner().id))
+}
+
+pub(crate) fn add_user(caller: &Caller, tx: &mut Tx<'_>, both: (&str, &str)) -> Result<(), Error> {
+    let (group_id, user_id) = find_both(caller, tx, "identity:add_user_to_group", both)?;
+    if MEMBERSHIPS.load(tx, membership_key(&group_id, &user_id))?.is_none() {
+        MEMBERSHIPS.insert(tx, Membership { group_id, user_id })?;
+        changed(tx);
+    }
+    Ok(())
+}
+
+pub(crate) fn check_user(caller: &Caller, tx: &mut Tx<'_>, both: (&str, &str)) -> Result<(), Error> {
+    let (group_id, user_id) = find_both(caller, tx, "identity:check_user_in_group", both)?;
+    match MEMBERSHIPS.load(tx, membership_key(&group_id, &user_id))? {
+        Some(_) => Ok(()),
+        None => Err(absent(both)),
+    }
+}
+
+pub(crate) fn remove_user(caller: &Caller, tx: &mut Tx<'_>, both: (&str, &str)) -> Result<(), Error> {
+    let (group_id, user_id) = find_both(caller, tx, "identity:remove_user_from_group", both)?;
+    let membership = MEMBERSHIPS.load(tx, membership_key(&group_id, &user_id))?;
+    MEMBERSHIPS.remove(tx, &membership.ok_or_else(|| absent(both))?)?;
+    changed(tx);
+    Ok(())
+}
+
+fn absent((group, user): (&str, &str)) -> Error {
+    Error::Absent(format!("User '{user}' not found in group '{group}'."))
+}
+
+fn refuse_name(
+    tx: &mut Tx<'_>,
+    domain_id: &DomainId,
+    name: &str,
+    own: Option<&GroupId>,
+) -> Result<(), Error> {
+    match GROUPS.first(tx, &Select::all().eq("domain_id", domain_id).eq("name", name))? {
+        Some(known) if Some(&known.id) != own => {
+            Err(Error::duplicate("group", name, Some(domain_id.as_str())))
+        }
+        _ => Ok(()),
+    }
+}

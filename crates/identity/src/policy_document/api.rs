@@ -1,0 +1,80 @@
+//! `/v3/policies`.
+
+use rest::{Fields, InvalidBody, Reply, Request, Routes};
+use serde_json::{Value as Json, json};
+use store::Tx;
+
+use super::model::{PolicyChange, PolicyDocument};
+use super::ops;
+use crate::Error;
+use crate::api::{extra, filter_of, links, listed, name, required_name, with_extra};
+use crate::ids::{PolicyId, fresh};
+
+const TYPE_MAX: usize = 255;
+
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v3/policies", list)
+        .post("/v3/policies", create)
+        .get("/v3/policies/{policy_id}", show)
+        .patch("/v3/policies/{policy_id}", update)
+        .delete("/v3/policies/{policy_id}", delete)
+}
+
+fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let documents = ops::list(request.caller(), tx, filter_of(request, "type").as_deref())?;
+    Ok(listed(request, "policies", documents.iter().map(|document| view(request, document)).collect()))
+}
+
+fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let mut fields = request.fields("policy")?;
+    let document = PolicyDocument {
+        id: PolicyId(fresh()),
+        kind: required_name(&mut fields, "type", TYPE_MAX)?,
+        blob: blob(&mut fields)?.ok_or_else(|| fields.error("blob", "is required"))?,
+        extra: extra(fields),
+    };
+    let document = ops::create(request.caller(), tx, document)?;
+    Ok(Reply::created(json!({"policy": view(request, &document)})))
+}
+
+fn blob(fields: &mut Fields) -> Result<Option<Json>, InvalidBody> {
+    match fields.take("blob") {
+        None => Ok(None),
+        Some(blob) if blob.is_string() || blob.is_object() => Ok(Some(blob)),
+        Some(_) => Err(fields.error("blob", "is neither a string nor an object")),
+    }
+}
+
+fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let document = ops::show(request.caller(), tx, request.param("policy_id"))?;
+    Ok(Reply::ok(json!({"policy": view(request, &document)})))
+}
+
+fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let mut fields = request.fields("policy")?;
+    let change = PolicyChange {
+        kind: name(&mut fields, "type", TYPE_MAX)?,
+        blob: blob(&mut fields)?,
+        extra: extra(fields),
+    };
+    let document = ops::update(request.caller(), tx, request.param("policy_id"), change)?;
+    Ok(Reply::ok(json!({"policy": view(request, &document)})))
+}
+
+fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    ops::delete(request.caller(), tx, request.param("policy_id"))?;
+    Ok(Reply::empty(204))
+}
+
+fn view(request: &Request, document: &PolicyDocument) -> Json {
+    with_extra(
+        &document.extra,
+        json!({
+            "id": document.id.0,
+            "type": document.kind,
+            "blob": document.blob,
+            "links": links(request, &format!("policies/{}", document.id)),
+        }),
+    )
+}

@@ -1,0 +1,153 @@
+//! `/v3/users`.
+
+use std::sync::Arc;
+
+use rest::{Fields, InvalidBody, Method, Reply, Request, Routes};
+use serde_json::{Value as Json, json};
+use store::{Store, Tx};
+use types::{DomainId, ProjectId};
+
+use super::model::{User, UserChange, UserDraft, UserFilter};
+use super::ops;
+use crate::Error;
+use crate::api::{Extra, extra, filter_of, flag, flag_of, links, listed, name, required_name, with_extra};
+use crate::password::PASSWORD_BYTES_MAX;
+use crate::token::model::Named;
+use crate::token::ops::{Tokens, user_named};
+
+const NAME_MAX: usize = 255;
+
+pub(crate) fn routes(store: &Store, tokens: &Arc<Tokens>) -> Routes {
+    let with = || (store.clone(), tokens.clone());
+    let (for_create, for_update, for_password) = (with(), with(), with());
+    Routes::new()
+        .get("/v3/users", list)
+        .slow(Method::POST, "/v3/users", false, move |request| create(for_create.clone(), request))
+        .get("/v3/users/{user_id}", show)
+        .slow(Method::PATCH, "/v3/users/{user_id}", false, move |request| update(for_update.clone(), request))
+        .delete("/v3/users/{user_id}", delete)
+        // The original password is the proof; an expired token must not keep anybody from changing it.
+        .slow(Method::POST, "/v3/users/{user_id}/password", true, move |request| {
+            change_password(for_password.clone(), request)
+        })
+}
+
+fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let filter = UserFilter {
+        domain_id: filter_of(request, "domain_id").map(DomainId),
+        name: filter_of(request, "name"),
+        enabled: flag_of(request, "enabled"),
+    };
+    let users = ops::list(request.caller(), tx, &filter)?;
+    Ok(listed(request, "users", users.iter().map(|user| view(request, user)).collect()))
+}
+
+async fn create((store, tokens): (Store, Arc<Tokens>), request: Request) -> Result<Reply, Error> {
+    let mut fields = request.fields("user")?;
+    let password = password(&mut fields, "password")?.flatten();
+    let mut draft = UserDraft {
+        domain_id: fields.text("domain_id")?.map(DomainId),
+        name: required_name(&mut fields, "name", NAME_MAX)?,
+        enabled: flag(&mut fields, "enabled")?.unwrap_or(true),
+        default_project_id: fields.text("default_project_id")?.map(ProjectId),
+        password: None,
+        extra: kept(fields),
+    };
+    if let Some(password) = password {
+        let (caller, checked) = (request.caller().clone(), draft.clone());
+        store.read(move |tx| ops::check_create(&caller, tx, &checked)).await?;
+        draft.password = Some(tokens.passwords.hash(password).await?);
+    }
+    let caller = request.caller().clone();
+    let user = store.write(move |tx| ops::create(&caller, tx, draft.clone())).await?;
+    Ok(Reply::created(json!({"user": view(&request, &user)})))
+}
+
+fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let user = ops::show(request.caller(), tx, request.param("user_id"))?;
+    Ok(Reply::ok(json!({"user": view(request, &user)})))
+}
+
+async fn update((store, tokens): (Store, Arc<Tokens>), request: Request) -> Result<Reply, Error> {
+    let mut fields = request.fields("user")?;
+    let password = password(&mut fields, "password")?;
+    let mut change = UserChange {
+        domain_id: fields.text("domain_id")?,
+        name: name(&mut fields, "name", NAME_MAX)?,
+        enabled: flag(&mut fields, "enabled")?,
+        default_project_id: fields.nullable_text("default_project_id")?.map(|id| id.map(ProjectId)),
+        password: None,
+        extra: kept(fields),
+    };
+    let (caller, id) = (request.caller().clone(), request.param("user_id").to_owned());
+    if let Some(password) = password {
+        let (caller, id) = (caller.clone(), id.clone());
+        store.read(move |tx| ops::find(&caller, tx, "identity:update_user", &id).map(|_| ())).await?;
+        change.password = Some(match password {
+            Some(password) => Some(tokens.passwords.hash(password).await?),
+            None => None,
+        });
+    }
+    let user = store.write(move |tx| ops::update(&caller, tx, &id, change.clone())).await?;
+    Ok(Reply::ok(json!({"user": view(&request, &user)})))
+}
+
+fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    ops::delete(request.caller(), tx, request.param("user_id"))?;
+    Ok(Reply::empty(204))
+}
+
+async fn change_password((store, tokens): (Store, Arc<Tokens>), request: Request) -> Result<Reply, Error> {
+    let mut fields = request.fields("user")?;
+    let original = password(&mut fields, "original_password")?.flatten();
+    let original = original.ok_or_else(|| fields.error("original_password", "is required"))?;
+    let new = password(&mut fields, "password")?.flatten();
+    let new = new.ok_or_else(|| fields.error("password", "is required"))?;
+    let named = Named::Id(request.param("user_id").to_owned());
+    let user = store.read(move |tx| user_named(tx, &named)).await?;
+    let hash = user.as_ref().and_then(|user| user.password.clone());
+    if !tokens.passwords.verify(original, hash.clone()).await? {
+        return Err(Error::Unauthorized);
+    }
+    let (Some(user), Some(compared)) = (user, hash) else { return Err(Error::Unauthorized) };
+    let new = tokens.passwords.hash(new).await?;
+    store.write(move |tx| ops::change_password(tx, &user.id, &compared, new.clone())).await?;
+    Ok(Reply::empty(204))
+}
+
+/// A password, or null for none.
+fn password(fields: &mut Fields, name: &str) -> Result<Option<Option<String>>, InvalidBody> {
+    let password = fields.nullable_text(name)?;
+    match &password {
+        Some(Some(text)) if text.len() > PASSWORD_BYTES_MAX => {
+            Err(fields.error(name, format!("is too long: at most {PASSWORD_BYTES_MAX} bytes")))
+        }
+        _ => Ok(password),
+    }
+}
+
+/// What else there is, without what the view computes.
+fn kept(fields: Fields) -> Extra {
+    let mut left = extra(fields);
+    for ours in ["options", "password_expires_at", "original_password"] {
+        left.remove(ours);
+    }
+    left
+}
+
+/// A user.
+pub(crate) fn view(request: &Request, user: &User) -> Json {
+    let mut view = json!({
+        "id": user.id.as_str(),
+        "name": user.name,
+        "domain_id": user.domain_id.as_str(),
+        "enabled": user.enabled,
+        "password_expires_at": null,
+        "options": {},
+        "links": links(request, &format!("users/{}", user.id)),
+    });
+    if let Some(project) = &user.default_project_id {
+        view["default_project_id"] = json!(project.as_str());
+    }
+    with_extra(&user.extra, view)
+}
