@@ -1,6 +1,8 @@
 //! What only a real QEMU can show.
 
 use std::fs;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Sender, channel};
@@ -274,7 +276,14 @@ fn a_vm_has_a_control_group() {
 #[test]
 fn the_process_is_on_its_own() {
     let Some(place) = place("the_process_is_on_its_own") else { return };
-    let (_bench, spec) = Bench::with_vm(&place);
+    let (bench, spec) = Bench::with_vm(&place);
+    let sockets = bench.hypervisor.sockets(spec.server).unwrap();
+    let mut screen = UnixStream::connect(sockets.screen).unwrap();
+    let mut greeting = [0; 4];
+    screen.read_exact(&mut greeting).unwrap();
+    assert_eq!(&greeting, b"RFB ");
+    UnixStream::connect(sockets.console).unwrap();
+    UnixStream::connect(sockets.agent).unwrap();
     let pid = place.pid(&spec);
     let session = nix::unistd::getsid(Some(pid)).unwrap();
     assert_eq!(session, pid, "a session of its own");
@@ -345,4 +354,16 @@ fn a_start_without_adoption_finds_the_running_vm() {
     bench.hypervisor.start(&spec, Vec::new()).unwrap();
     assert_eq!(place.pid(&spec), pid);
     assert_eq!(bench.power(spec.server), Power::Running);
+}
+
+/// A QEMU that hangs answers nothing; it can still be ended.
+#[test]
+fn a_hanging_qemu_is_killed() {
+    let Some(place) = place("a_hanging_qemu_is_killed") else { return };
+    let (mut bench, spec) = Bench::with_vm(&place);
+    kill(place.pid(&spec), Signal::SIGSTOP).unwrap();
+    let error = bench.hypervisor.observe(spec.server).unwrap_err();
+    assert!(matches!(error, Error::Unresponsive { .. }), "{error}");
+    bench.hypervisor.stop(spec.server).unwrap();
+    assert_eq!(bench.power(spec.server), Power::ShutDown);
 }

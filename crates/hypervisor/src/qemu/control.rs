@@ -23,7 +23,7 @@ use crate::error::Doing;
 use crate::{Detach, Disk, Error, Machine, Observed, Power, Result, VmEvent, VmEventKind, VmSpec};
 
 /// QEMU answers in milliseconds; on a host that swaps it may take seconds.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until QEMU greets: it has opened all disks by then.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long QEMU may take to write everything out and end.

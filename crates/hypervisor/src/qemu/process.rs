@@ -102,18 +102,20 @@ impl Process {
         ready > 0
     }
 
-    /// Sends SIGKILL, to its whole control group if it has one.
+    /// Sends SIGKILL, and to all of its control group if it has one.
     pub fn kill(&self) {
-        let by_group =
-            self.id.cgroup.as_ref().is_some_and(|group| fs::write(group.join("cgroup.kill"), "1").is_ok());
-        if !by_group {
-            // SAFETY: the call takes numbers and a null pointer, which means no further information.
-            let sent = unsafe {
-                libc::syscall(libc::SYS_pidfd_send_signal, self.fd.as_raw_fd(), libc::SIGKILL, 0usize, 0)
-            };
-            if sent != 0 {
-                tracing::debug!(pid = self.id.pid, error = %io::Error::last_os_error(), "not killed");
-            }
+        if let Some(group) = &self.id.cgroup
+            && let Err(e) = fs::write(group.join("cgroup.kill"), "1")
+        {
+            // Linux has it since 5.14; without it the process itself has to do.
+            tracing::debug!(group = %group.display(), error = %e, "the control group is not killed as one");
+        }
+        // SAFETY: the call takes numbers and a null pointer, which means no further information.
+        let sent = unsafe {
+            libc::syscall(libc::SYS_pidfd_send_signal, self.fd.as_raw_fd(), libc::SIGKILL, 0usize, 0)
+        };
+        if sent != 0 {
+            tracing::debug!(pid = self.id.pid, error = %io::Error::last_os_error(), "not killed");
         }
     }
 
