@@ -73,7 +73,11 @@ fn show(cloud: &Cloud, watch: Stopwatch) -> Outcome {
     for (family, name) in [(Family::V4, "IPv4"), (Family::V6, "IPv6")] {
         let mut last = failed("nothing was tried");
         let said = clock::poll(REACHABLE_SECONDS, || match cloud.ssh(SERVER, family, &["uname", "-a"]) {
-            Ok(said) => Some(said),
+            Ok(said) if said.contains("Linux") => Some(said),
+            Ok(said) => {
+                last = failed(format!("`uname -a` over {name} answered {said:?}"));
+                None
+            }
             Err(why) => {
                 last = why;
                 None
