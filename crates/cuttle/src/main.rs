@@ -1,3 +1,30 @@
 //! Cuttle: a whole infrastructure cloud in one binary.
+//!
+//! `cuttle up` runs a cloud on one machine; `cuttle agent` is its node side, a process of its own that outlives it. The
+//! everyday verbs (`launch`, `ssh`, `console`, `status`, `exec`, `doctor`, `down`) are clients of those two.
 
-fn main() {}
+mod agent_process;
+mod cli;
+mod client;
+mod clouds_yaml;
+mod commands;
+mod config;
+mod data_dir;
+mod node_server;
+mod process;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("cuttle: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}

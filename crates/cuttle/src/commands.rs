@@ -1,0 +1,9 @@
+//! The everyday verbs.
+
+pub mod console;
+pub mod doctor;
+pub mod down;
+pub mod exec;
+pub mod launch;
+pub mod ssh;
+pub mod status;

@@ -1,0 +1,74 @@
+//! The configuration file: a few keys, each with a default that suits one machine.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Deserialize;
+
+/// What the operator may set, in TOML.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The guest image that a fresh cloud registers as `cuttle-guest`.
+    pub guest_image: Option<PathBuf>,
+    /// `auto`, `kvm` or `tcg`.
+    pub accelerator: String,
+    /// How long a token is good for, in seconds.
+    pub token_seconds: u32,
+    /// The bcrypt cost of new passwords.
+    pub password_cost: u32,
+    /// Whether an upload whose bytes are not of the format it claims is refused.
+    pub image_format_enforcement: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            guest_image: None,
+            accelerator: "auto".to_owned(),
+            token_seconds: 3600,
+            password_cost: 12,
+            image_format_enforcement: true,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file; without one, the defaults.
+    pub fn load(path: Option<&Path>) -> anyhow::Result<Config> {
+        let Some(path) = path else { return Ok(Config::default()) };
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!(
+                "cannot read the configuration {}: give another file with --config or none",
+                path.display()
+            )
+        })?;
+        let config: Config = toml::from_str(&text)
+            .with_context(|| format!("the configuration {} is not usable", path.display()))?;
+        let known = ["auto", "kvm", "tcg"];
+        anyhow::ensure!(
+            known.contains(&config.accelerator.as_str()),
+            "the configuration {} sets accelerator = \"{}\"; it must be one of {}",
+            path.display(),
+            config.accelerator,
+            known.join(", ")
+        );
+        anyhow::ensure!(
+            (4..=31).contains(&config.password_cost),
+            "the configuration {} sets password_cost = {}; it must be from 4 to 31",
+            path.display(),
+            config.password_cost
+        );
+        Ok(config)
+    }
+
+    /// Where the guest image is: as configured, else where packages and `x` put it.
+    pub fn guest_image_path(&self) -> Option<PathBuf> {
+        if let Some(path) = &self.guest_image {
+            return Some(path.clone());
+        }
+        let from_env = std::env::var_os("CUTTLE_GUEST_IMAGE").map(PathBuf::from);
+        let packaged = PathBuf::from("/usr/share/cuttle/cuttle-guest.qcow2");
+        from_env.or_else(|| packaged.exists().then_some(packaged))
+    }
+}

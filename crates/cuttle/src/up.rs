@@ -1,0 +1,301 @@
+//! `cuttle up`: a whole cloud on one machine, in the foreground.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use nodes::Inquiries;
+use reconcile::{Reconciler, Runner};
+use storage::file::{FileConfig, FileImages, FileVolumes};
+use store::{Config as StoreConfig, Store};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use types::ProjectId;
+
+use crate::cli::Which;
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::process::Process;
+use crate::{agent_process, clouds_yaml, node_server};
+
+/// How many threads step reconcilers.
+const RUNNERS: usize = 2;
+/// How long the agent may take to connect.
+const AGENT_TIME_MAX: Duration = Duration::from_secs(20);
+/// How often every row is looked at although nobody kicked it.
+const SWEEP: Duration = Duration::from_secs(300);
+/// How long requests may take to end when the control plane does.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Run a cloud on this machine.
+#[derive(Debug, Args)]
+pub struct Up {
+    #[command(flatten)]
+    which: Which,
+    /// The address that all APIs listen on
+    #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// Simulate the node: no root, no QEMU, no network
+    #[arg(long)]
+    sim: bool,
+    /// The configuration file, in TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Up {
+    /// Runs until SIGTERM or SIGINT. The VMs and the agent go on.
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
+        let config = Config::load(self.config.as_deref())?;
+        log_to_stderr();
+        if !self.sim && !nix::unistd::geteuid().is_root() {
+            bail!("real VMs need root for now: use sudo, or `cuttle up --sim` for a simulated node");
+        }
+        if !self.listen.ip().is_loopback() {
+            bail!(
+                "{} is not a loopback address, and TLS for others is not built yet: use 127.0.0.1",
+                self.listen.ip()
+            );
+        }
+        let dir = DataDir::open_or_create(&self.which.data_dir, self.sim)?;
+        let _lock = dir.lock()?;
+        let this = Process::of_pid(i32::try_from(std::process::id())?)
+            .context("cannot find this process in /proc")?;
+        this.write(&pid_file(&dir))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.context("cannot start the runtime")?;
+        runtime.block_on(self.serve(&dir, &config))?;
+        runtime.shutdown_timeout(GOODBYE);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn serve(&self, dir: &DataDir, config: &Config) -> anyhow::Result<()> {
+        let listener = TcpListener::bind(self.listen).await.with_context(|| {
+            format!(
+                "cannot listen on {}: end what listens there, or choose another with --listen",
+                self.listen
+            )
+        })?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let (config_path, simulated, dir) = (self.config.clone(), self.sim, dir.clone());
+        let (starting, settings) = (dir.clone(), config.clone());
+        let parts = tokio::task::spawn_blocking(move || ControlPlane::start(&starting, &settings));
+        let parts = parts.await.context("starting panicked")??;
+        let router = parts.router(config).map_err(|e| anyhow!("the routes contradict each other: {e}"))?;
+        clouds_yaml::write(&dir, &endpoint)?;
+        crate::data_dir::write_private(&dir.endpoint_file(), endpoint.as_bytes())?;
+        let ready = {
+            let (dir, store, volumes) = (dir.clone(), parts.store.clone(), parts.volumes.clone());
+            tokio::task::spawn_blocking(move || {
+                if simulated {
+                    start_simulated(&dir, &Config::default(), volumes)?;
+                } else {
+                    agent_process::ensure(&dir, config_path.as_deref())?;
+                }
+                wait_for_host(&store, &dir)
+            })
+        };
+        let mut end = std::pin::pin!(ended()?);
+        let serving = axum::serve(listener, router);
+        let mut serving = std::pin::pin!(std::future::IntoFuture::into_future(serving));
+        tokio::select! {
+            ready = ready => ready.context("starting the agent panicked")??,
+            served = &mut serving => return served.context("the listener failed"),
+            () = &mut end => return Ok(()),
+        }
+        println!("ready {endpoint}");
+        tokio::select! {
+            served = serving => served.context("the listener failed")?,
+            () = end => tracing::info!("ending; the VMs go on"),
+        }
+        parts.runner.close();
+        Ok(())
+    }
+}
+
+/// Where the running control plane is written down.
+pub fn pid_file(dir: &DataDir) -> PathBuf {
+    dir.run().join("up.pid")
+}
+
+/// Logs go to stderr; `RUST_LOG` chooses how much.
+pub fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call in one process keeps the first.
+    let _ = subscriber.with_ansi(false).try_init();
+}
+
+async fn wait(mut signal: tokio::signal::unix::Signal) {
+    signal.recv().await;
+}
+
+fn ended() -> anyhow::Result<impl Future<Output = ()>> {
+    let (term, int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            () = wait(term) => {}
+            () = wait(int) => {}
+        }
+    })
+}
+
+/// What is wired up before the first request.
+struct ControlPlane {
+    store: Store,
+    images: Arc<FileImages>,
+    volumes: Arc<FileVolumes>,
+    tokens: Arc<identity::Tokens>,
+    #[allow(dead_code, reason = "the compute service asks nodes")]
+    inquiries: Inquiries,
+    runner: Runner,
+}
+
+impl ControlPlane {
+    /// Opens the database and the storage, brings both up to date, and starts the reconcilers.
+    fn start(dir: &DataDir, config: &Config) -> anyhow::Result<ControlPlane> {
+        let store = Store::open(&StoreConfig::File(dir.database())).context("cannot open the database")?;
+        store
+            .migrate(&[nodes::MIGRATIONS, identity::MIGRATIONS, image::MIGRATIONS, placement::MIGRATIONS])
+            .context("cannot bring the database's schema up to date")?;
+        let files = FileConfig::new(dir.root());
+        let images = Arc::new(FileImages::open(&files).context("cannot open the image store")?);
+        let volumes = Arc::new(FileVolumes::open(&files).context("cannot open the volume store")?);
+        let owner = bootstrap(&store, dir, config)?;
+        register_guest(&store, images.as_ref(), config, owner);
+        let inquiries = Inquiries::default();
+        let runner = Runner::new(store.clone(), reconcilers(images.clone()));
+        for _ in 0..RUNNERS {
+            let runner = runner.clone();
+            runtime::spawn_thread("reconcile", move || runner.run())?;
+        }
+        let sweeper = runner.clone();
+        runtime::spawn_thread("sweep", move || sweep(&sweeper))?;
+        let on_host: node_server::OnHost = Arc::new(host_joined);
+        node_server::listen(&dir.control_socket(), store.clone(), inquiries.clone(), on_host)?;
+        let tokens = identity::Tokens::new(&store, identity_config(config));
+        Ok(ControlPlane { store, images, volumes, tokens, inquiries, runner })
+    }
+
+    fn router(&self, config: &Config) -> Result<axum::Router, String> {
+        let image_config =
+            image::Config { enforce_format: config.image_format_enforcement, ..image::Config::default() };
+        rest::router(rest::Cloud {
+            store: self.store.clone(),
+            authenticate: self.tokens.clone(),
+            services: vec![
+                identity::service(&self.store, &self.tokens),
+                image::service(&self.store, self.images.clone(), image_config),
+                placement::service(),
+                health(),
+            ],
+        })
+    }
+}
+
+fn reconcilers(images: Arc<FileImages>) -> Vec<Arc<dyn Reconciler>> {
+    let mut all = image::reconcilers(images);
+    all.extend(placement::reconcilers());
+    all
+}
+
+fn identity_config(config: &Config) -> identity::Config {
+    identity::Config {
+        token_ttl: Duration::from_secs(config.token_seconds.into()),
+        bcrypt_cost: config.password_cost,
+    }
+}
+
+/// Makes what a fresh cloud has and is missing; returns the project `admin`.
+fn bootstrap(store: &Store, dir: &DataDir, config: &Config) -> anyhow::Result<ProjectId> {
+    let secrets = dir.identity();
+    let wanted = identity::Bootstrap {
+        admin_password: secrets.admin_password.clone(),
+        demo_password: secrets.demo_password.clone(),
+        // They are random and long, so that a cheap hash protects them as well as an expensive one.
+        password_cost: config.password_cost.min(4),
+        public_url: None,
+    };
+    let owner = store.write_blocking(move |tx| identity::bootstrap(tx, &wanted));
+    let owner = owner.context("cannot set up identity")?;
+    Ok(owner)
+}
+
+/// Registers the guest image. A cloud without one works, and says so.
+fn register_guest(store: &Store, images: &FileImages, config: &Config, owner: ProjectId) {
+    let Some(path) = config.guest_image_path() else {
+        tracing::warn!(
+            "no guest image is registered: set guest_image in the configuration, or upload an image"
+        );
+        return;
+    };
+    let properties = vec![("os_admin_user".to_owned(), "cuttle".to_owned())];
+    let guest = image::GuestImage { path: path.clone(), owner, properties };
+    if let Err(error) = image::bootstrap(store, images, &guest) {
+        tracing::error!("cannot register the guest image {}: {error}", path.display());
+    }
+}
+
+fn host_joined(tx: &mut store::Tx<'_>, host: &types::HostId) -> Result<(), store::Error> {
+    tracing::info!("host {host} offers something new");
+    tx.kick(placement::HOST_SYNC, host)
+}
+
+/// Looks at every row at the start and now and then; what it finds was missed.
+fn sweep(runner: &Runner) {
+    loop {
+        match runner.sweep() {
+            Ok(missed) => {
+                missed.iter().for_each(|(kind, id)| tracing::warn!("{kind} {id} was not as wanted"))
+            }
+            Err(error) => tracing::error!("cannot sweep: {error}"),
+        }
+        runtime::sleep_blocking(SWEEP);
+    }
+}
+
+fn start_simulated(dir: &DataDir, config: &Config, volumes: Arc<FileVolumes>) -> anyhow::Result<()> {
+    let settings = agent_process::settings(dir, config);
+    runtime::spawn_thread("agent", move || {
+        if let Err(error) = agent::run_simulated(&settings, volumes) {
+            tracing::error!("the simulated agent failed: {error}");
+        }
+    })?;
+    Ok(())
+}
+
+/// Waits until the agent of this host is connected, so that the first server finds a host.
+fn wait_for_host(store: &Store, dir: &DataDir) -> anyhow::Result<()> {
+    let began = runtime::monotonic();
+    let started = runtime::now();
+    loop {
+        let hosts = store.read_blocking(nodes::hosts::list).context("cannot read the hosts")?;
+        if hosts.iter().any(|host| host.heard_at >= started.minus(Duration::from_secs(1))) {
+            return Ok(());
+        }
+        let agent_ended =
+            !dir.identity().simulated && Process::of_file(&agent_process::pid_file(dir)).is_none();
+        if agent_ended || began.elapsed() > AGENT_TIME_MAX {
+            let log = std::fs::read_to_string(dir.logs().join("agent.log")).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(5).collect();
+            let tail: Vec<&str> = tail.into_iter().rev().collect();
+            bail!("the agent does not connect; its log ends with:\n{}", tail.join("\n"));
+        }
+        runtime::sleep_blocking(Duration::from_millis(10));
+    }
+}
+
+/// `/healthz`: answers 200 while the database can be read.
+fn health() -> rest::Service {
+    let routes = rest::Routes::new().open("/healthz", |_: &rest::Request, tx: &mut store::Tx<'_>| {
+        let hosts = nodes::hosts::list(tx)?;
+        let up = hosts.iter().filter(|host| host.is_up(tx.now())).count();
+        Ok::<_, image::Error>(rest::Reply::ok(serde_json::json!({"status": "ok", "hosts_up": up})))
+    });
+    rest::Service { prefix: "", faults: rest::FaultStyle::Identity, microversions: None, routes }
+}
