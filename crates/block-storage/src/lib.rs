@@ -1,0 +1,67 @@
+//! Cinder: volumes, their types and attachments, quotas.
+//!
+//! A volume's row says what is wanted; a document tells a host to make it, and the host's report says that it did. Not
+//! here: snapshots, backups, transfers, groups, encryption, migration, clones of volumes.
+//!
+//! Invariants: a volume is in one server at a time; what compute attached only compute detaches; a row goes only after
+//! its host has reported that nothing is left; no request waits for a host.
+//!
+//! Reading order: `volume/model`, `volume/ops`, `volume/attach`, `volume/reconcile`, then the rest.
+
+mod api;
+mod attachment;
+mod error;
+mod policy;
+pub mod quota;
+#[cfg(test)]
+mod tests;
+mod version;
+pub mod volume;
+pub mod volume_type;
+
+use std::sync::Arc;
+
+use reconcile::Reconciler;
+use rest::{FaultStyle, Service};
+use store::{Migration, Tx};
+
+pub use error::Error;
+
+/// This crate's schema.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    service: "block-storage",
+    version: 1,
+    sql: include_str!("../migrations/0001_block_storage.sql"),
+}];
+
+/// The one availability zone, named as compute's.
+pub const ZONE: &str = "nova";
+/// The type of volumes for which no other was asked.
+pub const DEFAULT_TYPE: &str = "default";
+
+/// The service, at `/volume`. Paths may name the caller's project, as clients of old do.
+pub fn service() -> Service {
+    let routes = volume::api::routes()
+        .and(attachment::api::routes())
+        .and(volume_type::api::routes())
+        .and(quota::api::routes())
+        .and(version::routes())
+        .also_below("/{project_id}")
+        .below("/v3");
+    Service {
+        prefix: "/volume",
+        faults: FaultStyle::BlockStorage,
+        microversions: Some(version::MICROVERSIONS),
+        routes: version::documents().and(routes),
+    }
+}
+
+/// The reconcilers to run.
+pub fn reconcilers() -> Vec<Arc<dyn Reconciler>> {
+    vec![Arc::new(volume::reconcile::Volumes)]
+}
+
+/// What a fresh cloud has: the default volume type.
+pub fn bootstrap(tx: &mut Tx<'_>) -> Result<(), Error> {
+    volume_type::ops::ensure_default(tx)
+}

@@ -1,0 +1,156 @@
+//! Actions: a POST whose one key says what is to be done.
+
+use rest::{Fields, InvalidBody, Reply, Request};
+use serde_json::{Value as Json, json};
+use store::Tx;
+use types::{AttachmentId, ServerId, VolumeId};
+
+use super::{size, volume_id};
+use crate::api::words_of;
+use crate::error::Error;
+use crate::volume::{Phase, by_client, ops};
+
+/// Runs the action that the body names.
+pub(super) fn run(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let id = volume_id(request)?;
+    let Json::Object(body) = request.json()? else {
+        return Err(Error::Invalid("Malformed request body".to_owned()));
+    };
+    let mut actions = body.into_iter();
+    let (Some((action, value)), None) = (actions.next(), actions.next()) else {
+        return Err(Error::Invalid("The body must name one action.".to_owned()));
+    };
+    // Some clients send null, some an empty object.
+    let value = if value.is_null() { json!({}) } else { value };
+    let mut fields = match value {
+        Json::Object(_) => Fields::new(&action, value)?,
+        _ => return Err(InvalidBody::at(action, "is not an object").into()),
+    };
+    if let Some(reply) = attachment_action(request, tx, (id, &action), &mut fields)? {
+        return Ok(reply);
+    }
+    match action.as_str() {
+        "os-extend" => {
+            let new_size = size(&mut fields, "new_size")?;
+            ops::extend(request.caller(), tx, id, new_size)?;
+            Ok(Reply::empty(202))
+        }
+        "os-set_bootable" => {
+            let bootable = required_flag(&mut fields, "bootable")?;
+            ops::set_bootable(request.caller(), tx, id, bootable)?;
+            Ok(Reply::empty(200))
+        }
+        "os-update_readonly_flag" => {
+            let read_only = required_flag(&mut fields, "readonly")?;
+            ops::set_read_only(request.caller(), tx, id, read_only)?;
+            Ok(Reply::empty(202))
+        }
+        "os-reset_status" => reset_status(request, tx, id, &mut fields),
+        "os-force_delete" => {
+            ops::force_delete(request.caller(), tx, id)?;
+            Ok(Reply::empty(202))
+        }
+        "os-set_image_metadata" | "os-unset_image_metadata" | "os-show_image_metadata" => {
+            image_metadata(request, tx, (id, &action), &mut fields)
+        }
+        other => Err(Error::Invalid(format!("There is no such action: {other}"))),
+    }
+}
+
+/// The actions by which a client holds a volume itself; `None` if it is another action.
+fn attachment_action(
+    request: &Request,
+    tx: &mut Tx<'_>,
+    (id, action): (VolumeId, &str),
+    fields: &mut Fields,
+) -> Result<Option<Reply>, Error> {
+    let caller = request.caller();
+    match action {
+        "os-reserve" => by_client::reserve(caller, tx, id)?,
+        "os-unreserve" => by_client::unreserve(caller, tx, id)?,
+        "os-begin_detaching" => by_client::begin_detach(caller, tx, id)?,
+        "os-roll_detaching" => by_client::cancel_detach(caller, tx, id)?,
+        "os-attach" => {
+            let server: Option<ServerId> = fields.parse("instance_uuid")?;
+            let host = fields.text("host_name")?;
+            let device = fields.required_text("mountpoint")?;
+            if server.is_none() && host.is_none() {
+                let text = "Invalid request to attach volume to an invalid target";
+                return Err(Error::Invalid(text.to_owned()));
+            }
+            let mode = fields.text("mode")?;
+            if mode.is_some_and(|mode| mode != "rw" && mode != "ro") {
+                let text = "Invalid request to attach volume with an invalid mode. Attaching mode should be 'rw' or \
+                            'ro'.";
+                return Err(Error::Invalid(text.to_owned()));
+            }
+            by_client::attach(caller, tx, id, (server, host, device))?;
+        }
+        "os-detach" | "os-force_detach" => {
+            let rule = match action {
+                "os-detach" => "volume_extension:volume_actions:detach",
+                _ => "volume_extension:volume_admin_actions:force_detach",
+            };
+            let attachment: Option<AttachmentId> = fields.parse("attachment_id")?;
+            by_client::detach(caller, tx, (id, rule), attachment)?;
+        }
+        _ => return Ok(None),
+    }
+    Ok(Some(Reply::empty(202)))
+}
+
+fn required_flag(fields: &mut Fields, name: &str) -> Result<bool, InvalidBody> {
+    fields.flag(name)?.ok_or_else(|| fields.error(name, "is required"))
+}
+
+fn reset_status(
+    request: &Request,
+    tx: &mut Tx<'_>,
+    id: VolumeId,
+    fields: &mut Fields,
+) -> Result<Reply, Error> {
+    let status = fields.text("status")?.map(|word| word.to_lowercase());
+    let others = [fields.text("attach_status")?, fields.text("migration_status")?];
+    let Some(status) = status else {
+        let problem = match others.iter().any(Option::is_some) {
+            true => "is required: attachments and migrations have no status of their own here",
+            false => "is required",
+        };
+        return Err(fields.error("status", problem).into());
+    };
+    let phase = Phase::of_status(&status).ok_or_else(|| {
+        Error::Invalid(format!("Invalid input for field/attribute status. Value: {status}."))
+    })?;
+    ops::reset_phase(request.caller(), tx, id, phase)?;
+    Ok(Reply::empty(202))
+}
+
+fn image_metadata(
+    request: &Request,
+    tx: &mut Tx<'_>,
+    (id, action): (VolumeId, &str),
+    fields: &mut Fields,
+) -> Result<Reply, Error> {
+    let caller = request.caller();
+    let rule = |word: &str| format!("volume_extension:volume_image_metadata:{word}");
+    let volume = match action {
+        "os-show_image_metadata" => ops::show_for(caller, tx, id, &rule("show"))?,
+        "os-set_image_metadata" => {
+            let words =
+                words_of(fields, "metadata")?.ok_or_else(|| fields.error("metadata", "is required"))?;
+            ops::change_words(caller, tx, (id, &rule("set")), |volume| {
+                volume.image_metadata.extend(words);
+                Ok(())
+            })?
+        }
+        _ => {
+            let key = fields.required_text("key")?;
+            ops::change_words(caller, tx, (id, &rule("remove")), |volume| {
+                let absent = || Error::NoSuch("Metadata does not exist.".to_owned());
+                volume.image_metadata.remove(&key).map(|_| ()).ok_or_else(absent)
+            })?;
+            return Ok(Reply::empty(200));
+        }
+    };
+    Ok(Reply::ok(json!({"metadata": volume.image_metadata})))
+}

@@ -1,0 +1,197 @@
+//! Volumes over HTTP.
+
+mod action;
+mod list;
+mod metadata;
+mod view;
+
+use rest::{Fields, InvalidBody, Microversion, Reply, Request, Routes};
+use serde_json::{Value as Json, json};
+use store::Tx;
+use types::{ImageId, VolumeId};
+
+use super::{Volume, VolumeChange, VolumeDraft, ops};
+use crate::api::{own, text_in, words_of};
+use crate::error::Error;
+
+/// The first microversion that counts a list on demand.
+const WITH_COUNT: Microversion = Microversion(3, 45);
+/// The first microversion with a summary.
+const SUMMARY: Microversion = Microversion(3, 12);
+
+/// The routes of volumes, their actions and their metadata.
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/volumes", own(index))
+        .post("/volumes", own(create))
+        .get("/volumes/detail", own(detail))
+        .get("/volumes/summary", own(summary))
+        .get("/volumes/{id}", own(show))
+        .put("/volumes/{id}", own(update))
+        .delete("/volumes/{id}", own(delete))
+        .post("/volumes/{id}/action", own(action::run))
+        .and(metadata::routes())
+}
+
+/// The volume that a path is about. What is no UUID is no volume.
+fn volume_id(request: &Request) -> Result<VolumeId, Error> {
+    let text = request.param("id");
+    text.parse().map_err(|_| Error::no_volume(text))
+}
+
+fn one(request: &Request, tx: &mut Tx<'_>, volume: &Volume, status: u16) -> Result<Reply, Error> {
+    let types = view::TypeNames::load(tx)?;
+    Ok(Reply::json(status, json!({"volume": view::detail(request, volume, &types)})))
+}
+
+fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    listed(request, tx, false)
+}
+
+fn detail(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    listed(request, tx, true)
+}
+
+fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, Error> {
+    let query = list::query(request)?;
+    let (volumes, all) = ops::list(request.caller(), tx, &query)?;
+    let types = view::TypeNames::load(tx)?;
+    let views = volumes.iter().map(|volume| match detailed {
+        true => view::detail(request, volume, &types),
+        false => view::brief(request, volume),
+    });
+    let mut body = json!({"volumes": views.collect::<Vec<_>>()});
+    let full = query.limit.is_some_and(|limit| limit > 0 && volumes.len() == limit as usize);
+    if let Some(last) = volumes.last().filter(|_| full) {
+        let href = list::next(request, detailed, last.id);
+        body["volumes_links"] = json!([{"rel": "next", "href": href}]);
+    }
+    let counted = request.query("with_count").is_some_and(|word| word.eq_ignore_ascii_case("true"));
+    if counted && request.version >= WITH_COUNT {
+        body["count"] = all.into();
+    }
+    Ok(Reply::ok(body))
+}
+
+fn summary(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    if request.version < SUMMARY {
+        return Err(Error::no_volume("summary"));
+    }
+    let query = list::query(request)?;
+    let (volumes, _) = ops::list(request.caller(), tx, &ops::VolumeList { limit: None, ..query })?;
+    let size: u64 = volumes.iter().map(|volume| u64::from(volume.size_gib)).sum();
+    let mut body = json!({"volume-summary": {"total_size": size, "total_count": volumes.len()}});
+    if request.version >= Microversion(3, 36) {
+        body["volume-summary"]["metadata"] = metadata::summary(volumes.iter().map(|volume| &volume.metadata));
+    }
+    Ok(Reply::ok(body))
+}
+
+fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let volume = ops::show(request.caller(), tx, volume_id(request)?)?;
+    one(request, tx, &volume, 200)
+}
+
+fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let draft = draft(request.fields("volume")?)?;
+    let volume = ops::create(request.caller(), tx, draft)?;
+    one(request, tx, &volume, 202)
+}
+
+/// Reads the body of a creation. Cinder ignores fields that it does not know here.
+fn draft(mut fields: Fields) -> Result<VolumeDraft, Error> {
+    let absent = [
+        ("snapshot_id", "Snapshot"),
+        ("backup_id", "Backup"),
+        ("group_id", "Group"),
+        ("consistencygroup_id", "Group"),
+    ];
+    for (field, what) in absent {
+        if let Some(id) = fields.text(field)? {
+            return Err(Error::NotFound { what, id });
+        }
+    }
+    if fields.text("source_volid")?.is_some() {
+        let text = "Invalid input received: Volumes cannot be made of other volumes here; use an image.";
+        return Err(Error::Invalid(text.to_owned()));
+    }
+    if fields.flag("multiattach")? == Some(true) {
+        let text = "Invalid input received: No backend here can attach a volume to several servers.";
+        return Err(Error::Invalid(text.to_owned()));
+    }
+    let name = text_in(&mut fields, "name")?.flatten();
+    let other_name = text_in(&mut fields, "display_name")?.flatten();
+    let description = text_in(&mut fields, "description")?.flatten();
+    let other_description = text_in(&mut fields, "display_description")?.flatten();
+    Ok(VolumeDraft {
+        name: name.or(other_name),
+        description: description.or(other_description),
+        size_gib: size(&mut fields, "size")?,
+        image_id: image_id(&mut fields)?,
+        volume_type: text_in(&mut fields, "volume_type")?.flatten(),
+        availability_zone: text_in(&mut fields, "availability_zone")?.flatten(),
+        metadata: words_of(&mut fields, "metadata")?.unwrap_or_default(),
+        ..VolumeDraft::default()
+    })
+}
+
+/// A size in GiB; one that is missing is as wrong as one that is none.
+fn size(fields: &mut Fields, name: &str) -> Result<u32, Error> {
+    let given = fields.take(name);
+    let number = match &given {
+        Some(Json::Number(number)) => number.as_u64(),
+        Some(Json::String(text)) => text.parse().ok(),
+        _ => None,
+    };
+    let size = number.map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    size.ok_or_else(|| {
+        let text = format!(
+            "Invalid input received: Invalid volume size provided for create request: {} ({name} argument must be an \
+             integer (or string representation of an integer) and greater than zero).",
+            given.unwrap_or(Json::Null)
+        );
+        Error::Invalid(text)
+    })
+}
+
+/// The image, in either spelling; clients of old sent a URL whose last part is the id.
+fn image_id(fields: &mut Fields) -> Result<Option<ImageId>, Error> {
+    let text = match fields.text("imageRef")? {
+        None => fields.text("image_id")?,
+        text => text,
+    };
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let id = text.rsplit('/').next().and_then(|id| id.parse().ok());
+    let unknown =
+        || Error::Invalid("Invalid image identifier or unable to access requested image.".to_owned());
+    id.map(Some).ok_or_else(unknown)
+}
+
+fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let mut fields = request.fields("volume")?;
+    let change = change(&mut fields)?;
+    let volume = ops::update(request.caller(), tx, volume_id(request)?, change)?;
+    one(request, tx, &volume, 200)
+}
+
+fn change(fields: &mut Fields) -> Result<VolumeChange, InvalidBody> {
+    let name = text_in(fields, "name")?;
+    let other_name = text_in(fields, "display_name")?;
+    let description = text_in(fields, "description")?;
+    let other_description = text_in(fields, "display_description")?;
+    Ok(VolumeChange {
+        name: name.or(other_name),
+        description: description.or(other_description),
+        metadata: words_of(fields, "metadata")?,
+    })
+}
+
+fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let id = volume_id(request)?;
+    let force = request.query("force").is_some_and(|word| word.eq_ignore_ascii_case("true"));
+    match force && request.version >= Microversion(3, 23) {
+        true => ops::force_delete(request.caller(), tx, id)?,
+        false => ops::delete(request.caller(), tx, id)?,
+    }
+    Ok(Reply::empty(202))
+}

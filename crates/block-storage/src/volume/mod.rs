@@ -1,0 +1,19 @@
+//! A volume: a block device that outlives the servers it is attached to. A row is created first; the reconciler chooses
+//! a host, wants the volume there by a document, and the host's report makes it `available`. A volume is in one server
+//! at a time. Deleting it asks the host to remove it; the row goes last.
+
+pub(crate) mod api;
+mod attach;
+mod model;
+pub mod ops;
+pub(crate) mod reconcile;
+pub(crate) mod store;
+#[cfg(test)]
+mod tests;
+
+pub use attach::NewAttachment;
+pub(crate) use attach::by_client;
+pub use model::{
+    Attachment, HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, SIZE_GIB_MAX, SourceImage, Volume, VolumeChange,
+    VolumeDraft, WorkKey,
+};

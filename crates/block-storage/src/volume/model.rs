@@ -1,0 +1,261 @@
+//! What a volume is, and which of its states may follow which.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use types::{AttachmentId, HostId, ImageId, ProjectId, ServerId, Timestamp, UserId, VolumeId, VolumeTypeId};
+
+/// How long a host may take to make, grow or remove a volume.
+pub const HOST_TIME_MAX: Duration = Duration::from_secs(600);
+/// How long a volume waits for a host that is up.
+pub const PLACEMENT_TIME_MAX: Duration = Duration::from_secs(60);
+/// The largest volume, which is also the largest disk that qcow2 can hold here.
+pub const SIZE_GIB_MAX: u32 = 64 << 10;
+
+/// A volume.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Its id.
+    pub id: VolumeId,
+    /// Its name, which need not be unique.
+    pub name: Option<String>,
+    /// Words about it.
+    pub description: Option<String>,
+    /// The project that owns it.
+    pub project_id: ProjectId,
+    /// Who made it.
+    pub user_id: UserId,
+    /// Its size. It only grows.
+    pub size_gib: u32,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// When it came into this phase.
+    pub phase_since: Timestamp,
+    /// Whether a host has made it, so that there is something to remove.
+    pub made: bool,
+    /// What went wrong, in words for the owner.
+    pub fault: Option<String>,
+    /// Its type.
+    pub volume_type_id: VolumeTypeId,
+    /// Whether a server can boot from it.
+    pub bootable: bool,
+    /// Whether servers must not write to it, once somebody said so.
+    pub read_only: Option<bool>,
+    /// The zone asked for.
+    pub availability_zone: String,
+    /// The image that it is a clone of.
+    pub image: Option<SourceImage>,
+    /// What the image said about itself.
+    pub image_metadata: BTreeMap<String, String>,
+    /// The owner's own words.
+    pub metadata: BTreeMap<String, String>,
+    /// The host whose backend has it, once one is chosen.
+    pub host: Option<HostId>,
+    /// The server that has it or is about to; one at a time, for both would write.
+    pub attachment: Option<Attachment>,
+    /// Who is kicked when the volume becomes available or fails.
+    pub watcher: Option<WorkKey>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The image that a volume is a copy-on-write clone of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceImage {
+    /// The image.
+    pub id: ImageId,
+    /// Its disk format.
+    pub format: String,
+}
+
+/// A row to look at again: a reconciler's kind and a key of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkKey {
+    /// `compute::server`.
+    pub kind: String,
+    /// The key.
+    pub id: String,
+}
+
+/// The claim of a server on a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its id.
+    pub id: AttachmentId,
+    /// The server; nothing if a client of the API reserved the volume for purposes of its own.
+    pub server_id: Option<ServerId>,
+    /// `/dev/vdb`.
+    pub device: Option<String>,
+    /// The server's host, by name.
+    pub host: Option<String>,
+    /// Whether compute made it, so that only compute can end it: the VM has the disk.
+    pub by_compute: bool,
+    /// Since when the server has it; nothing while it is only reserved.
+    pub attached_at: Option<Timestamp>,
+}
+
+/// Where a volume is in its life.
+///
+/// ```text
+/// Creating ──host made it──▶ Available ◀──▶ Reserved, Attaching ──▶ InUse ──▶ Detaching ──▶ Available
+///    │                        │    ▲ └─extend─▶ Extending ──host grew it──▶ Available
+///    └──host refused──▶ Error │    └─── any refusal or overdue step: Error, ErrorExtending
+///                             └──delete──▶ Deleting ──host removed it──▶ no row; overdue: ErrorDeleting
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// A host is chosen and makes it.
+    Creating,
+    /// It can be attached.
+    Available,
+    /// An attachment holds it, which nobody acts on yet.
+    Reserved,
+    /// It is on its way into a server.
+    Attaching,
+    /// A server has it.
+    InUse,
+    /// It is on its way out of a server.
+    Detaching,
+    /// Its host makes it larger.
+    Extending,
+    /// Its host removes it.
+    Deleting,
+    /// It could not be made, or an operator says so.
+    Error,
+    /// It could not be made larger.
+    ErrorExtending,
+    /// It could not be removed in time; it goes as soon as its host has done so.
+    ErrorDeleting,
+}
+
+impl Phase {
+    /// All phases.
+    pub const ALL: [Phase; 11] = [
+        Phase::Creating,
+        Phase::Available,
+        Phase::Reserved,
+        Phase::Attaching,
+        Phase::InUse,
+        Phase::Detaching,
+        Phase::Extending,
+        Phase::Deleting,
+        Phase::Error,
+        Phase::ErrorExtending,
+        Phase::ErrorDeleting,
+    ];
+
+    /// The status that clients see.
+    pub fn status(self) -> &'static str {
+        match self {
+            Phase::Creating => "creating",
+            Phase::Available => "available",
+            Phase::Reserved => "reserved",
+            Phase::Attaching => "attaching",
+            Phase::InUse => "in-use",
+            Phase::Detaching => "detaching",
+            Phase::Extending => "extending",
+            Phase::Deleting => "deleting",
+            Phase::Error => "error",
+            Phase::ErrorExtending => "error_extending",
+            Phase::ErrorDeleting => "error_deleting",
+        }
+    }
+
+    /// The phase of this status.
+    pub fn of_status(status: &str) -> Option<Phase> {
+        Phase::ALL.into_iter().find(|phase| phase.status() == status)
+    }
+
+    /// Whether somebody must still do something.
+    pub fn is_moving(self) -> bool {
+        match self {
+            Phase::Creating | Phase::Extending | Phase::Deleting | Phase::ErrorDeleting => true,
+            Phase::Available
+            | Phase::Reserved
+            | Phase::Attaching
+            | Phase::InUse
+            | Phase::Detaching
+            | Phase::Error
+            | Phase::ErrorExtending => false,
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.status())
+    }
+}
+
+impl Volume {
+    /// Whether a server has it now.
+    pub fn is_attached(&self) -> bool {
+        self.attachment.as_ref().is_some_and(|attachment| attachment.attached_at.is_some())
+    }
+
+    /// Whether it can be deleted: nobody has it, and nothing is done to it.
+    pub fn can_delete(&self) -> bool {
+        let settled = matches!(
+            self.phase,
+            Phase::Available | Phase::Error | Phase::ErrorExtending | Phase::ErrorDeleting
+        );
+        settled && self.attachment.is_none()
+    }
+
+    /// Moves to another phase.
+    pub(crate) fn enter(&mut self, phase: Phase, now: Timestamp) {
+        self.phase = phase;
+        self.phase_since = now;
+        self.updated_at = now;
+    }
+
+    /// Records why it cannot be used.
+    pub(crate) fn fail(&mut self, phase: Phase, fault: String, now: Timestamp) {
+        self.fault = Some(fault);
+        self.enter(phase, now);
+    }
+
+    /// Whether this phase has lasted longer than it may.
+    pub(crate) fn is_overdue(&self, now: Timestamp, limit: Duration) -> bool {
+        now.since(self.phase_since) >= limit
+    }
+}
+
+/// A volume that is to be created.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VolumeDraft {
+    /// See [`Volume`].
+    pub name: Option<String>,
+    /// See [`Volume`].
+    pub description: Option<String>,
+    /// Its size.
+    pub size_gib: u32,
+    /// The image to clone, if any.
+    pub image_id: Option<ImageId>,
+    /// The type's name or id; without, the default.
+    pub volume_type: Option<String>,
+    /// The zone; without, the only one.
+    pub availability_zone: Option<String>,
+    /// See [`Volume`].
+    pub metadata: BTreeMap<String, String>,
+    /// The host that must have it; without, one is chosen.
+    pub host: Option<HostId>,
+    /// Who is kicked when the volume becomes available or fails.
+    pub watcher: Option<WorkKey>,
+}
+
+/// What changes of a volume.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VolumeChange {
+    /// Another name, or none.
+    pub name: Option<Option<String>>,
+    /// Other words, or none.
+    pub description: Option<Option<String>>,
+    /// All metadata anew.
+    pub metadata: Option<BTreeMap<String, String>>,
+}

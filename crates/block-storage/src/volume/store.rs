@@ -1,0 +1,70 @@
+//! The table of volumes.
+
+use store::{Column, Direction, Error, Select, Stored, Table, Tx, Unique, Value};
+use types::{AttachmentId, HostId, ProjectId, ServerId, VolumeId, VolumeTypeId};
+
+use super::{Phase, Volume};
+
+/// What the database knows of a volume. Columns that lists are sorted by are never NULL.
+pub(crate) static VOLUMES: Table<Volume> = Table {
+    name: "block_storage_volumes",
+    id: |v| v.id.into(),
+    columns: &[
+        Column { name: "name", value: |v| v.name.as_deref().unwrap_or_default().into() },
+        Column { name: "project_id", value: |v| (&v.project_id).into() },
+        Column { name: "status", value: |v| v.phase.status().into() },
+        Column { name: "size_gib", value: |v| v.size_gib.into() },
+        Column { name: "bootable", value: |v| v.bootable.into() },
+        Column { name: "availability_zone", value: |v| v.availability_zone.as_str().into() },
+        Column { name: "volume_type_id", value: |v| v.volume_type_id.into() },
+        Column { name: "host", value: |v| v.host.as_ref().into() },
+        Column { name: "attachment_id", value: |v| v.attachment.as_ref().map(|a| a.id).into() },
+        Column { name: "server_id", value: |v| v.attachment.as_ref().and_then(|a| a.server_id).into() },
+        Column { name: "created_at", value: |v| v.created_at.into() },
+        Column { name: "updated_at", value: |v| v.updated_at.into() },
+    ],
+    unique: &[Unique { name: "block_storage_volumes_attachment", columns: &["attachment_id"] }],
+};
+
+/// The value of a column by which a list is sorted.
+pub(crate) fn column(volume: &Volume, name: &str) -> Value {
+    let found = VOLUMES.columns.iter().find(|column| column.name == name);
+    found.map_or_else(|| volume.id.into(), |column| (column.value)(volume))
+}
+
+/// How many volumes a project has, and how much they hold together.
+pub(crate) fn usage(tx: &mut Tx<'_>, project: &ProjectId) -> Result<(i64, i64), Error> {
+    let sql = "SELECT COUNT(*), COALESCE(SUM(size_gib), 0) FROM block_storage_volumes WHERE project_id = ?";
+    let rows = tx.rows(sql, &[project.into()])?;
+    let number = |n: usize| rows.first().and_then(|row| row.get(n)).and_then(Value::int).unwrap_or(0);
+    Ok((number(0), number(1)))
+}
+
+/// How much was promised to volumes on this host.
+pub(crate) fn promised_gib(tx: &mut Tx<'_>, host: &HostId) -> Result<i64, Error> {
+    let sql = "SELECT COALESCE(SUM(size_gib), 0) FROM block_storage_volumes WHERE host = ?";
+    let rows = tx.rows(sql, &[host.into()])?;
+    Ok(rows.first().and_then(|row| row.first()).and_then(Value::int).unwrap_or(0))
+}
+
+/// The volume that has this attachment.
+pub(crate) fn by_attachment(tx: &mut Tx<'_>, id: AttachmentId) -> Result<Option<Stored<Volume>>, Error> {
+    VOLUMES.first(tx, &Select::all().eq("attachment_id", id))
+}
+
+/// The volumes of a server, in the order of ids.
+pub(crate) fn of_server(tx: &mut Tx<'_>, id: ServerId) -> Result<Vec<Stored<Volume>>, Error> {
+    VOLUMES.query(tx, &Select::all().eq("server_id", id).order("id", Direction::Asc))
+}
+
+/// Whether any volume is of this type.
+pub(crate) fn has_type(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<bool, Error> {
+    Ok(VOLUMES.count(tx, &Select::all().eq("volume_type_id", id))? > 0)
+}
+
+/// Volumes that somebody must still do something about.
+pub(crate) fn moving(tx: &mut Tx<'_>) -> Result<Vec<VolumeId>, Error> {
+    let statuses = Phase::ALL.into_iter().filter(|phase| phase.is_moving()).map(Phase::status);
+    let rows = VOLUMES.query(tx, &Select::all().is_in("status", statuses))?;
+    Ok(rows.iter().map(|volume| volume.id).collect())
+}

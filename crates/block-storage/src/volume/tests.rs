@@ -1,0 +1,499 @@
+//! Volumes over the API in process, with a node that makes them.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use store::Tx;
+use testkit::Api;
+use types::{ServerId, VolumeId};
+
+use crate::tests::{ADMIN, MEMBER, Node, OTHER, act, api, create, new_volume, status};
+use crate::volume::{HOST_TIME_MAX, NewAttachment, PLACEMENT_TIME_MAX, VolumeDraft, WorkKey, ops};
+
+fn path(id: &str) -> String {
+    format!("/volume/v3/volumes/{id}")
+}
+
+#[test]
+fn a_volume_lives_on_a_host() {
+    let api = api();
+    let mut small = Node::join(&api, "small", 10);
+    let mut large = Node::join(&api, "large", 100);
+    let id = new_volume(&api, MEMBER);
+    assert_eq!(status(&api, &id), "creating");
+    small.work(&api);
+    large.work(&api);
+    let seen = api.get(ADMIN, &path(&id)).body["volume"].clone();
+    assert_eq!((&seen["status"], &seen["os-vol-host-attr:host"]), (&json!("available"), &json!("large")));
+    let extend = |size: u32| json!({"os-extend": {"new_size": size}});
+    assert_eq!(act(&api, MEMBER, &id, &extend(1)), 400);
+    assert_eq!(act(&api, MEMBER, &id, &extend(3)), 202);
+    assert_eq!(status(&api, &id), "extending");
+    assert_eq!(act(&api, MEMBER, &id, &extend(4)), 400);
+    assert_eq!(api.delete(MEMBER, &path(&id)).status, 400);
+    large.work(&api);
+    assert_eq!(api.get(MEMBER, &path(&id)).body["volume"]["size"], 3);
+    large.refuses = Some("the disk is full");
+    assert_eq!(act(&api, MEMBER, &id, &extend(4)), 202);
+    large.work(&api);
+    assert_eq!(status(&api, &id), "error_extending");
+    assert_eq!(api.delete(MEMBER, &path(&id)).status, 202);
+    assert_eq!(status(&api, &id), "deleting");
+    assert_eq!(api.delete(MEMBER, &path(&id)).status, 202);
+    large.work(&api);
+    assert_eq!(status(&api, &id), "gone");
+    assert_eq!(api.runner.sweep().unwrap(), []);
+}
+
+#[test]
+fn what_cannot_be_made_says_why() {
+    let guard = runtime::simulate(1, types::Timestamp::from_seconds(1_800_000_000));
+    let api = api();
+    let fault = |id: &str| {
+        let id: VolumeId = id.parse().unwrap();
+        let read = api.store.read_blocking(move |tx: &mut Tx<'_>| super::store::VOLUMES.load(tx, id));
+        read.unwrap().unwrap().fault.clone().unwrap_or_default()
+    };
+    let nowhere = new_volume(&api, MEMBER);
+    api.settle();
+    assert_eq!(status(&api, &nowhere), "creating");
+    guard.advance(PLACEMENT_TIME_MAX);
+    api.settle();
+    assert_eq!(status(&api, &nowhere), "error");
+    assert!(fault(&nowhere).contains("no host is up"));
+    assert_eq!(api.delete(MEMBER, &path(&nowhere)).status, 202);
+    api.settle();
+    assert_eq!(status(&api, &nowhere), "gone");
+
+    let mut node = Node::join(&api, "one", 10);
+    node.refuses = Some("the image is refused: it is encrypted");
+    let refused = new_volume(&api, MEMBER);
+    node.work(&api);
+    assert_eq!(status(&api, &refused), "error");
+    assert!(fault(&refused).contains("it is encrypted"), "{}", fault(&refused));
+
+    node.silent = true;
+    let waiting = new_volume(&api, MEMBER);
+    node.work(&api);
+    guard.advance(HOST_TIME_MAX);
+    api.settle();
+    assert_eq!(status(&api, &waiting), "error");
+    assert!(fault(&waiting).contains("did not make it"));
+    assert_eq!(api.delete(MEMBER, &path(&waiting)).status, 202);
+    api.settle();
+    guard.advance(HOST_TIME_MAX + Duration::from_secs(1));
+    api.settle();
+    assert_eq!(status(&api, &waiting), "error_deleting");
+}
+
+#[test]
+fn bodies_that_do_not_fit_are_refused() {
+    let api = api();
+    let check = |body: Json, expected: u16| {
+        let answer = create(&api, MEMBER, &body);
+        assert_eq!(answer.status, expected, "{body}: {answer:?}");
+    };
+    check(json!({}), 400);
+    check(json!({"size": 0}), 400);
+    check(json!({"size": -1}), 400);
+    check(json!({"size": 1.5}), 400);
+    check(json!({"size": "huge"}), 400);
+    check(json!({"size": u64::MAX}), 400);
+    check(json!({"size": 1, "name": 7}), 400);
+    check(json!({"size": 1, "name": "x".repeat(256)}), 400);
+    check(json!({"size": 1, "metadata": []}), 400);
+    check(json!({"size": 1, "metadata": {"k": 1}}), 400);
+    check(json!({"size": 1, "metadata": {"": "v"}}), 400);
+    check(json!({"size": 1, "volume_type": "odd"}), 404);
+    check(json!({"size": 1, "availability_zone": "moon"}), 400);
+    check(json!({"size": 1, "imageRef": "odd"}), 400);
+    check(json!({"size": 1, "imageRef": "4b8c6b16-97ad-4b4f-9f5c-62f6b0b7d1aa"}), 400);
+    check(json!({"size": 1, "snapshot_id": "4b8c6b16-97ad-4b4f-9f5c-62f6b0b7d1aa"}), 404);
+    check(json!({"size": 1, "multiattach": true}), 400);
+    check(json!({"size": 1001}), 413);
+    check(json!("volume"), 400);
+    check(json!({"size": "1", "name": null, "snapshot_id": null, "imageRef": null, "metadata": {}}), 202);
+    assert_eq!(api.post(MEMBER, "/volume/v3/volumes", &json!({})).status, 400);
+    assert_eq!(api.send(MEMBER, "POST", "/volume/v3/volumes", &[], b"{".to_vec()).status, 400);
+    assert_eq!(create(&api, "reader@alpha", &json!({"size": 1})).status, 403);
+    assert_eq!(create(&api, "", &json!({"size": 1})).status, 401);
+    let id = new_volume(&api, MEMBER);
+    for (body, expected) in [
+        (json!({}), 400),
+        (json!([]), 400),
+        (json!({"os-odd": {}}), 400),
+        (json!({"os-extend": {}}), 400),
+        (json!({"os-extend": {"new_size": "x"}}), 400),
+        (json!({"os-extend": 7}), 400),
+        (json!({"os-set_bootable": {"bootable": "maybe"}}), 400),
+        (json!({"os-set_bootable": null}), 400),
+        (json!({"os-attach": {"mountpoint": "/dev/vdb"}}), 400),
+        (json!({"os-attach": {"instance_uuid": "x", "mountpoint": "/dev/vdb"}}), 400),
+        (json!({"os-detach": {"attachment_id": "x"}}), 400),
+        (json!({"os-reset_status": {"status": "error"}}), 403),
+        (json!({"os-force_delete": {}}), 403),
+    ] {
+        assert_eq!(act(&api, MEMBER, &id, &body), expected, "{body}");
+    }
+    assert_eq!(act(&api, ADMIN, &id, &json!({"os-reset_status": {"status": "odd"}})), 400);
+    assert_eq!(act(&api, ADMIN, &id, &json!({"os-reset_status": {}})), 400);
+    for (method, path) in [("GET", path(&id)), ("DELETE", path(&id)), ("GET", path("squid"))] {
+        assert_eq!(api.call(OTHER, method, &path, &[], &Json::Null).status, 404);
+    }
+    assert_eq!(act(&api, OTHER, &id, &json!({"os-set_bootable": {"bootable": true}})), 404);
+    assert_eq!(api.get(MEMBER, "/volume/v3/beta/volumes").status, 400);
+    let too_new = [("openstack-api-version", "volume 3.72")];
+    assert_eq!(api.call(MEMBER, "GET", "/volume/v3/volumes", &too_new, &Json::Null).status, 406);
+}
+
+#[test]
+fn quotas_are_kept() {
+    let api = api();
+    let quota = "/volume/v3/os-quota-sets/alpha";
+    let limit = |limits: Json| api.put(ADMIN, quota, &json!({"quota_set": limits})).status;
+    assert_eq!(api.get(MEMBER, quota).body["quota_set"]["volumes"], 10);
+    assert_eq!(api.put(MEMBER, quota, &json!({"quota_set": {"volumes": 99}})).status, 403);
+    assert_eq!(api.get(OTHER, quota).status, 403);
+    assert_eq!(limit(json!({"volumes": "x"})), 400);
+    assert_eq!(limit(json!({"volumes": -2})), 400);
+    assert_eq!(limit(json!({"squids": 1})), 400);
+    assert_eq!(limit(json!({})), 400);
+    assert_eq!(limit(json!({"volumes": 2, "gigabytes": 5})), 200);
+    let first = create(&api, MEMBER, &json!({"size": 3}));
+    let answer = create(&api, MEMBER, &json!({"size": 3}));
+    assert_eq!(answer.status, 413);
+    let text = answer.body["overLimit"]["message"].as_str().unwrap();
+    assert!(text.contains("Requested 3G, quota is 5G and 3G has been consumed"), "{text}");
+    new_volume(&api, MEMBER);
+    let answer = create(&api, MEMBER, &json!({"size": 1}));
+    assert_eq!(answer.status, 413);
+    let text = answer.body["overLimit"]["message"].as_str().unwrap();
+    assert!(text.contains("(2)") && text.contains("2 are there, 1 more was asked for"), "{text}");
+    let usage = api.get(MEMBER, &format!("{quota}?usage=True")).body["quota_set"].clone();
+    assert_eq!(usage["gigabytes"], json!({"limit": 5, "in_use": 4, "reserved": 0}));
+    let limits = api.get(MEMBER, "/volume/v3/limits").body["limits"]["absolute"].clone();
+    assert_eq!((&limits["totalVolumesUsed"], &limits["maxTotalVolumes"]), (&json!(2), &json!(2)));
+    assert_eq!(api.delete(ADMIN, quota).status, 200);
+    assert_eq!(api.get(MEMBER, quota).body["quota_set"]["volumes"], 10);
+    assert_eq!(api.delete(MEMBER, &path(first.body["volume"]["id"].as_str().unwrap())).status, 400);
+}
+
+fn ready_volume(api: &Api, node: &mut Node) -> String {
+    let id = new_volume(api, MEMBER);
+    node.work(api);
+    assert_eq!(status(api, &id), "available");
+    id
+}
+
+#[test]
+fn a_volume_is_in_one_server_at_a_time() {
+    let api = api();
+    let mut node = Node::join(&api, "one", 10);
+    let id = ready_volume(&api, &mut node);
+    let volume: VolumeId = id.parse().unwrap();
+    let caller = testkit::caller(MEMBER).unwrap();
+    let [first, second] = [ServerId(runtime::new_uuid()), ServerId(runtime::new_uuid())];
+    let reserve = |server: ServerId| {
+        let caller = caller.clone();
+        api.store.write_blocking(move |tx: &mut Tx<'_>| ops::reserve(&caller, tx, volume, server).map(|_| ()))
+    };
+    let attach = |server: ServerId| {
+        let device = "/dev/vdb".to_owned();
+        let new = NewAttachment { server_id: server, device, host: "one".into(), watcher: None };
+        api.store.write_blocking(move |tx: &mut Tx<'_>| ops::attach(tx, volume, new.clone()).map(|_| ()))
+    };
+    let detach = |server: ServerId| {
+        api.store.write_blocking(move |tx: &mut Tx<'_>| ops::detach(tx, volume, server)).unwrap();
+    };
+    reserve(first).unwrap();
+    assert_eq!(status(&api, &id), "reserved");
+    assert!(reserve(second).is_err() && attach(second).is_err());
+    assert_eq!(api.delete(MEMBER, &path(&id)).status, 400);
+    attach(first).unwrap();
+    attach(first).unwrap();
+    assert!(attach(second).is_err());
+    let seen = api.get(MEMBER, &path(&id)).body["volume"].clone();
+    assert_eq!(seen["status"], "in-use");
+    assert_eq!(seen["attachments"][0]["server_id"], first.to_string());
+    assert_eq!(seen["attachments"][0]["device"], "/dev/vdb");
+    assert_eq!(seen["attachments"][0]["host_name"], Json::Null);
+    for body in [json!({"os-detach": {}}), json!({"os-begin_detaching": {}})] {
+        assert_eq!(act(&api, MEMBER, &id, &body), 409, "{body}");
+    }
+    assert_eq!(act(&api, ADMIN, &id, &json!({"os-force_detach": {}})), 409);
+    assert_eq!(act(&api, ADMIN, &id, &json!({"os-force_delete": {}})), 400);
+    // An operator's word changes the status, not who has the disk.
+    assert_eq!(act(&api, ADMIN, &id, &json!({"os-reset_status": {"status": "available"}})), 202);
+    assert!(reserve(second).is_err());
+    assert_eq!(api.delete(MEMBER, &path(&id)).status, 400);
+    assert_eq!(act(&api, ADMIN, &id, &json!({"os-reset_status": {"status": "in-use"}})), 202);
+    detach(second);
+    assert_eq!(status(&api, &id), "in-use");
+    let begin = caller.clone();
+    api.store.write_blocking(move |tx: &mut Tx<'_>| ops::begin_detach(&begin, tx, volume, first)).unwrap();
+    assert_eq!(status(&api, &id), "detaching");
+    detach(first);
+    detach(first);
+    assert_eq!(status(&api, &id), "available");
+    reserve(second).unwrap();
+    api.store.write_blocking(move |tx: &mut Tx<'_>| ops::unreserve(tx, volume, second)).unwrap();
+    assert_eq!(status(&api, &id), "available");
+    assert_eq!(api.delete(MEMBER, &path(&id)).status, 202);
+    node.work(&api);
+    assert_eq!(status(&api, &id), "gone");
+}
+
+#[test]
+fn a_watcher_is_kicked_when_its_volume_is_ready() {
+    let api = api();
+    let mut node = Node::join(&api, "one", 10);
+    let caller = testkit::caller(MEMBER).unwrap();
+    let server = ServerId(runtime::new_uuid());
+    let volume = api
+        .store
+        .write_blocking(move |tx: &mut Tx<'_>| {
+            let watcher = Some(WorkKey { kind: "test::server".to_owned(), id: server.to_string() });
+            let draft =
+                VolumeDraft { size_gib: 2, host: Some("one".into()), watcher, ..VolumeDraft::default() };
+            let volume = ops::create_for_boot(&caller, tx, draft)?;
+            ops::reserve(&caller, tx, volume.id, server)?;
+            Ok::<_, crate::Error>(volume.into_inner())
+        })
+        .unwrap();
+    assert!(volume.bootable && !volume.made);
+    node.work(&api);
+    assert_eq!(status(&api, &volume.id.to_string()), "reserved");
+    let pending = api.store.read_blocking(store::work::pending).unwrap();
+    assert_eq!(
+        pending.iter().map(|(kind, id, _)| (kind.as_str(), id.as_str())).collect::<Vec<_>>(),
+        [("test::server", server.to_string().as_str())]
+    );
+}
+
+#[test]
+fn clients_hold_volumes_by_actions_and_attachments() {
+    let api = api();
+    let mut node = Node::join(&api, "one", 10);
+    let id = ready_volume(&api, &mut node);
+    let check = |body: Json, expected: u16, then: &str| {
+        assert_eq!(act(&api, MEMBER, &id, &body), expected, "{body}");
+        assert_eq!(status(&api, &id), then, "{body}");
+    };
+    check(json!({"os-unreserve": {}}), 400, "available");
+    check(json!({"os-reserve": {}}), 202, "attaching");
+    check(json!({"os-reserve": {}}), 400, "attaching");
+    check(json!({"os-unreserve": {}}), 202, "available");
+    let server = runtime::new_uuid().to_string();
+    check(
+        json!({"os-attach": {"instance_uuid": server, "mountpoint": "/dev/vdc", "mode": "x"}}),
+        400,
+        "available",
+    );
+    check(json!({"os-attach": {"instance_uuid": server, "mountpoint": "/dev/vdc"}}), 202, "in-use");
+    check(json!({"os-begin_detaching": {}}), 202, "detaching");
+    check(json!({"os-roll_detaching": {}}), 202, "in-use");
+    check(json!({"os-detach": {"attachment_id": server}}), 400, "in-use");
+    check(json!({"os-detach": {}}), 202, "available");
+    let new = [("openstack-api-version", "volume 3.27")];
+    let call = |method: &str, path: &str, body: Json| api.call(MEMBER, method, path, &new, &body);
+    let attachments = "/volume/v3/attachments";
+    assert_eq!(api.get(MEMBER, attachments).status, 404);
+    assert_eq!(call("POST", attachments, json!({"attachment": {}})).status, 400);
+    let made = call("POST", attachments, json!({"attachment": {"volume_uuid": id, "instance_uuid": server}}));
+    assert_eq!(made.status, 200, "{made:?}");
+    assert_eq!(status(&api, &id), "reserved");
+    let own = format!("{attachments}/{}", made.body["attachment"]["id"].as_str().unwrap());
+    assert_eq!(call("GET", &own, Json::Null).body["attachment"]["instance"], server);
+    assert_eq!(call("GET", attachments, Json::Null).body["attachments"].as_array().unwrap().len(), 1);
+    assert_eq!(api.call(OTHER, "GET", &own, &new, &Json::Null).status, 404);
+    assert_eq!(api.call(OTHER, "DELETE", &own, &new, &Json::Null).status, 404);
+    assert_eq!(call("DELETE", &own, Json::Null).status, 200);
+    assert_eq!(call("DELETE", &own, Json::Null).status, 404);
+    assert_eq!(status(&api, &id), "available");
+}
+
+#[test]
+fn an_image_becomes_a_volume() {
+    let api = api();
+    let mut node = Node::join(&api, "one", 10);
+    let body = json!({"name": "disk", "disk_format": "raw", "container_format": "bare", "min_disk": 2, "os_distro": "debian"});
+    let image = api.post(MEMBER, "/image/v2/images", &body).body["id"].as_str().unwrap().to_owned();
+    let ask = |size: u32, token: &str| create(&api, token, &json!({"size": size, "imageRef": image}));
+    assert_eq!(ask(2, MEMBER).status, 400);
+    let headers = [("content-type", "application/octet-stream")];
+    let file = format!("/image/v2/images/{image}/file");
+    assert_eq!(api.send(MEMBER, "PUT", &file, &headers, vec![7; 2048]).status, 204);
+    assert_eq!(ask(1, MEMBER).status, 400);
+    assert_eq!(ask(2, OTHER).status, 400);
+    let made = ask(2, MEMBER);
+    assert_eq!(made.status, 202, "{made:?}");
+    let id = made.body["volume"]["id"].as_str().unwrap();
+    node.work(&api);
+    let seen = api.get(MEMBER, &path(id)).body["volume"].clone();
+    assert_eq!((&seen["status"], &seen["bootable"]), (&json!("available"), &json!("true")));
+    assert_eq!(seen["volume_image_metadata"]["image_id"], image);
+    assert_eq!(seen["volume_image_metadata"]["os_distro"], "debian");
+    let set = json!({"os-set_image_metadata": {"metadata": {"k": "v"}}});
+    assert_eq!(act(&api, MEMBER, id, &set), 200);
+    assert_eq!(act(&api, MEMBER, id, &json!({"os-unset_image_metadata": {"key": "k"}})), 200);
+    assert_eq!(act(&api, MEMBER, id, &json!({"os-unset_image_metadata": {"key": "k"}})), 404);
+}
+
+#[test]
+fn lists_filter_sort_and_page() {
+    let api = api();
+    for (name, size) in [("a", 3), ("b", 1), ("c", 2)] {
+        let body = json!({"name": name, "size": size, "metadata": {"k": name}});
+        assert_eq!(create(&api, MEMBER, &body).status, 202);
+    }
+    new_volume(&api, OTHER);
+    let names = |token: &str, query: &str| {
+        let answer = api.get(token, &format!("/volume/v3/volumes/detail?{query}"));
+        assert_eq!(answer.status, 200, "{query}: {answer:?}");
+        let volumes = answer.body["volumes"].as_array().unwrap().clone();
+        volumes.iter().map(|volume| volume["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join("")
+    };
+    assert_eq!(names(MEMBER, "sort=name:asc"), "abc");
+    assert_eq!(names(MEMBER, "sort=size"), "acb");
+    assert_eq!(names(MEMBER, "sort_key=size&sort_dir=asc"), "bca");
+    assert_eq!(names(MEMBER, "name=b"), "b");
+    assert_eq!(names(MEMBER, "status=available"), "");
+    assert_eq!(names(MEMBER, "metadata=%7B'k':'c'%7D"), "c");
+    assert_eq!(names(MEMBER, "sort=name:asc&offset=1&limit=1"), "b");
+    assert_eq!(names(MEMBER, "all_tenants=1&sort=name:asc"), "abc");
+    assert_eq!(names(ADMIN, ""), "");
+    assert_eq!(names(ADMIN, "all_tenants=1&project_id=beta"), "squid");
+    assert_eq!(names(MEMBER, "odd=1&sort=name:asc"), "abc");
+    for bad in [
+        "limit=x",
+        "sort=odd",
+        "sort=name:up",
+        "bootable=maybe",
+        "metadata=x",
+        "offset=-1",
+        "created_at=soon",
+    ] {
+        assert_eq!(api.get(MEMBER, &format!("/volume/v3/volumes?{bad}")).status, 400, "{bad}");
+    }
+    assert_eq!(api.get(MEMBER, "/volume/v3/volumes?marker=odd").status, 404);
+    let newest = [("openstack-api-version", "volume latest")];
+    let strict = api.call(MEMBER, "GET", "/volume/v3/volumes?odd=1", &newest, &Json::Null);
+    assert_eq!(strict.status, 400);
+    let counted = api.call(MEMBER, "GET", "/volume/v3/volumes?with_count=true&limit=1", &newest, &Json::Null);
+    assert_eq!(counted.body["count"], 3);
+    let summary = api.call(MEMBER, "GET", "/volume/v3/volumes/summary", &newest, &Json::Null).body;
+    assert_eq!(
+        (&summary["volume-summary"]["total_size"], &summary["volume-summary"]["total_count"]),
+        (&json!(6), &json!(3))
+    );
+    let mut path = "/volume/v3/alpha/volumes?limit=2&sort=name:asc".to_owned();
+    let mut seen = String::new();
+    loop {
+        let page = api.get(MEMBER, &path).body;
+        for volume in page["volumes"].as_array().unwrap() {
+            seen.push_str(volume["name"].as_str().unwrap());
+        }
+        match page["volumes_links"][0]["href"].as_str() {
+            Some(next) => path = next.strip_prefix("http://cloud.test").unwrap().to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(seen, "abc");
+}
+
+#[test]
+fn metadata_is_read_and_written() {
+    let api = api();
+    let mut node = Node::join(&api, "one", 10);
+    let id = ready_volume(&api, &mut node);
+    let metadata = format!("{}/metadata", path(&id));
+    let key = |name: &str| format!("{metadata}/{name}");
+    assert_eq!(api.post(MEMBER, &metadata, &json!({"metadata": {"a": "1", "b": "2"}})).status, 200);
+    assert_eq!(
+        api.put(MEMBER, &metadata, &json!({"metadata": {"a": "3"}})).body["metadata"],
+        json!({"a": "3"})
+    );
+    assert_eq!(api.put(MEMBER, &key("c"), &json!({"meta": {"c": "4"}})).body["meta"], json!({"c": "4"}));
+    assert_eq!(api.put(MEMBER, &key("c"), &json!({"meta": {"d": "4"}})).status, 400);
+    assert_eq!(api.put(MEMBER, &key("c"), &json!({"meta": {"c": "4", "d": "5"}})).status, 400);
+    assert_eq!(api.put(MEMBER, &key("c"), &json!({"meta": {"c": 4}})).status, 400);
+    assert_eq!(api.post(MEMBER, &metadata, &json!({"metadata": 1})).status, 400);
+    assert_eq!(api.post(MEMBER, &metadata, &json!({})).status, 400);
+    assert_eq!(api.get(MEMBER, &key("a")).body["meta"], json!({"a": "3"}));
+    assert_eq!(api.delete(MEMBER, &key("a")).status, 200);
+    assert_eq!(api.delete(MEMBER, &key("a")).status, 404);
+    assert_eq!(api.get(MEMBER, &key("a")).status, 404);
+    assert_eq!(api.get(OTHER, &metadata).status, 404);
+    let read_only = json!({"os-update_readonly_flag": {"readonly": true}});
+    assert_eq!(act(&api, MEMBER, &id, &read_only), 202);
+    assert_eq!(api.get(MEMBER, &metadata).body["metadata"], json!({"c": "4", "readonly": "True"}));
+    let name = json!({"volume": {"name": "octopus", "description": null}});
+    assert_eq!(api.put(MEMBER, &path(&id), &name).body["volume"]["name"], "octopus");
+    assert_eq!(api.put(MEMBER, &path(&id), &json!({"volume": {"name": 7}})).status, 400);
+}
+
+#[test]
+fn types_are_the_operators() {
+    let api = api();
+    let types = "/volume/v3/types";
+    let make = |token: &str, body: Json| api.post(token, types, &json!({"volume_type": body}));
+    assert_eq!(api.get(MEMBER, &format!("{types}/default")).body["volume_type"]["name"], "default");
+    assert_eq!(make(MEMBER, json!({"name": "fast"})).status, 403);
+    assert_eq!(make(ADMIN, json!({"name": "default"})).status, 409);
+    assert_eq!(make(ADMIN, json!({"name": " "})).status, 400);
+    assert_eq!(make(ADMIN, json!({"name": "x", "odd": 1})).status, 400);
+    let made = make(
+        ADMIN,
+        json!({"name": "fast", "os-volume-type-access:is_public": false, "extra_specs": {"k": "v"}}),
+    );
+    assert_eq!(made.status, 200, "{made:?}");
+    let fast = format!("{types}/{}", made.body["volume_type"]["id"].as_str().unwrap());
+    assert_eq!(api.get(MEMBER, &fast).status, 404);
+    assert_eq!(create(&api, MEMBER, &json!({"size": 1, "volume_type": "fast"})).status, 404);
+    let access = json!({"addProjectAccess": {"project": "alpha"}});
+    assert_eq!(api.post(MEMBER, &format!("{fast}/action"), &access).status, 403);
+    assert_eq!(api.post(ADMIN, &format!("{fast}/action"), &access).status, 202);
+    assert_eq!(api.post(ADMIN, &format!("{fast}/action"), &access).status, 409);
+    assert_eq!(api.post(ADMIN, &format!("{fast}/action"), &json!({"odd": {}})).status, 400);
+    assert_eq!(api.get(MEMBER, &fast).body["volume_type"]["extra_specs"], json!({}));
+    assert_eq!(api.get(ADMIN, &format!("{fast}/extra_specs/k")).body, json!({"k": "v"}));
+    assert_eq!(api.put(ADMIN, &format!("{fast}/extra_specs/k"), &json!({"k": "w"})).status, 200);
+    assert_eq!(api.put(ADMIN, &format!("{fast}/extra_specs/k"), &json!({"j": "w"})).status, 400);
+    assert_eq!(
+        api.post(ADMIN, &format!("{fast}/extra_specs"), &json!({"extra_specs": {"j": 1}})).status,
+        400
+    );
+    assert_eq!(api.delete(ADMIN, &format!("{fast}/extra_specs/k")).status, 202);
+    assert_eq!(api.delete(ADMIN, &format!("{fast}/extra_specs/k")).status, 404);
+    assert_eq!(create(&api, MEMBER, &json!({"size": 1, "volume_type": "fast"})).status, 202);
+    assert_eq!(api.delete(ADMIN, &fast).status, 400);
+    assert_eq!(api.put(ADMIN, &fast, &json!({"volume_type": {}})).status, 400);
+    assert_eq!(api.put(ADMIN, &fast, &json!({"volume_type": {"name": "default"}})).status, 409);
+    assert_eq!(api.put(ADMIN, &fast, &json!({"volume_type": {"is_public": true}})).status, 200);
+    assert_eq!(api.get(OTHER, types).body["volume_types"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn the_service_describes_itself() {
+    let api = api();
+    assert_eq!(api.get("", "/volume/").status, 300);
+    let root = api.get("", "/volume/v3/");
+    assert_eq!((root.status, &root.body["versions"][0]["version"]), (200, &json!("3.71")));
+    assert_eq!(api.get(MEMBER, "/volume/v3/os-services").status, 403);
+    let _node = Node::join(&api, "one", 10);
+    let services = api.get(ADMIN, "/volume/v3/os-services").body["services"].clone();
+    assert_eq!((&services[0]["host"], &services[0]["state"]), (&json!("one"), &json!("up")));
+    assert_eq!(
+        api.get(MEMBER, "/volume/v3/os-availability-zone").body["availabilityZoneInfo"][0]["zoneName"],
+        "nova"
+    );
+    assert!(
+        !api.get(MEMBER, "/volume/v3/alpha/extensions").body["extensions"].as_array().unwrap().is_empty()
+    );
+    assert_eq!(api.get(MEMBER, "/volume/v3/snapshots").status, 404);
+}
+
+#[test]
+fn conversations_are_as_reviewed() {
+    testkit::check_golden(&api(), concat!(env!("CARGO_MANIFEST_DIR"), "/src/volume/golden/life.http"));
+}
