@@ -25,7 +25,7 @@ pub struct VmState {
     pub rebooting: Option<(String, Timestamp)>,
     /// The token of the last reboot that was done.
     pub rebooted: Option<String>,
-    /// Volumes that were unplugged and that the guest has not let go of yet.
+    /// Volumes that were unplugged and that the guest, or its hypervisor, has not let go of yet.
     #[serde(default)]
     pub unplugging: BTreeSet<VolumeId>,
     /// What happened, oldest first.
@@ -68,7 +68,7 @@ pub enum Action {
     Resume,
     /// Plug a volume in.
     Attach(VolumeId),
-    /// Ask the guest to let go of a volume.
+    /// Ask the guest to let go of a volume, or whether it has.
     Detach(VolumeId),
     /// Remove what is left of it.
     Remove,
@@ -96,7 +96,6 @@ pub fn note(vm: &Vm, state: &mut VmState, now: &VmNow) {
                 Some(if now.power == PowerSeen::Crashed { Halt::Crashed } else { Halt::GuestShutdown });
         }
     }
-    state.unplugging.retain(|volume| now.volumes.contains(volume));
 }
 
 /// What to do next, in order. An empty list means that all is as wanted.
@@ -134,14 +133,15 @@ fn reboot(vm: &Vm, state: &VmState, at: Timestamp) -> Option<Vec<Action>> {
     Some(if reboot.hard { vec![Action::Kill] } else { power_off(begun, reboot.grace_s, at) })
 }
 
+/// A volume that was unplugged is asked for again until the guest has let go of it and nothing holds its files.
 fn volumes(vm: &Vm, state: &VmState, now: &VmNow) -> Vec<Action> {
     let wanted: BTreeSet<VolumeId> = vm.volumes.iter().map(|volume| volume.id).collect();
-    let attach = vm.volumes.iter().filter(|volume| !now.volumes.contains(&volume.id));
-    let detach = now.volumes.difference(&wanted);
-    let fresh = detach.clone().filter(|volume| !state.unplugging.contains(*volume));
-    let mut actions: Vec<Action> = fresh.map(|volume| Action::Detach(*volume)).collect();
-    actions.extend(attach.map(|volume| Action::Attach(volume.id)));
-    if detach.count() > 0 {
+    let leaving = now.volumes.difference(&wanted).chain(&state.unplugging);
+    let leaving: BTreeSet<VolumeId> = leaving.copied().collect();
+    let mut actions: Vec<Action> = leaving.iter().map(|volume| Action::Detach(*volume)).collect();
+    let coming = wanted.iter().filter(|volume| !now.volumes.contains(volume) && !leaving.contains(volume));
+    actions.extend(coming.map(|volume| Action::Attach(*volume)));
+    if !leaving.is_empty() {
         actions.push(Action::Look(UNPLUG_LOOK));
     }
     actions

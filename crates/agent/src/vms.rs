@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agent_api::compute::{Milestone, Power, PowerSeen, TimelineEvent, Vm, VmSeen};
 use agent_api::network::Port;
-use hypervisor::{Disk, Machine, Nic, VmSpec};
+use hypervisor::{Detach, Disk, Machine, Nic, VmSpec};
 use storage::{DiskFormat, GIB, NewVolume, Source};
 use types::{PortId, ServerId, Timestamp, VolumeId};
 
@@ -190,8 +190,10 @@ impl Step<'_> {
                 self.effects.hypervisor.attach_disk(id, &disk).map_err(words)
             }
             Action::Detach(volume) => {
-                self.effects.hypervisor.detach_disk(id, *volume).map_err(words)?;
-                self.state.unplugging.insert(*volume);
+                match self.effects.hypervisor.detach_disk(id, *volume).map_err(words)? {
+                    Detach::Waiting => self.state.unplugging.insert(*volume),
+                    Detach::Gone => self.state.unplugging.remove(volume),
+                };
                 Ok(())
             }
             Action::Remove | Action::Look(_) => Ok(()),
@@ -245,6 +247,7 @@ impl Step<'_> {
         self.state.started = true;
         self.state.halted = None;
         self.state.rebooting = None;
+        self.state.unplugging.clear();
         self.state.rebooted = vm.reboot.as_ref().map(|reboot| reboot.token.clone());
         Ok(())
     }
@@ -300,7 +303,12 @@ impl Step<'_> {
         Ok(VmSeen {
             power,
             rebooted: self.state.rebooted.clone(),
-            volumes: now.volumes.into_iter().filter(|volume| *volume != root).collect(),
+            volumes: now
+                .volumes
+                .union(&self.state.unplugging)
+                .filter(|volume| **volume != root)
+                .copied()
+                .collect(),
             nics: if running { self.vm.nics.iter().map(|nic| nic.port_id).collect() } else { Vec::new() },
             timeline: self.state.timeline.clone(),
         })
