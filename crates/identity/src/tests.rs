@@ -91,3 +91,14 @@ impl Cloud {
         self.api.call(token, "GET", "/identity/v3/auth/tokens", &headers, &Json::Null)
     }
 }
+
+/// Replays a golden conversation of a resource with a fresh cloud whose callers are named by their tokens.
+pub(crate) fn check_golden(path: &str) {
+    let api = Api::new(&[MIGRATIONS], |store| {
+        store.write_blocking(|tx| bootstrap(tx, &fresh(None))).unwrap();
+        let tokens = Tokens::new(store, Config { bcrypt_cost: 4, ..Config::default() });
+        (vec![service(store, &tokens)], Vec::new())
+    });
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    testkit::check_golden(&api, root.join(path));
+}

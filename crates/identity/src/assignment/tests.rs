@@ -119,3 +119,8 @@ fn a_domain_s_manager_stays_in_the_domain_and_below_admin() {
     assert_eq!(cloud.get(manager, "domains").body["domains"].as_array().unwrap().len(), 1);
     assert_eq!(cloud.login(DEMO, "demo-secret", in_project("admin")).status, 401);
 }
+
+#[test]
+fn golden() {
+    crate::tests::check_golden("assignment/golden/life.http");
+}

@@ -147,3 +147,8 @@ fn a_disabled_project_s_tokens_are_worthless() {
     assert_eq!(unscoped.status, 201);
     assert!(unscoped.body["token"].get("project").is_none());
 }
+
+#[test]
+fn golden() {
+    crate::tests::check_golden("project/golden/life.http");
+}

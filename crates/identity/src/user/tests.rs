@@ -134,3 +134,8 @@ fn a_group_s_roles_are_its_users_roles() {
     assert_eq!(cloud.call(&admin, "DELETE", &format!("groups/{group}"), &Json::Null).status, 204);
     assert_eq!(cloud.get(&admin, &format!("groups/{group}")).status, 404);
 }
+
+#[test]
+fn golden() {
+    crate::tests::check_golden("user/golden/life.http");
+}
