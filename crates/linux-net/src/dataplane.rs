@@ -67,6 +67,12 @@ impl DataPlane {
         Ok(())
     }
 
+    /// Removes the external network's namespace.
+    pub fn remove_external(&self) -> Result<()> {
+        *lock(&self.external) = None;
+        remove_open(&self.cloud.external_namespace())
+    }
+
     /// Makes a network with all its ports as the spec says, and removes ports that it does not name.
     pub fn ensure_network(&self, spec: &NetworkSpec) -> Result<()> {
         let network = self.network_or_new(spec.vni)?;
@@ -85,7 +91,7 @@ impl DataPlane {
 
     /// Removes a port with its link, its rules and its connections.
     pub fn remove_port(&self, vni: u32, port: PortId) -> Result<()> {
-        self.with_network(vni, |network| network.remove_port(port))
+        self.with_left_network(vni, |network| network.remove_port(port))
     }
 
     /// Makes or changes one security group in a network that was ensured before. Connections that it no longer
@@ -101,7 +107,7 @@ impl DataPlane {
 
     /// Removes a security group from a network.
     pub fn remove_group(&self, vni: u32, id: SecurityGroupId) -> Result<()> {
-        self.with_network(vni, |network| network.set_group(id, None))
+        self.with_left_network(vni, |network| network.set_group(id, None))
     }
 
     /// Replaces what a network that was ensured before knows of other hosts.
@@ -193,6 +199,15 @@ impl DataPlane {
             .map(Arc::clone)
             .ok_or_else(|| Error::unfit(format!("change network {vni:x}"), "it has not been ensured yet"))?;
         act(&mut lock(&network))
+    }
+
+    /// For removals: where there is no network, there is nothing to remove.
+    fn with_left_network(&self, vni: u32, act: impl FnOnce(&mut Network) -> Result<()>) -> Result<()> {
+        let known = lock(&self.networks).contains_key(&vni);
+        if !known && Netns::open(&self.cloud.network_namespace(vni))?.is_none() {
+            return Ok(());
+        }
+        self.with_network(vni, act)
     }
 }
 

@@ -76,7 +76,7 @@ impl NetworkSpec {
 /// What is at one port.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PortSeen {
-    /// Whether the link is up and something is at its other end.
+    /// Whether something is at the other end of the link and frames pass.
     pub connected: bool,
     /// Bytes that came from the guest.
     pub from_guest_bytes: u64,
@@ -200,7 +200,7 @@ impl Network {
             let link = by_name.get(port.link.as_str())?;
             // What the link receives is what the guest sent.
             Some(PortSeen {
-                connected: link.up && link.carrier,
+                connected: link.running && link.forwarding,
                 from_guest_bytes: link.rx_bytes,
                 from_guest_packets: link.rx_packets,
                 to_guest_bytes: link.tx_bytes,

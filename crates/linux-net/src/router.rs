@@ -28,8 +28,8 @@ const GATEWAY_LINK: &str = "qg";
 const INTERFACE: &str = "qr-";
 /// How the names of routers' legs begin in the external network's namespace.
 const EXTERNAL_LEG: &str = "px-";
-/// How long to wait for a new leg to carry frames before announcing addresses on it. It takes the kernel about a
-/// millisecond to notice; an announcement that is lost only means a slower start.
+/// How long to wait for bridges to forward to new legs. It takes the kernel about a millisecond to notice them; when it
+/// takes longer, an announcement is lost and the start is slower.
 const CARRIER_MS_MAX: u64 = 200;
 
 /// A router as it should be.
@@ -107,6 +107,12 @@ struct Leg<'a> {
     addresses: &'a BTreeSet<IpNet>,
 }
 
+/// The far end of a leg that was just made: a port of a bridge.
+struct FarEnd {
+    route: Route,
+    link: String,
+}
+
 impl Router {
     /// Opens the namespace, making it if there is none.
     pub(crate) fn open(cloud: Cloud, id: RouterId) -> Result<Router> {
@@ -127,8 +133,9 @@ impl Router {
         let legs = legs(cloud, spec);
         self.remove_strangers(&legs)?;
         let mut announced: BTreeSet<(String, IpAddr)> = BTreeSet::new();
+        let mut made = Vec::new();
         for leg in &legs {
-            self.ensure_leg(leg)?;
+            made.extend(self.ensure_leg(leg)?);
             let wanted = addresses_of(leg, spec);
             let index = self.route.existing_link(&leg.name)?.index;
             let before = self.route.addresses(index)?;
@@ -139,6 +146,7 @@ impl Router {
         self.route.set_routes(&routes)?;
         self.cut_floating_ips(spec)?;
         self.spec = Some(spec.clone());
+        await_forwarding(&mut made)?;
         self.announce(&legs, &announced)
     }
 
@@ -173,7 +181,8 @@ impl Router {
         )
     }
 
-    fn ensure_leg(&mut self, leg: &Leg) -> Result<()> {
+    /// Makes a leg, or mends it. One that was made is returned by its far end, which is yet to come alive.
+    fn ensure_leg(&mut self, leg: &Leg) -> Result<Option<FarEnd>> {
         let act = || format!("attach {} to {}", self.netns.name(), leg.namespace);
         let other = Netns::open(&leg.namespace)?
             .ok_or_else(|| Error::unfit(act(), "that namespace has not been made yet"))?;
@@ -197,7 +206,10 @@ impl Router {
         if !settled(&peer) || peer.is_some_and(|peer| peer.master != Some(bridge)) {
             far.configure(&leg.peer, leg.mtu, Some(bridge), true)?;
         }
-        if settled(&near) { Ok(()) } else { self.route.configure(&leg.name, leg.mtu, None, true) }
+        if !settled(&near) {
+            self.route.configure(&leg.name, leg.mtu, None, true)?;
+        }
+        Ok((!fits).then(|| FarEnd { route: far, link: leg.peer.clone() }))
     }
 
     fn remove_strangers(&mut self, legs: &[Leg]) -> Result<()> {
@@ -251,18 +263,10 @@ impl Router {
 
     /// Tells the neighbours of each leg about its new addresses.
     fn announce(&mut self, legs: &[Leg], addresses: &BTreeSet<(String, IpAddr)>) -> Result<()> {
-        let fresh: BTreeSet<&str> = addresses.iter().map(|(link, _)| link.as_str()).collect();
-        if fresh.is_empty() {
+        if addresses.is_empty() {
             return Ok(());
         }
-        let mut waited_ms = 0;
-        let mut links = self.route.links()?;
-        let carries = |link: &Link| link.running || !fresh.contains(link.name.as_str());
-        while waited_ms < CARRIER_MS_MAX && !links.iter().all(carries) {
-            runtime::sleep_blocking(Duration::from_millis(1));
-            links = self.route.links()?;
-            waited_ms += 1;
-        }
+        let links = self.route.links()?;
         let indexes: BTreeMap<&str, u32> =
             links.iter().map(|link| (link.name.as_str(), link.index)).collect();
         for (name, address) in addresses {
@@ -277,6 +281,24 @@ impl Router {
         }
         Ok(())
     }
+}
+
+/// Waits until the bridges forward to new legs, so that the first packet and the announcements are not lost.
+fn await_forwarding(ends: &mut Vec<FarEnd>) -> Result<()> {
+    for _ in 0..CARRIER_MS_MAX {
+        let mut waiting = Vec::new();
+        for mut end in ends.drain(..) {
+            if !end.route.link(&end.link)?.is_some_and(|link| link.running && link.forwarding) {
+                waiting.push(end);
+            }
+        }
+        if waiting.is_empty() {
+            break;
+        }
+        *ends = waiting;
+        runtime::sleep_blocking(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// The name of a router's leg in its own namespace, by the port it is of.

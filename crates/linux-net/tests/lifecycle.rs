@@ -12,7 +12,7 @@ use linux_net::{
 };
 use types::MacAddr;
 
-use crate::support::{NEVER, SOON, World, group, group_id, host_test, tool};
+use crate::support::{NEVER, SOON, World, await_ports, group, group_id, host_test, tool};
 
 const VNET_HEADER_LEN: usize = 10;
 
@@ -169,6 +169,7 @@ fn wishes_can_be_repeated_and_repair_what_was_broken() {
     tool(&format!("ip netns exec {name} nft flush ruleset"));
     let mut c = world.guest(0, 13).in_groups(&[open]);
     fresh.ensure_port(0x402, &c.port).unwrap();
+    await_ports(&fresh, 0x402);
     c.take_addresses();
     assert!(c.reaches(a.v4) && c.reaches(b.v6));
     // Somebody deletes a device: the next wish makes it again.
@@ -183,6 +184,7 @@ fn wishes_can_be_repeated_and_repair_what_was_broken() {
     fresh.ensure_port(0x402, &port).unwrap();
     assert!(a.misses(b.v4));
     fresh.ensure_port(0x402, &a.port).unwrap();
+    await_ports(&fresh, 0x402);
     assert!(a.reaches(b.v4));
     c.port.link = "br0".into();
     let refused = fresh.ensure_port(0x402, &c.port).unwrap_err();
@@ -207,6 +209,9 @@ fn removal_leaves_nothing() {
     assert!(!rules.contains(&guest.port.link) && !rules.contains(&guest.port.mac.to_string()), "{rules}");
     host.remove_network(0x403).unwrap();
     host.remove_network(0x403).unwrap();
+    host.remove_port(0x403, guest.port.id).unwrap();
+    host.remove_group(0x403, group_id()).unwrap();
+    host.remove_external().unwrap();
     assert_eq!(host.list_namespaces().unwrap(), [host.cloud().underlay_namespace()]);
     host.remove_everything().unwrap();
     assert!(host.list_namespaces().unwrap().is_empty());

@@ -10,7 +10,7 @@ use linux_net::{
 };
 use types::{IpNet, MacAddr, PortId, RouterId, SecurityGroupId};
 
-use crate::support::{Guest, NEVER, SOON, World, group, group_id, host_test, tool};
+use crate::support::{Guest, NEVER, SOON, World, await_ports, group, group_id, host_test, tool};
 
 const OUTSIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
@@ -76,6 +76,7 @@ impl Scene {
                     });
                 }
                 host.ensure_network(&spec).unwrap();
+                await_ports(host, vni);
             }
             for guest in &guests {
                 guest.take_addresses();

@@ -160,10 +160,20 @@ impl World {
     pub fn network(&self, vni: u32, guests: &[&Guest], groups: &BTreeMap<SecurityGroupId, GroupSpec>) {
         for (at, host) in self.hosts.iter().enumerate() {
             host.ensure_network(&self.spec(at, vni, guests, groups)).unwrap();
+            await_ports(host, vni);
         }
         for guest in guests {
             guest.take_addresses();
         }
+    }
+}
+
+/// Waits until frames pass all ports of a network on a host.
+pub fn await_ports(host: &DataPlane, vni: u32) {
+    let deadline = runtime::monotonic() + SOON;
+    while !host.observe_ports(vni).unwrap().values().all(|seen| seen.connected) {
+        assert!(runtime::monotonic() < deadline, "a port does not come alive");
+        std::thread::yield_now();
     }
 }
 

@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth,
-    InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    BridgePortState, BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData,
+    InfoPortKind, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
 };
 use types::MacAddr;
 
@@ -24,10 +24,10 @@ pub(crate) struct Link {
     pub mtu: u32,
     /// Wanted up.
     pub up: bool,
-    /// Up in fact: something is at the other end.
-    pub carrier: bool,
-    /// The kernel has noticed that, and a bridge forwards to it.
+    /// Up in fact: something is at the other end, and the kernel has noticed and lets packets through. It does so some time after the carrier is there.
     pub running: bool,
+    /// It is a port of a bridge that forwards to it and from it.
+    pub forwarding: bool,
     /// The bridge it is a port of, by index.
     pub master: Option<u32>,
     pub vni: Option<u32>,
@@ -207,8 +207,6 @@ fn read(message: LinkMessage) -> Link {
     let mut link = Link {
         index: message.header.index,
         up: message.header.flags.contains(LinkFlags::Up),
-        carrier: message.header.flags.contains(LinkFlags::LowerUp),
-        running: message.header.flags.contains(LinkFlags::Running),
         ..Link::default()
     };
     for attribute in message.attributes {
@@ -216,6 +214,8 @@ fn read(message: LinkMessage) -> Link {
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::Address(bytes) => link.mac = bytes.try_into().ok().map(MacAddr),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            // The flag "running" is there also for links whose state is not known yet.
+            LinkAttribute::OperState(state) => link.running = state == State::Up,
             LinkAttribute::Controller(index) => link.master = Some(index),
             LinkAttribute::Stats64(stats) => {
                 link.rx_bytes = stats.rx_bytes;
@@ -230,6 +230,9 @@ fn read(message: LinkMessage) -> Link {
                         InfoVxlan::Id(vni) => Some(*vni),
                         _ => None,
                     });
+                }
+                LinkInfo::PortData(InfoPortData::BridgePort(data)) => {
+                    link.forwarding = data.contains(&InfoBridgePort::State(BridgePortState::Forwarding));
                 }
                 _ => {}
             }),
