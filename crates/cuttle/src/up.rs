@@ -161,7 +161,13 @@ impl ControlPlane {
     fn start(dir: &DataDir, config: &Config) -> anyhow::Result<ControlPlane> {
         let store = Store::open(&StoreConfig::File(dir.database())).context("cannot open the database")?;
         store
-            .migrate(&[nodes::MIGRATIONS, identity::MIGRATIONS, image::MIGRATIONS, placement::MIGRATIONS])
+            .migrate(&[
+                nodes::MIGRATIONS,
+                identity::MIGRATIONS,
+                image::MIGRATIONS,
+                placement::MIGRATIONS,
+                block_storage::MIGRATIONS,
+            ])
             .context("cannot bring the database's schema up to date")?;
         let files = FileConfig::new(dir.root());
         let images = Arc::new(FileImages::open(&files).context("cannot open the image store")?);
@@ -192,6 +198,7 @@ impl ControlPlane {
                 identity::service(&self.store, &self.tokens),
                 image::service(&self.store, self.images.clone(), image_config),
                 placement::service(),
+                block_storage::service(),
                 health(),
             ],
         })
@@ -201,6 +208,7 @@ impl ControlPlane {
 fn reconcilers(images: Arc<FileImages>) -> Vec<Arc<dyn Reconciler>> {
     let mut all = image::reconcilers(images);
     all.extend(placement::reconcilers());
+    all.extend(block_storage::reconcilers());
     all
 }
 
@@ -223,6 +231,7 @@ fn bootstrap(store: &Store, dir: &DataDir, config: &Config) -> anyhow::Result<Pr
     };
     let owner = store.write_blocking(move |tx| identity::bootstrap(tx, &wanted));
     let owner = owner.context("cannot set up identity")?;
+    store.write_blocking(block_storage::bootstrap).context("cannot set up block storage")?;
     Ok(owner)
 }
 
