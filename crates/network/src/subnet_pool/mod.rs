@@ -1,0 +1,9 @@
+//! Subnet pools: prefixes that subnets are cut from, so that no two of them overlap.
+
+mod api;
+mod model;
+pub mod ops;
+pub(crate) mod store;
+
+pub(crate) use api::routes;
+pub use model::{Lengths, LengthsWish, SubnetPool, SubnetPoolChange, SubnetPoolDraft};

@@ -1,0 +1,5 @@
+//! The service through its API, with a node that does what its documents say.
+
+mod cloud;
+mod ports;
+mod routers;
