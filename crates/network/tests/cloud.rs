@@ -124,7 +124,7 @@ impl Node {
 
 fn report(document: &Document) -> Report {
     let seen = document.body.as_ref().map(|_| match document.key.kind {
-        Kind::Port => serde_json::to_value(PortSeen { up: true, dhcp_lease_at: None }).unwrap(),
+        Kind::Port => serde_json::to_value(PortSeen { up: true }).unwrap(),
         _ => serde_json::to_value(UpSeen { up: true }).unwrap(),
     });
     let key = DocumentKey { kind: document.key.kind, id: document.key.id.clone() };
