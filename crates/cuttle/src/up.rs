@@ -166,6 +166,7 @@ impl ControlPlane {
                 identity::MIGRATIONS,
                 image::MIGRATIONS,
                 placement::MIGRATIONS,
+                network::MIGRATIONS,
                 block_storage::MIGRATIONS,
             ])
             .context("cannot bring the database's schema up to date")?;
@@ -198,6 +199,7 @@ impl ControlPlane {
                 identity::service(&self.store, &self.tokens),
                 image::service(&self.store, self.images.clone(), image_config),
                 placement::service(),
+                network::service(),
                 block_storage::service(),
                 health(),
             ],
@@ -208,6 +210,7 @@ impl ControlPlane {
 fn reconcilers(images: Arc<FileImages>) -> Vec<Arc<dyn Reconciler>> {
     let mut all = image::reconcilers(images);
     all.extend(placement::reconcilers());
+    all.extend(network::reconcilers());
     all.extend(block_storage::reconcilers());
     all
 }
@@ -231,6 +234,11 @@ fn bootstrap(store: &Store, dir: &DataDir, config: &Config) -> anyhow::Result<Pr
     };
     let owner = store.write_blocking(move |tx| identity::bootstrap(tx, &wanted));
     let owner = owner.context("cannot set up identity")?;
+    let admin = owner.clone();
+    let outside = network::Outside::default();
+    store
+        .write_blocking(move |tx| network::bootstrap(tx, &admin, &outside))
+        .context("cannot set up the networks")?;
     store.write_blocking(block_storage::bootstrap).context("cannot set up block storage")?;
     Ok(owner)
 }
@@ -252,6 +260,7 @@ fn register_guest(store: &Store, images: &FileImages, config: &Config, owner: Pr
 
 fn host_joined(tx: &mut store::Tx<'_>, host: &types::HostId) -> Result<(), store::Error> {
     tracing::info!("host {host} offers something new");
+    network::host_joined(tx)?;
     tx.kick(placement::HOST_SYNC, host)
 }
 
