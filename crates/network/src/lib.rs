@@ -13,10 +13,13 @@
 //! in `node`.
 
 mod address;
+mod agent;
 mod api;
+pub mod auto_topology;
 mod availability_zone;
 mod bootstrap;
 mod error;
+mod extension;
 pub mod floating_ip;
 mod list;
 pub mod network;
@@ -29,6 +32,7 @@ pub mod router;
 pub mod security_group;
 pub mod subnet;
 pub mod subnet_pool;
+mod tag;
 
 use std::sync::Arc;
 
@@ -39,8 +43,10 @@ use rest::{FaultStyle, Routes, Service};
 use store::Migration;
 
 /// This crate's schema.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { service: "network", version: 1, sql: include_str!("../migrations/0001_network.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { service: "network", version: 1, sql: include_str!("../migrations/0001_network.sql") },
+    Migration { service: "network", version: 2, sql: include_str!("../migrations/0002_auto_topologies.sql") },
+];
 
 /// What fits in a VXLAN packet on an underlay of 1500 bytes.
 const MTU_VXLAN: u32 = 1450;
@@ -60,7 +66,17 @@ pub fn service() -> Service {
         .and(floating_ip::routes())
         .and(security_group::routes())
         .and(quota::routes())
-        .and(availability_zone::routes());
+        .and(auto_topology::routes())
+        .and(availability_zone::routes())
+        .and(agent::routes())
+        .and(extension::routes())
+        .and(tag::routes(network::ops::show))
+        .and(tag::routes(subnet::ops::show))
+        .and(tag::routes(subnet_pool::ops::show))
+        .and(tag::routes(port::ops::show))
+        .and(tag::routes(router::ops::show))
+        .and(tag::routes(floating_ip::ops::show))
+        .and(tag::routes(security_group::ops::show));
     Service { prefix: "/network", faults: FaultStyle::Network, microversions: None, routes }
 }
 

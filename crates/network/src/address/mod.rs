@@ -6,6 +6,8 @@
 //! primary key of the allocations is the guard: whoever loses a race begins anew.
 
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 

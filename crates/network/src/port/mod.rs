@@ -14,6 +14,8 @@ mod model;
 pub mod ops;
 mod reconcile;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use api::{routes, status_name};
 pub(crate) use binding::follow_router;

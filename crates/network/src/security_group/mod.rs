@@ -7,6 +7,8 @@ pub mod ops;
 mod reconcile;
 pub(crate) mod rule;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 
 pub use model::{Direction, Ethertype, Protocol, Remote, Rule, RuleDraft, SecurityGroup, SecurityGroupDraft};
 pub(crate) use reconcile::{KIND, SecurityGroups, ensure_on};

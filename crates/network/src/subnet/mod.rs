@@ -4,6 +4,8 @@ pub(crate) mod api;
 mod model;
 pub mod ops;
 pub(crate) mod store;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub(crate) use api::routes;
 pub use model::{GatewayWish, HostRoute, Origin, Subnet, SubnetChange, SubnetDraft};

@@ -4,6 +4,8 @@ mod api;
 mod model;
 pub mod ops;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use api::routes;
 pub use model::{Lengths, LengthsWish, SubnetPool, SubnetPoolChange, SubnetPoolDraft};
