@@ -127,6 +127,7 @@ fn wishes_about_hosts_are_filters() {
     check(Request { host: Some("d".into()), ..Request::default() }, &[]);
     check(Request { avoid: ["b".into()].into(), ..Request::default() }, &["c", "a"]);
     check(Request { rather_not: ["b".into()].into(), ..Request::default() }, &["c", "a", "b"]);
+    check(Request { rather: ["a".into()].into(), ..Request::default() }, &["a", "b", "c"]);
     check(Request { within: Some(["c".into()].into()), ..Request::default() }, &["c"]);
     check(Request { resources: [(MEMORY_MB.to_owned(), 200)].into(), ..Request::default() }, &["b", "c"]);
 }

@@ -6,4 +6,4 @@ mod ops;
 
 pub(crate) use api::{resources_of, routes};
 pub use model::{Candidate, Choice, HostState, Removed, Request, choose};
-pub use ops::candidates;
+pub use ops::{candidates, states};

@@ -18,6 +18,8 @@ pub struct Request {
     pub within: Option<BTreeSet<HostId>>,
     /// Hosts that will not do, where anti-affinity says so.
     pub avoid: BTreeSet<HostId>,
+    /// Hosts that are chosen first, where soft affinity says so.
+    pub rather: BTreeSet<HostId>,
     /// Hosts that are chosen last, where soft anti-affinity says so.
     pub rather_not: BTreeSet<HostId>,
 }
@@ -133,7 +135,7 @@ pub fn choose(request: &Request, hosts: Vec<HostState>) -> Choice {
     }
     left.sort_by_key(|h| {
         let rather_not = request.rather_not.contains(&h.host);
-        (rather_not, std::cmp::Reverse(h.free(MEMORY_MB)), h.host.clone())
+        (rather_not, !request.rather.contains(&h.host), std::cmp::Reverse(h.free(MEMORY_MB)), h.host.clone())
     });
     let candidate = |h: HostState| Candidate { host: h.host, provider_id: h.provider_id };
     choice.order = left.into_iter().map(candidate).collect();

@@ -5,12 +5,10 @@ use ::store::Tx;
 use super::{Choice, HostState, Request, choose};
 use crate::{Error, provider};
 
-/// The hosts that will do for this request, best first, and what each filter removed. Hosts that joined or changed
-/// since are taken in first.
-pub fn candidates(tx: &mut Tx<'_>, request: &Request) -> Result<Choice, Error> {
+/// How the hosts are: what they have, what of it is given out, and whether they take servers.
+pub fn states(tx: &mut Tx<'_>) -> Result<Vec<HostState>, Error> {
     let mut hosts = nodes::hosts::list(tx)?;
     let now = tx.now();
-    provider::sync_all(tx)?;
     let mut inventories = provider::store::inventories(tx, None)?;
     let mut used = provider::store::usages(tx, None)?;
     let mut states = Vec::with_capacity(hosts.len());
@@ -26,5 +24,12 @@ pub fn candidates(tx: &mut Tx<'_>, request: &Request) -> Result<Choice, Error> {
             host: host.id,
         });
     }
-    Ok(choose(request, states))
+    Ok(states)
+}
+
+/// The hosts that will do for this request, best first, and what each filter removed. Hosts that joined or changed
+/// since are taken in first.
+pub fn candidates(tx: &mut Tx<'_>, request: &Request) -> Result<Choice, Error> {
+    provider::sync_all(tx)?;
+    Ok(choose(request, states(tx)?))
 }
