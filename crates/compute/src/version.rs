@@ -1,0 +1,35 @@
+//! The version documents at `/` and `/v2.1`.
+
+use rest::{Reply, Request, Routes};
+use serde_json::{Value as Json, json};
+use store::Tx;
+
+use crate::{Error, microversion};
+
+pub(crate) fn routes() -> Routes {
+    Routes::new().open("/", list).open("/v2.1", show)
+}
+
+fn view(request: &Request) -> Json {
+    json!({
+        "id": "v2.1",
+        "status": "CURRENT",
+        "version": microversion::MAX.to_string(),
+        "min_version": microversion::MIN.to_string(),
+        "updated": "2013-07-23T11:33:21Z",
+        "links": [{"rel": "self", "href": format!("{}/v2.1/", request.base_url)}],
+    })
+}
+
+#[allow(clippy::unnecessary_wraps)] // The signature of a handler.
+fn list(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    Ok(Reply::ok(json!({"versions": [view(request)]})))
+}
+
+#[allow(clippy::unnecessary_wraps)] // The signature of a handler.
+fn show(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let mut view = view(request);
+    view["media-types"] =
+        json!([{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}]);
+    Ok(Reply::ok(json!({"version": view})))
+}
