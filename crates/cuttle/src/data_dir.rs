@@ -151,7 +151,8 @@ fn no_cloud(root: &Path) -> String {
 /// Writes a file that only its owner can read, whole or not at all.
 pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || -> std::io::Result<()> {
-        let temporary = path.with_extension("tmp");
+        // Two processes may write the same file at once: `up` and the agent that it starts both know the agent's pid.
+        let temporary = path.with_extension(format!("tmp{}", std::process::id()));
         let mut file =
             OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(bytes)?;

@@ -151,7 +151,6 @@ struct ControlPlane {
     images: Arc<FileImages>,
     volumes: Arc<FileVolumes>,
     tokens: Arc<identity::Tokens>,
-    #[allow(dead_code, reason = "the compute service asks nodes")]
     inquiries: Inquiries,
     runner: Runner,
 }
@@ -168,6 +167,7 @@ impl ControlPlane {
                 placement::MIGRATIONS,
                 network::MIGRATIONS,
                 block_storage::MIGRATIONS,
+                compute::MIGRATIONS,
             ])
             .context("cannot bring the database's schema up to date")?;
         let files = FileConfig::new(dir.root());
@@ -201,6 +201,7 @@ impl ControlPlane {
                 placement::service(),
                 network::service(),
                 block_storage::service(),
+                compute::service(&self.store, &self.inquiries),
                 health(),
             ],
         })
@@ -212,6 +213,7 @@ fn reconcilers(images: Arc<FileImages>) -> Vec<Arc<dyn Reconciler>> {
     all.extend(placement::reconcilers());
     all.extend(network::reconcilers());
     all.extend(block_storage::reconcilers());
+    all.extend(compute::reconcilers());
     all
 }
 
@@ -240,6 +242,7 @@ fn bootstrap(store: &Store, dir: &DataDir, config: &Config) -> anyhow::Result<Pr
         .write_blocking(move |tx| network::bootstrap(tx, &admin, &outside))
         .context("cannot set up the networks")?;
     store.write_blocking(block_storage::bootstrap).context("cannot set up block storage")?;
+    store.write_blocking(compute::bootstrap).context("cannot set up compute")?;
     Ok(owner)
 }
 
