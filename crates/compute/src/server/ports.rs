@@ -43,7 +43,7 @@ pub(crate) fn wanted(caller: &Caller, tx: &mut Tx<'_>, networks: &Networks) -> R
         Networks::Auto => {
             let usable = network::network::ops::usable(caller, tx)?;
             match usable.as_slice() {
-                [] => Err(Error::NotImplemented("A network is not yet made on demand: name one.".to_owned())),
+                [] => Ok(vec![WantedNic::on(network::auto_topology::ops::ensure(caller, tx)?)]),
                 [only] => Ok(vec![WantedNic::on(only.id)]),
                 _ => Err(ambiguous()),
             }

@@ -337,6 +337,48 @@ fn a_claimed_port_outlives_its_server() {
 }
 
 #[test]
+fn a_project_without_networks_gets_one_on_demand() {
+    let world = World::new();
+    let outside = network::Outside::default();
+    world.api.store.write_blocking(move |tx| network::bootstrap(tx, &"admin".into(), &outside)).unwrap();
+    let mut draft = world.draft("web");
+    draft["server"]["networks"] = json!("auto");
+    let id = world.server(&draft);
+    let families = |id: &str| -> Vec<Json> {
+        let addresses = world.field(id, "addresses")["auto_allocated_network"].clone();
+        addresses.as_array().unwrap().iter().map(|address| address["version"].clone()).collect()
+    };
+    assert_eq!(families(&id), [json!(4), json!(6)]);
+    let second = world.server(&draft);
+    assert_eq!(families(&second), [json!(4), json!(6)], "the second is on the same network");
+}
+
+#[test]
+fn a_floating_ip_shows_among_the_addresses() {
+    let world = World::new();
+    let outside = network::Outside::default();
+    world.api.store.write_blocking(move |tx| network::bootstrap(tx, &"admin".into(), &outside)).unwrap();
+    let mut draft = world.draft("web");
+    draft["server"]["networks"] = json!("auto");
+    let id = world.server(&draft);
+    let port =
+        world.get(MEMBER, &format!("/servers/{id}/os-interface")).body["interfaceAttachments"][0]["port_id"]
+            .clone();
+    let public =
+        world.api.get(MEMBER, "/network/v2.0/networks?name=public").body["networks"][0]["id"].clone();
+    let floating = json!({"floatingip": {"floating_network_id": public, "port_id": port}});
+    let floating = world.api.post(MEMBER, "/network/v2.0/floatingips", &floating);
+    assert_eq!(floating.status, 201);
+    world.converge();
+    let kinds = || world.field(&id, "addresses").to_string().matches("floating").count();
+    assert_eq!(kinds(), 1);
+    let ip = floating.body["floatingip"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(world.api.delete(MEMBER, &format!("/network/v2.0/floatingips/{ip}")).status, 204);
+    world.converge();
+    assert_eq!(kinds(), 0);
+}
+
+#[test]
 fn views_grow_with_the_microversion() {
     let world = World::new();
     let id = world.server(&world.draft("web"));
