@@ -42,6 +42,17 @@ pub(crate) fn title(status: u16) -> &'static str {
 }
 
 impl FaultStyle {
+    /// Whether `/servers/` is a server without an id and not the list of servers. Where it is the list, the framework
+    /// upstream drops the slash; a version's own address, `/v3/`, may end in one everywhere.
+    pub(crate) fn counts_last_slash(self) -> bool {
+        match self {
+            FaultStyle::Compute | FaultStyle::BlockStorage | FaultStyle::Image | FaultStyle::Placement => {
+                true
+            }
+            FaultStyle::Identity | FaultStyle::Network => false,
+        }
+    }
+
     /// The body of a fault.
     pub(crate) fn body(self, status: u16, name: &str, message: &str, request_id: &str) -> Json {
         match self {

@@ -133,6 +133,10 @@ impl Server {
         let (parts, body) = http.into_parts();
         let service = &answering.mounted.service;
         let path = below(parts.uri.path(), service.prefix).unwrap_or_default().to_owned();
+        let nameless = parts.uri.path().ends_with('/') && path.matches('/').count() > 1;
+        if nameless && service.faults.counts_last_slash() {
+            return Err(failed(404, "HTTPNotFound", "The resource could not be found."));
+        }
         if let Some(microversions) = &service.microversions {
             answering.version =
                 Some(microversions.negotiate(&parts.headers).map_err(|r| refused(&r, microversions))?);
