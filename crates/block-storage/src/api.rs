@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use rest::{Fields, InvalidBody, Reply, Request};
 use serde_json::Value as Json;
 use store::Tx;
+use types::HostId;
 
 use crate::error::Error;
 
+/// What the backend and its pool are called.
+const BACKEND: &str = "file";
 /// The longest name, key or value.
 const TEXT_CHARS_MAX: usize = 255;
 
@@ -31,6 +34,16 @@ pub(crate) fn base_of(request: &Request) -> String {
         "" => format!("{}/v3", request.base_url),
         project => format!("{}/v3/{project}", request.base_url),
     }
+}
+
+/// The one backend of a host, as Cinder would name it: `host@backend`.
+pub(crate) fn backend_of(host: &HostId) -> String {
+    format!("{host}@{BACKEND}")
+}
+
+/// The one pool of that backend: `host@backend#pool`.
+pub(crate) fn pool_of(host: &HostId) -> String {
+    format!("{host}@{BACKEND}#{BACKEND}")
 }
 
 /// Text of at most 255 characters: `None` if absent, `Some(None)` if null.

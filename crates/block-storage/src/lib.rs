@@ -11,6 +11,7 @@
 mod api;
 mod attachment;
 mod error;
+mod hosts;
 mod policy;
 pub mod quota;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub fn service() -> Service {
         .and(attachment::api::routes())
         .and(volume_type::api::routes())
         .and(quota::api::routes())
+        .and(hosts::routes())
         .and(version::routes())
         .also_below("/{project_id}")
         .below("/v3");

@@ -48,4 +48,5 @@ pub static RULES: Rules = Rules(&[
     ("volume_extension:quotas:update", ADMIN),
     ("volume_extension:quotas:delete", ADMIN),
     ("volume_extension:services:index", ADMIN),
+    ("volume_extension:hosts", ADMIN),
 ]);

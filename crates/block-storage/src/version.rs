@@ -1,7 +1,5 @@
-//! Version documents, zones, services and extensions.
+//! Version documents, zones and extensions.
 
-use nodes::hosts;
-use policy::Target;
 use rest::{Microversion, Microversions, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
@@ -9,7 +7,6 @@ use store::Tx;
 use crate::ZONE;
 use crate::api::own;
 use crate::error::Error;
-use crate::policy::RULES;
 
 /// What is spoken.
 pub(crate) const MICROVERSIONS: Microversions = Microversions {
@@ -20,10 +17,11 @@ pub(crate) const MICROVERSIONS: Microversions = Microversions {
 };
 
 /// Extensions whose additions are built: alias and name.
-const EXTENSIONS: [(&str, &str); 14] = [
+const EXTENSIONS: [(&str, &str); 15] = [
     ("os-admin-actions", "AdminActions"),
     ("os-availability-zone", "AvailabilityZones"),
     ("os-extended-services", "ExtendedServices"),
+    ("os-hosts", "Hosts"),
     ("os-image-create", "CreateVolumeExtension"),
     ("os-quota-sets", "Quotas"),
     ("os-services", "Services"),
@@ -46,10 +44,7 @@ pub(crate) fn documents() -> Routes {
 
 /// The routes about the service itself.
 pub(crate) fn routes() -> Routes {
-    Routes::new()
-        .get("/extensions", own(extensions))
-        .get("/os-availability-zone", own(zones))
-        .get("/os-services", own(services))
+    Routes::new().get("/extensions", own(extensions)).get("/os-availability-zone", own(zones))
 }
 
 fn versions(request: &Request, status: u16) -> Result<Reply, Error> {
@@ -87,38 +82,4 @@ fn extensions(_request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
 fn zones(_request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let zone = json!({"zoneName": ZONE, "zoneState": {"available": true}});
     Ok(Reply::ok(json!({"availabilityZoneInfo": [zone]})))
-}
-
-fn services(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    RULES.check("volume_extension:services:index", request.caller(), &Target::default())?;
-    let now = tx.now();
-    let (host_filter, binary_filter) = (request.query("host"), request.query("binary"));
-    let mut services = Vec::new();
-    for host in hosts::list(tx)? {
-        let up = if host.is_up(now) { "up" } else { "down" };
-        let mut service = json!({
-            "binary": "cinder-volume",
-            "host": host.id,
-            "zone": ZONE,
-            "status": if host.enabled { "enabled" } else { "disabled" },
-            "state": up,
-            "updated_at": host.heard_at.iso_micros(),
-            "disabled_reason": host.disabled_reason,
-            "replication_status": "disabled",
-            "active_backend_id": null,
-            "frozen": false,
-        });
-        if request.version >= Microversion(3, 7) {
-            service["cluster"] = Json::Null;
-        }
-        if request.version >= Microversion(3, 49) {
-            service["backend_state"] = up.into();
-        }
-        let wanted = host_filter.is_none_or(|wanted| wanted == host.id.as_str())
-            && binary_filter.is_none_or(|wanted| wanted == "cinder-volume");
-        if wanted {
-            services.push(service);
-        }
-    }
-    Ok(Reply::ok(json!({"services": services})))
 }

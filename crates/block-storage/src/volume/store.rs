@@ -47,6 +47,16 @@ pub(crate) fn promised_gib(tx: &mut Tx<'_>, host: &HostId) -> Result<i64, Error>
     Ok(rows.first().and_then(|row| row.first()).and_then(Value::int).unwrap_or(0))
 }
 
+/// How many volumes each project has on a host, and how much they hold together.
+pub(crate) fn usage_by_project(tx: &mut Tx<'_>, host: &HostId) -> Result<Vec<(String, i64, i64)>, Error> {
+    let sql = "SELECT project_id, COUNT(*), COALESCE(SUM(size_gib), 0) FROM block_storage_volumes WHERE host = ? \
+               GROUP BY project_id ORDER BY project_id";
+    let rows = tx.rows(sql, &[host.into()])?;
+    let number = |value: &Value| value.int().unwrap_or(0);
+    let project = |row: &[Value]| row[0].text().unwrap_or_default().to_owned();
+    Ok(rows.iter().map(|row| (project(row), number(&row[1]), number(&row[2]))).collect())
+}
+
 /// The volume that has this attachment.
 pub(crate) fn by_attachment(tx: &mut Tx<'_>, id: AttachmentId) -> Result<Option<Stored<Volume>>, Error> {
     VOLUMES.first(tx, &Select::all().eq("attachment_id", id))

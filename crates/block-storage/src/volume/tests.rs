@@ -24,7 +24,10 @@ fn a_volume_lives_on_a_host() {
     small.work(&api);
     large.work(&api);
     let seen = api.get(ADMIN, &path(&id)).body["volume"].clone();
-    assert_eq!((&seen["status"], &seen["os-vol-host-attr:host"]), (&json!("available"), &json!("large")));
+    assert_eq!(
+        (&seen["status"], &seen["os-vol-host-attr:host"]),
+        (&json!("available"), &json!("large@file#file"))
+    );
     let extend = |size: u32| json!({"os-extend": {"new_size": size}});
     assert_eq!(act(&api, MEMBER, &id, &extend(1)), 400);
     assert_eq!(act(&api, MEMBER, &id, &extend(3)), 202);
@@ -482,7 +485,14 @@ fn the_service_describes_itself() {
     assert_eq!(api.get(MEMBER, "/volume/v3/os-services").status, 403);
     let _node = Node::join(&api, "one", 10);
     let services = api.get(ADMIN, "/volume/v3/os-services").body["services"].clone();
-    assert_eq!((&services[0]["host"], &services[0]["state"]), (&json!("one"), &json!("up")));
+    assert_eq!(services[0]["binary"], "cinder-scheduler");
+    let hosts = api.get(ADMIN, "/volume/v3/os-hosts").body["hosts"].clone();
+    assert_eq!(hosts[1]["host_name"], "one@file");
+    let shown = api.get(ADMIN, "/volume/v3/os-hosts/one@file").body["host"].clone();
+    assert_eq!(shown[0]["resource"]["volume_count"], "0");
+    assert_eq!(api.get(ADMIN, "/volume/v3/os-hosts/cuttle").status, 404);
+    assert_eq!(api.get(MEMBER, "/volume/v3/os-hosts").status, 403);
+    assert_eq!((&services[1]["host"], &services[1]["state"]), (&json!("one@file"), &json!("up")));
     assert_eq!(
         api.get(MEMBER, "/volume/v3/os-availability-zone").body["availabilityZoneInfo"][0]["zoneName"],
         "nova"

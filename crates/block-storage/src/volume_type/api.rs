@@ -43,13 +43,21 @@ fn view(request: &Request, volume_type: &VolumeType) -> Json {
     let rule = "volume_extension:types_extra_specs:read_sensitive";
     if RULES.allows(rule, request.caller(), &Target::default()) {
         view["extra_specs"] = json!(volume_type.extra_specs);
+    }
+    view
+}
+
+/// As shown: a creation does not name the QoS specs, which are not built, so that there are never any.
+fn full(request: &Request, volume_type: &VolumeType) -> Json {
+    let mut view = view(request, volume_type);
+    if request.caller().is_admin() {
         view["qos_specs_id"] = Json::Null;
     }
     view
 }
 
 fn one(request: &Request, volume_type: &VolumeType) -> Reply {
-    Reply::ok(json!({"volume_type": view(request, volume_type)}))
+    Reply::ok(json!({"volume_type": full(request, volume_type)}))
 }
 
 fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -61,7 +69,7 @@ fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         None => Some(true),
     };
     let found = ops::list(request.caller(), tx, is_public)?;
-    let found: Vec<Json> = found.iter().map(|known| view(request, known)).collect();
+    let found: Vec<Json> = found.iter().map(|known| full(request, known)).collect();
     Ok(Reply::ok(json!({"volume_types": found})))
 }
 
@@ -76,7 +84,8 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         extra_specs: words_of(&mut fields, "extra_specs")?.unwrap_or_default(),
     };
     fields.finish()?;
-    Ok(one(request, &*ops::create(request.caller(), tx, draft)?))
+    let made = ops::create(request.caller(), tx, draft)?;
+    Ok(Reply::ok(json!({"volume_type": view(request, &made)})))
 }
 
 fn check_name(fields: &Fields, name: &str) -> Result<String, InvalidBody> {

@@ -68,7 +68,8 @@ fn filter(list: &mut VolumeList, name: &str, value: &str) -> Result<bool, Error>
         "id" => Condition::Eq("id", value.into()),
         "status" => Condition::Eq("status", value.to_lowercase().into()),
         "project_id" | "tenant_id" => Condition::Eq("project_id", value.into()),
-        "host" => Condition::Eq("host", value.into()),
+        // Of `host@backend#pool` the host decides.
+        "host" => Condition::Eq("host", value.split('@').next().unwrap_or_default().into()),
         "availability_zone" => Condition::Eq("availability_zone", value.into()),
         "size" => Condition::Eq("size_gib", value.parse::<i64>().map_err(|_| invalid(name, value))?.into()),
         "bootable" => {

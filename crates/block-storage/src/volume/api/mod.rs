@@ -39,9 +39,9 @@ fn volume_id(request: &Request) -> Result<VolumeId, Error> {
     text.parse().map_err(|_| Error::no_volume(text))
 }
 
-fn one(request: &Request, tx: &mut Tx<'_>, volume: &Volume, status: u16) -> Result<Reply, Error> {
+fn changed(request: &Request, tx: &mut Tx<'_>, volume: &Volume, status: u16) -> Result<Reply, Error> {
     let types = view::TypeNames::load(tx)?;
-    Ok(Reply::json(status, json!({"volume": view::detail(request, volume, &types)})))
+    Ok(Reply::json(status, json!({"volume": view::plain(request, volume, &types)})))
 }
 
 fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -89,13 +89,14 @@ fn summary(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let volume = ops::show(request.caller(), tx, volume_id(request)?)?;
-    one(request, tx, &volume, 200)
+    let types = view::TypeNames::load(tx)?;
+    Ok(Reply::ok(json!({"volume": view::detail(request, &volume, &types)})))
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let draft = draft(request.fields("volume")?)?;
     let volume = ops::create(request.caller(), tx, draft)?;
-    one(request, tx, &volume, 202)
+    changed(request, tx, &volume, 202)
 }
 
 /// Reads the body of a creation. Cinder ignores fields that it does not know here.
@@ -171,7 +172,7 @@ fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let mut fields = request.fields("volume")?;
     let change = change(&mut fields)?;
     let volume = ops::update(request.caller(), tx, volume_id(request)?, change)?;
-    one(request, tx, &volume, 200)
+    changed(request, tx, &volume, 200)
 }
 
 fn change(fields: &mut Fields) -> Result<VolumeChange, InvalidBody> {

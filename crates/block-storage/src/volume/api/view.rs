@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use store::Tx;
 use types::VolumeTypeId;
 
-use crate::api::base_of;
+use crate::api::{base_of, pool_of};
 use crate::error::Error;
 use crate::policy::RULES;
 use crate::volume::{Attachment, Volume};
@@ -36,11 +36,27 @@ fn links(request: &Request, volume: &Volume) -> Json {
 
 /// A volume with everything that the caller may know.
 pub(super) fn detail(request: &Request, volume: &Volume, types: &TypeNames) -> Json {
-    let operator = RULES.allows(
-        "volume_extension:volume_host_attribute",
-        request.caller(),
-        &Target::project(&volume.project_id),
-    );
+    let mut view = plain(request, volume, types);
+    view["os-vol-tenant-attr:tenant_id"] = json!(volume.project_id);
+    if !volume.image_metadata.is_empty() {
+        view["volume_image_metadata"] = json!(volume.image_metadata);
+    }
+    if is_operator(request, volume) {
+        view["os-vol-host-attr:host"] = json!(volume.host.as_ref().map(pool_of));
+        view["os-vol-mig-status-attr:migstat"] = Json::Null;
+        view["os-vol-mig-status-attr:name_id"] = Json::Null;
+    }
+    view
+}
+
+fn is_operator(request: &Request, volume: &Volume) -> bool {
+    let target = Target::project(&volume.project_id);
+    RULES.allows("volume_extension:volume_host_attribute", request.caller(), &target)
+}
+
+/// A volume as creations and changes answer it: Cinder's extensions say their part only when it is shown.
+pub(super) fn plain(request: &Request, volume: &Volume, types: &TypeNames) -> Json {
+    let operator = is_operator(request, volume);
     let attached = volume.attachment.as_ref().filter(|held| held.attached_at.is_some());
     let attachments: Vec<Json> = attached.iter().map(|held| attachment(volume, held, operator)).collect();
     let mut view = json!({
@@ -65,16 +81,7 @@ pub(super) fn detail(request: &Request, volume: &Volume, types: &TypeNames) -> J
         "consistencygroup_id": null,
         "multiattach": false,
         "migration_status": null,
-        "os-vol-tenant-attr:tenant_id": volume.project_id,
     });
-    if !volume.image_metadata.is_empty() {
-        view["volume_image_metadata"] = json!(volume.image_metadata);
-    }
-    if operator {
-        view["os-vol-host-attr:host"] = json!(volume.host);
-        view["os-vol-mig-status-attr:migstat"] = Json::Null;
-        view["os-vol-mig-status-attr:name_id"] = Json::Null;
-    }
     newer(&mut view, request.version, volume, operator);
     view
 }
