@@ -185,6 +185,7 @@ fn lists_filter_sort_and_page() {
     assert_eq!(list("os_distro=windows"), "");
     assert_eq!(list("os_hidden=true"), "h");
     assert_eq!(list("size_min=0"), "");
+    assert_eq!(list("size=0"), "");
     assert_eq!(list("status=queued&disk_format=raw&sort=name:asc"), "abcd");
     assert_eq!(list("created_at=gt:2100-01-01T00:00:00Z"), "");
     assert_eq!(list("limit=0"), "");

@@ -64,6 +64,7 @@ fn filter(list: &mut ImageList, name: &str, value: &str) -> Result<(), Error> {
         "disk_format" => words("disk_format", value)?,
         "owner" => Condition::Eq("owner", value.into()),
         "protected" => Condition::Eq("protected", flag(name, value)?.into()),
+        "size" => Condition::Eq("size_bytes", number(name, value)?.into()),
         "size_min" => at_least("size_bytes", number(name, value)?),
         "size_max" => Condition::All(vec![
             at_least("size_bytes", 0),
