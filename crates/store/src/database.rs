@@ -40,6 +40,8 @@ pub(crate) enum Mode {
     Read,
     /// Reads and writes.
     Write,
+    /// Changes the schema, while no other replica does.
+    Schema,
 }
 
 /// A job that lost this many races in a row is answered with its error.
@@ -54,26 +56,44 @@ pub(crate) trait Database: Send + Sync {
 /// Called with what a committed transaction signalled.
 pub(crate) type OnCommit = std::sync::Arc<dyn Fn(&[Signal]) + Send + Sync>;
 
+/// What became of one try: what is to be done with the transaction, and what it signalled.
+pub(crate) type Tried = Result<(Outcome, Vec<Signal>), Error>;
+
+/// Runs a job once. A function that goes on after the database failed, or makes another error of a lost race, is not
+/// believed: what the database says counts.
+pub(crate) fn run_once(job: &mut dyn Job, conn: &mut dyn Connection) -> Tried {
+    let mut tx = Tx::new(conn);
+    let outcome = job.run(&mut tx);
+    let (signals, failure) = tx.into_end();
+    match (outcome, failure) {
+        (Outcome::Commit | Outcome::Rollback, Some(Error::Stale(table))) => Err(Error::Stale(table)),
+        (Outcome::Commit, Some(Error::Unavailable(why))) => Err(Error::Unavailable(why)),
+        (Outcome::Commit, Some(error)) => {
+            Err(Error::Internal(format!("a transaction went on after an error: {error}")))
+        }
+        (Outcome::Commit, None) => Ok((outcome, signals)),
+        (Outcome::Rollback | Outcome::Again, _) => Ok((outcome, Vec::new())),
+    }
+}
+
 /// Runs a job on an open transaction, again after each lost race; `begin` and `undo` frame each try.
 pub(crate) fn run_job(
     job: &mut dyn Job,
     conn: &mut dyn Connection,
     mut begin: impl FnMut(&mut dyn Connection) -> Result<(), Error>,
     mut undo: impl FnMut(&mut dyn Connection) -> Result<(), Error>,
-) -> Result<(Outcome, Vec<Signal>), Error> {
+) -> Tried {
     let mut races = 0;
     loop {
         begin(conn)?;
-        let mut tx = Tx::new(conn);
-        let outcome = job.run(&mut tx);
-        let signals = tx.into_signals();
-        if outcome == Outcome::Commit {
-            return Ok((outcome, signals));
+        let tried = run_once(job, conn);
+        if matches!(tried, Ok((Outcome::Commit, _))) {
+            return tried;
         }
         undo(conn)?;
         races += 1;
-        if outcome == Outcome::Rollback || races == RACES_MAX {
-            return Ok((Outcome::Rollback, Vec::new()));
+        if !matches!(tried, Ok((Outcome::Again, _))) || races == RACES_MAX {
+            return tried;
         }
     }
 }

@@ -13,6 +13,9 @@ pub enum Error {
     /// The database cannot be used now: full disk, lost connection. Nothing was committed.
     #[error("the database cannot be used: {0}")]
     Unavailable(String),
+    /// The connection was lost during the commit: it may have happened or not.
+    #[error("it is not known whether the change was made: {0}")]
+    OutcomeUnknown(String),
     /// Something no retry mends: a wrong statement, a document that does not parse, a panic.
     #[error("database: {0}")]
     Internal(String),

@@ -13,7 +13,10 @@
 mod database;
 mod error;
 mod migrate;
+mod mysql;
+mod postgres;
 mod select;
+mod server;
 mod sqlite;
 mod store;
 mod table;

@@ -9,7 +9,9 @@ pub struct Migration {
     pub service: &'static str,
     /// From 1, without gaps.
     pub version: u32,
-    /// The statements, each ended by `;`.
+    /// The statements, each ended by `;`, comments on lines of their own. MariaDB and MySQL commit after each one that
+    /// changes the schema, so a migration that was cut off is run again from its start: statements that change rows
+    /// must bear that.
     pub sql: &'static str,
 }
 
@@ -24,7 +26,7 @@ impl Store {
     /// Brings the schema up to date. A migration that ran before and reads otherwise now is an error.
     pub fn migrate(&self, migrations: &[&[Migration]]) -> Result<(), Error> {
         let all: Vec<Migration> = OWN.iter().chain(migrations.iter().copied().flatten()).copied().collect();
-        self.write_blocking(move |tx: &mut Tx<'_>| {
+        self.change_schema(move |tx: &mut Tx<'_>| {
             tx.script(LEDGER)?;
             all.iter().try_for_each(|migration| apply(tx, migration))
         })

@@ -24,7 +24,7 @@ pub enum Condition {
     Gt(&'static str, Value),
     /// One of these; an empty list matches nothing.
     In(&'static str, Vec<Value>),
-    /// SQL's LIKE with `%` and `_`, `!` as escape.
+    /// SQL's LIKE with `%` and `_`, `!` as escape; upper and lower case are different letters, as they are in `Eq`.
     Like(&'static str, String),
     /// At least one of these; an empty list matches nothing.
     Any(Vec<Condition>),

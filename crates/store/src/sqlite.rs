@@ -62,7 +62,7 @@ impl Database for Pool {
                 let result = self.read(job.as_mut());
                 job.finish(result);
             }
-            Mode::Write => {
+            Mode::Write | Mode::Schema => {
                 if let Err(lost) = self.jobs.send((job, on_commit)) {
                     lost.0.0.finish(Err(Error::Unavailable("the writer has ended".to_owned())));
                 }
@@ -78,7 +78,7 @@ fn connect(path: &Path) -> Result<rusqlite::Connection, Error> {
         conn.set_prepared_statement_cache_capacity(256);
         conn.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-             PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;",
+             PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA case_sensitive_like = ON;",
         )?;
         Ok(conn)
     };
@@ -168,8 +168,10 @@ pub(crate) struct Inline(Mutex<rusqlite::Connection>);
 
 impl Inline {
     pub(crate) fn open() -> Result<Inline, Error> {
-        let conn = rusqlite::Connection::open_in_memory().map_err(|e| Error::Unavailable(e.to_string()))?;
+        let mut conn =
+            rusqlite::Connection::open_in_memory().map_err(|e| Error::Unavailable(e.to_string()))?;
         conn.set_prepared_statement_cache_capacity(256);
+        conn.script("PRAGMA case_sensitive_like = ON;")?;
         Ok(Inline(Mutex::new(conn)))
     }
 

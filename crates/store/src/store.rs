@@ -6,14 +6,20 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::oneshot;
 
 use crate::database::{Database, Job, Mode, OnCommit, Outcome};
+use crate::mysql::Maria;
+use crate::postgres::Pg;
+use crate::server::Server;
 use crate::sqlite::{Inline, Pool};
-use crate::{Error, Signal, Tx, TxError};
+use crate::{Error, Signal, Tx, TxError, mysql, postgres};
 
 /// Where the data is.
 #[derive(Debug, Clone)]
 pub enum Config {
     /// SQLite in this file, made if it is not there.
     File(PathBuf),
+    /// PostgreSQL at `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, MariaDB or MySQL at `mysql://…`. The connection is
+    /// not encrypted.
+    Url(String),
     /// SQLite in memory, run inline on the calling thread: for simulations and tests.
     Memory,
 }
@@ -33,6 +39,7 @@ impl Store {
     pub fn open(config: &Config) -> Result<Store, Error> {
         let database: Arc<dyn Database> = match config {
             Config::File(path) => Arc::new(Pool::open(path)?),
+            Config::Url(url) => Arc::new(open_url(url)?),
             Config::Memory => Arc::new(Inline::open()?),
         };
         let listeners: Arc<RwLock<Vec<Listener>>> = Arc::default();
@@ -93,6 +100,14 @@ impl Store {
         self.submit(Mode::Read, f).blocking_recv().unwrap_or_else(|_| Err(gone().into()))
     }
 
+    /// Runs `f` in a transaction that changes the schema: one replica at a time.
+    pub(crate) fn change_schema<F>(&self, f: F) -> Result<(), Error>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<(), Error> + Send + 'static,
+    {
+        self.submit(Mode::Schema, f).blocking_recv().unwrap_or_else(|_| Err(gone()))
+    }
+
     fn submit<T, E, F>(&self, mode: Mode, f: F) -> oneshot::Receiver<Result<T, E>>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -102,6 +117,15 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         self.database.submit(mode, Box::new(Call { f, result: None, reply }), self.on_commit.clone());
         answer
+    }
+}
+
+/// Tells the servers apart by the URL's scheme. Errors do not show the URL: it holds a password.
+fn open_url(url: &str) -> Result<Server, Error> {
+    match url.split_once("://").map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => Server::open::<Pg>(&postgres::options(url)?),
+        Some("mysql" | "mariadb") => Server::open::<Maria>(&mysql::options(url)?),
+        _ => Err(Error::Internal("the database's URL must begin with postgres:// or mysql://".to_owned())),
     }
 }
 

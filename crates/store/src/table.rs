@@ -166,10 +166,13 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
     /// Gives a refused row the name of the index, whichever way the database spelled it.
     fn named(&self, error: Error) -> Error {
         let Error::Duplicate(said) = &error else { return error };
+        if [format!("{}.id", self.name), format!("{}_pkey", self.name), "PRIMARY".to_owned()].contains(said) {
+            return Error::Duplicate("id".to_owned());
+        }
         let known = self.unique.iter().find(|index| {
             let columns: Vec<String> = index.columns.iter().map(|c| format!("{}.{c}", self.name)).collect();
-            said.contains(index.name) || *said == columns.join(", ")
+            said == index.name || *said == columns.join(", ")
         });
-        Error::Duplicate(known.map_or("id", |index| index.name).to_owned())
+        known.map_or(error.clone(), |index| Error::Duplicate(index.name.to_owned()))
     }
 }

@@ -13,11 +13,14 @@ pub struct Tx<'c> {
     conn: &'c mut dyn Connection,
     now: Timestamp,
     signals: Vec<Signal>,
+    /// The first error of the database. Nothing reaches it after that, for some databases end the transaction then
+    /// and would take the rest for one of its own.
+    failure: Option<Error>,
 }
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(conn: &'c mut dyn Connection) -> Tx<'c> {
-        Tx { conn, now: runtime::now(), signals: Vec::new() }
+        Tx { conn, now: runtime::now(), signals: Vec::new(), failure: None }
     }
 
     /// The one time that this transaction knows.
@@ -27,16 +30,26 @@ impl<'c> Tx<'c> {
 
     /// Runs a statement with `?` placeholders and tells how many rows it changed. Only `store.rs` files call this.
     pub fn execute(&mut self, sql: &str, args: &[Value]) -> Result<u64, Error> {
-        self.conn.execute(sql, args)
+        self.ask(|conn| conn.execute(sql, args))
     }
 
     /// Runs a query with `?` placeholders. Only `store.rs` files call this.
     pub fn rows(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Vec<Value>>, Error> {
-        self.conn.rows(sql, args)
+        self.ask(|conn| conn.rows(sql, args))
     }
 
     pub(crate) fn script(&mut self, sql: &str) -> Result<(), Error> {
-        self.conn.script(sql)
+        self.ask(|conn| conn.script(sql))
+    }
+
+    fn ask<T>(
+        &mut self,
+        statement: impl FnOnce(&mut dyn Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if let Some(error) = &self.failure {
+            return Err(error.clone());
+        }
+        statement(self.conn).inspect_err(|error| self.failure = Some(error.clone()))
     }
 
     pub(crate) fn skip_locked(&self) -> &'static str {
@@ -56,7 +69,7 @@ impl<'c> Tx<'c> {
         crate::work::kick(self, kind, &id.to_string())
     }
 
-    pub(crate) fn into_signals(self) -> Vec<Signal> {
-        self.signals
+    pub(crate) fn into_end(self) -> (Vec<Signal>, Option<Error>) {
+        (self.signals, self.failure)
     }
 }

@@ -1,30 +1,92 @@
 //! The suite that every database passes.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod servers;
 mod suite;
 
+use servers::{Kind, Scratch};
 use store::{Config, Store};
 
-fn check_all(open: impl Fn() -> Store) {
-    suite::documents(&open());
-    suite::unique_and_stale(&open());
-    suite::pages(&open());
-    suite::refusals_leave_nothing(&open());
-    suite::work_is_leased_once(&open());
-}
+const ALONE: &[fn(&Store)] = &[
+    suite::documents,
+    suite::unique_and_stale,
+    suite::pages,
+    suite::refusals_leave_nothing,
+    suite::work_is_leased_once,
+    suite::spellings,
+    suite::big_documents,
+    suite::numbers,
+    suite::errors_are_final,
+];
+const TOGETHER: &[fn(&Store)] = &[suite::many_writers, suite::limits_hold];
+const REPLICAS: &[fn(&Scratch)] =
+    &[servers::migrations, servers::leases_are_exclusive, servers::cut_connections, servers::cut_while_idle];
 
 #[test]
 fn memory() {
-    check_all(|| Store::open(&Config::Memory).unwrap());
+    for check in ALONE.iter().chain(TOGETHER) {
+        check(&Store::open(&Config::Memory).unwrap());
+    }
 }
 
 #[test]
 fn sqlite_file() {
     let dir = tempfile::tempdir().unwrap();
-    let n = std::cell::Cell::new(0);
-    check_all(|| {
-        n.set(n.get() + 1);
-        Store::open(&Config::File(dir.path().join(format!("{}.db", n.get())))).unwrap()
-    });
-    suite::many_writers(&Store::open(&Config::File(dir.path().join("writers.db"))).unwrap());
+    for (n, check) in ALONE.iter().chain(TOGETHER).enumerate() {
+        check(&Store::open(&Config::File(dir.path().join(format!("{n}.db")))).unwrap());
+    }
+}
+
+fn on_server(kind: Kind, checks: &[fn(&Store)]) {
+    for check in checks {
+        let Some(scratch) = Scratch::make(kind) else { return };
+        check(&scratch.open());
+    }
+}
+
+fn replicas(kind: Kind) {
+    for check in REPLICAS {
+        let Some(scratch) = Scratch::make(kind) else { return };
+        check(&scratch);
+    }
+}
+
+#[test]
+fn postgres() {
+    on_server(Kind::Postgres, ALONE);
+}
+
+#[test]
+fn postgres_together() {
+    on_server(Kind::Postgres, TOGETHER);
+}
+
+#[test]
+fn postgres_replicas() {
+    replicas(Kind::Postgres);
+}
+
+#[test]
+fn mariadb() {
+    on_server(Kind::Maria, ALONE);
+}
+
+#[test]
+fn mariadb_together() {
+    on_server(Kind::Maria, TOGETHER);
+}
+
+#[test]
+fn mariadb_replicas() {
+    replicas(Kind::Maria);
+}
+
+#[test]
+fn unusable_urls_say_so_without_their_password() {
+    for url in
+        ["oracle://u:secret@h/d", "postgres://u:secret@127.0.0.1:1/d", "mysql://u:secret@127.0.0.1:1/d"]
+    {
+        let error = Store::open(&Config::Url(url.to_owned())).err().unwrap().to_string();
+        assert!(!error.contains("secret"), "{error}");
+    }
 }

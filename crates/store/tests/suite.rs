@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use store::{Column, Direction, Error, Migration, Select, Store, Table, Unique, work};
+use store::{Column, Condition, Direction, Error, Migration, Select, Store, Table, Unique, Value, work};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Squid {
+pub struct Squid {
     id: String,
     tank: String,
     name: Option<String>,
     arms: i64,
+    #[serde(default)]
+    note: String,
 }
 
-static SQUIDS: Table<Squid> = Table {
+pub static SQUIDS: Table<Squid> = Table {
     name: "test_squids",
     id: |s| s.id.as_str().into(),
     columns: &[
@@ -24,7 +26,7 @@ static SQUIDS: Table<Squid> = Table {
     unique: &[Unique { name: "test_squids_name", columns: &["tank", "name"] }],
 };
 
-const MIGRATIONS: &[Migration] = &[Migration {
+pub const MIGRATIONS: &[Migration] = &[Migration {
     service: "test",
     version: 1,
     sql: "CREATE TABLE test_squids (id VARCHAR(64) NOT NULL PRIMARY KEY, revision BIGINT NOT NULL, doc DOCUMENT NOT NULL,
@@ -32,15 +34,21 @@ const MIGRATIONS: &[Migration] = &[Migration {
           CREATE UNIQUE INDEX test_squids_name ON test_squids (tank, name);",
 }];
 
-fn squid(id: &str, name: &str, arms: i64) -> Squid {
-    Squid { id: id.to_owned(), tank: "reef".to_owned(), name: Some(name.to_owned()), arms }
+pub fn squid(id: &str, name: &str, arms: i64) -> Squid {
+    Squid {
+        id: id.to_owned(),
+        tank: "reef".to_owned(),
+        name: Some(name.to_owned()),
+        arms,
+        note: String::new(),
+    }
 }
 
-fn insert(store: &Store, squid: Squid) -> Result<(), Error> {
+pub fn insert(store: &Store, squid: Squid) -> Result<(), Error> {
     store.write_blocking(move |tx| SQUIDS.insert(tx, squid.clone()).map(|_| ()))
 }
 
-fn names(store: &Store, select: Select) -> Vec<String> {
+pub fn names(store: &Store, select: Select) -> Vec<String> {
     let found = store.read_blocking(move |tx| SQUIDS.query(tx, &select)).unwrap();
     found.iter().map(|s| s.id.clone()).collect()
 }
@@ -159,4 +167,97 @@ pub fn many_writers(store: &Store) {
         }
     });
     assert_eq!(store.read_blocking(|tx| SQUIDS.load(tx, "a")).unwrap().unwrap().arms, 400);
+}
+
+/// Names are compared by their bytes, whatever they are.
+pub fn spellings(store: &Store) {
+    store.migrate(&[MIGRATIONS]).unwrap();
+    const SPELLED: [&str; 12] =
+        ["Inky", "inky", "Inky ", "Ínky", "🐙", "🐙🦑", "a'b\"c\\d", "100%", "100x", "?", "\u{feff}", ""];
+    for (n, name) in SPELLED.iter().enumerate() {
+        insert(store, squid(&format!("s{n:02}"), name, 8)).unwrap();
+    }
+    for (n, name) in SPELLED.iter().enumerate() {
+        assert_eq!(names(store, Select::all().eq("name", *name)), [format!("s{n:02}")], "{name}");
+        let found = store.read_blocking(|tx| SQUIDS.first(tx, &Select::all().eq("name", *name))).unwrap();
+        assert_eq!(found.unwrap().name.as_deref(), Some(*name));
+    }
+    let like = |pattern: &str| names(store, Select::all().with(Condition::Like("name", pattern.to_owned())));
+    assert_eq!(like("I%").len(), 2);
+    assert_eq!(like("100!%"), ["s07"]);
+    assert_eq!(like("🐙_"), ["s05"]);
+    let mut sorted = SPELLED;
+    sorted.sort_unstable();
+    let found =
+        store.read_blocking(|tx| SQUIDS.query(tx, &Select::all().order("name", Direction::Asc))).unwrap();
+    let found: Vec<_> = found.iter().filter_map(|s| s.name.as_deref()).collect();
+    assert_eq!(found, sorted, "sorted by their bytes");
+}
+
+pub fn big_documents(store: &Store) {
+    store.migrate(&[MIGRATIONS]).unwrap();
+    let mut big = squid("a", "Inky", 8);
+    big.note = "🐙x".repeat((1 << 20) / 5);
+    insert(store, big.clone()).unwrap();
+    let found = store.read_blocking(|tx| SQUIDS.load(tx, "a")).unwrap().unwrap();
+    assert!(*found == big);
+}
+
+/// Whatever type the database gives a calculated number.
+pub fn numbers(store: &Store) {
+    store.migrate(&[MIGRATIONS]).unwrap();
+    let sql = "SELECT COUNT(*), SUM(arms), MIN(arms), MAX(arms), MAX(name) FROM test_squids WHERE tank <> ?";
+    let ask = || store.read_blocking(|tx| tx.rows(sql, &["moon".into()])).unwrap().concat();
+    assert_eq!(ask(), [Value::Int(0), Value::Null, Value::Null, Value::Null, Value::Null]);
+    for (n, arms) in [40_000, 1, 100_000_000, 8_000_050_000, -3].into_iter().enumerate() {
+        insert(store, squid(&format!("s{n}"), &format!("n{n}"), arms)).unwrap();
+    }
+    let int = Value::Int;
+    assert_eq!(ask(), [int(5), int(8_100_089_998), int(-3), int(8_000_050_000), "n4".into()]);
+    let sum =
+        store.read_blocking(|tx| tx.rows("SELECT SUM(arms) FROM test_squids WHERE arms < 0", &[])).unwrap();
+    assert_eq!(sum.concat(), [Value::Int(-3)]);
+}
+
+/// A refused statement ends the transaction, even for who does not look.
+pub fn errors_are_final(store: &Store) {
+    store.migrate(&[MIGRATIONS]).unwrap();
+    insert(store, squid("a", "Inky", 8)).unwrap();
+    let went_on: Result<(), Error> = store.write_blocking(|tx| {
+        SQUIDS.insert(tx, squid("b", "Blinky", 8))?;
+        assert!(SQUIDS.insert(tx, squid("a", "Clyde", 8)).is_err());
+        assert!(SQUIDS.insert(tx, squid("c", "Pinky", 8)).is_err());
+        Ok(())
+    });
+    assert!(matches!(went_on, Err(Error::Internal(_))), "{went_on:?}");
+    assert_eq!(names(store, Select::all()), ["a"]);
+}
+
+/// Who counts before writing finds what was counted still true at the commit.
+pub fn limits_hold(store: &Store) {
+    store.migrate(&[MIGRATIONS]).unwrap();
+    let made = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let made = &made;
+            scope.spawn(move || {
+                for n in 0..3 {
+                    let id = format!("s{thread}-{n}");
+                    let add = store.write_blocking(move |tx| {
+                        if SQUIDS.count(tx, &Select::all().eq("tank", "reef"))? >= 5 {
+                            return Err(Error::Internal("the tank is full".to_owned()));
+                        }
+                        SQUIDS.insert(tx, squid(&id, &id, 8)).map(|_| ())
+                    });
+                    match add {
+                        Ok(()) => drop(made.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+                        Err(Error::Internal(why)) => assert_eq!(why, "the tank is full"),
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(made.into_inner(), 5);
+    assert_eq!(names(store, Select::all()).len(), 5);
 }

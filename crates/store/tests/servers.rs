@@ -1,0 +1,165 @@
+//! What only a server can be asked: a database of one's own on it, several replicas, connections that are cut.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use store::{Config, Error, Select, Store, Value, work};
+
+use crate::suite::{MIGRATIONS, SQUIDS, insert, names, squid};
+
+/// The servers that `./x test` starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Postgres,
+    Maria,
+}
+
+/// A database of its own on a server, dropped with this.
+pub struct Scratch {
+    kind: Kind,
+    admin: Store,
+    name: String,
+    url: String,
+}
+
+impl Scratch {
+    /// None, and a line that says so, if there is no server.
+    pub fn make(kind: Kind) -> Option<Scratch> {
+        let (test, variable) = match kind {
+            Kind::Postgres => ("postgres", "CUTTLE_TEST_POSTGRES"),
+            Kind::Maria => ("mariadb", "CUTTLE_TEST_MARIADB"),
+        };
+        let Ok(server) = std::env::var(variable) else {
+            println!("skipped: store {test}: {variable} names no server; ./x test starts one");
+            return None;
+        };
+        let name = format!("cuttle_{}", runtime::new_uuid().simple());
+        let (base, _) = server.rsplit_once('/').unwrap();
+        let (make, url) = match kind {
+            Kind::Postgres => ("SCHEMA", format!("{server}?options[search_path]={name}")),
+            Kind::Maria => ("DATABASE", format!("{base}/{name}")),
+        };
+        let admin = Store::open(&Config::Url(server.clone())).unwrap();
+        let sql = format!("CREATE {make} {name}");
+        admin.write_blocking(move |tx| tx.execute(&sql, &[])).unwrap();
+        Some(Scratch { kind, admin, name, url })
+    }
+
+    /// A replica's view of it.
+    pub fn open(&self) -> Store {
+        Store::open(&Config::Url(self.url.clone())).unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let sql = match self.kind {
+            Kind::Postgres => format!("DROP SCHEMA {} CASCADE", self.name),
+            Kind::Maria => format!("DROP DATABASE {}", self.name),
+        };
+        let dropped = self.admin.write_blocking(move |tx| tx.execute(&sql, &[]));
+        assert!(dropped.is_ok() || std::thread::panicking(), "{dropped:?}");
+    }
+}
+
+/// Replicas that start together bring the schema up to date once, and so does one after a migration that was cut off.
+pub fn migrations(scratch: &Scratch) {
+    let stores = [scratch.open(), scratch.open(), scratch.open()];
+    if scratch.kind == Kind::Maria {
+        let cut_off = "CREATE TABLE test_squids (id VARCHAR(64) NOT NULL PRIMARY KEY, revision BIGINT NOT NULL, \
+            doc LONGTEXT NOT NULL, tank VARCHAR(64) NOT NULL, name VARCHAR(64), arms BIGINT NOT NULL)";
+        stores[0].write_blocking(|tx| tx.execute(cut_off, &[])).unwrap();
+    }
+    std::thread::scope(|scope| {
+        for store in &stores {
+            scope.spawn(|| store.migrate(&[MIGRATIONS]).unwrap());
+        }
+    });
+    insert(&stores[1], squid("a", "Inky", 8)).unwrap();
+    let again = insert(&stores[2], squid("b", "Inky", 8));
+    assert_eq!(again, Err(Error::Duplicate("test_squids_name".to_owned())));
+}
+
+/// Two replicas that lease as fast as they can never get the same key.
+pub fn leases_are_exclusive(scratch: &Scratch) {
+    const KEYS: usize = 120;
+    let stores = [scratch.open(), scratch.open()];
+    stores[0].migrate(&[MIGRATIONS]).unwrap();
+    let kick = |tx: &mut store::Tx<'_>| (0..KEYS).try_for_each(|n| tx.kick("test::squid", n));
+    stores[0].write_blocking(kick).unwrap();
+    let leased = Mutex::new(Vec::new());
+    let lease_all = |store: &Store| {
+        while leased.lock().unwrap_or_else(PoisonError::into_inner).len() < KEYS {
+            // Losing a race many times over is an answer too: nothing was leased.
+            let leases = match store.write_blocking(|tx| work::lease(tx, 4)) {
+                Ok(leases) => leases,
+                Err(Error::Stale(_)) => continue,
+                Err(other) => panic!("{other}"),
+            };
+            leased.lock().unwrap_or_else(PoisonError::into_inner).extend(leases.into_iter().map(|l| l.id));
+        }
+    };
+    std::thread::scope(|scope| {
+        for n in 0..4 {
+            let (stores, lease_all) = (&stores, &lease_all);
+            scope.spawn(move || lease_all(&stores[n % 2]));
+        }
+    });
+    let leased = leased.into_inner().unwrap();
+    assert_eq!((leased.len(), leased.iter().collect::<BTreeSet<_>>().len()), (KEYS, KEYS));
+}
+
+/// A connection that is cut takes its transaction along, and the next one gets another connection.
+pub fn cut_connections(scratch: &Scratch) {
+    let store = scratch.open();
+    store.migrate(&[MIGRATIONS]).unwrap();
+    let cut = |last: bool| -> Result<(), Error> {
+        let (kind, admin) = (scratch.kind, scratch.admin.clone());
+        store.write_blocking(move |tx| {
+            SQUIDS.insert(tx, squid("a", "Inky", 8))?;
+            let id = match kind {
+                Kind::Postgres => tx.rows("SELECT pg_backend_pid()", &[])?,
+                Kind::Maria => tx.rows("SELECT CONNECTION_ID()", &[])?,
+            };
+            let id = id.concat()[0].clone();
+            admin.write_blocking(move |tx| match kind {
+                Kind::Postgres => tx
+                    .rows("SELECT pg_terminate_backend(CAST(? AS INTEGER), 5000)", std::slice::from_ref(&id))
+                    .map(|_| ()),
+                Kind::Maria => tx.execute(&format!("KILL {}", id.int().unwrap_or(0)), &[]).map(|_| ()),
+            })?;
+            if !last {
+                SQUIDS.insert(tx, squid("b", "Blinky", 8))?;
+            }
+            Ok(())
+        })
+    };
+    let before = cut(false);
+    assert!(matches!(before, Err(Error::Unavailable(_))), "{before:?}");
+    assert!(names(&store, Select::all()).is_empty());
+    let during = cut(true);
+    assert!(matches!(during, Err(Error::OutcomeUnknown(_))), "{during:?}");
+    assert!(names(&store, Select::all()).is_empty());
+    insert(&store, squid("a", "Inky", 8)).unwrap();
+    assert_eq!(names(&store, Select::all()), ["a"]);
+}
+
+/// Connections that were cut while nobody used them are not noticed by anybody.
+pub fn cut_while_idle(scratch: &Scratch) {
+    let store = scratch.open();
+    store.migrate(&[MIGRATIONS]).unwrap();
+    let kind = scratch.kind;
+    let idle = store.write_blocking(move |tx| match kind {
+        Kind::Postgres => tx.rows("SELECT pg_backend_pid()", &[]),
+        Kind::Maria => tx.rows("SELECT CONNECTION_ID()", &[]),
+    });
+    let Value::Int(id) = idle.unwrap().concat()[0].clone() else { panic!("no number") };
+    let cut = match kind {
+        Kind::Postgres => format!("SELECT pg_terminate_backend({id}, 5000)"),
+        Kind::Maria => format!("KILL {id}"),
+    };
+    scratch.admin.write_blocking(move |tx| tx.execute(&cut, &[])).unwrap();
+    for n in 0..32 {
+        insert(&store, squid(&n.to_string(), &n.to_string(), 8)).unwrap();
+    }
+}
