@@ -9,6 +9,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// `postgres://…` or `mysql://…`, for a database that several control planes share; SQLite in the data folder without.
+    pub database: Option<String>,
     /// The guest image that a fresh cloud registers as `cuttle-guest`.
     pub guest_image: Option<PathBuf>,
     /// `auto`, `kvm` or `tcg`.
@@ -24,6 +26,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
+            database: None,
             guest_image: None,
             accelerator: "auto".to_owned(),
             token_seconds: 3600,

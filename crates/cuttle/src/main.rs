@@ -12,6 +12,7 @@ mod config;
 mod data_dir;
 mod node_server;
 mod process;
+mod schema;
 mod up;
 
 use std::process::ExitCode;

@@ -20,7 +20,7 @@ use crate::cli::Which;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::process::Process;
-use crate::{agent_process, clouds_yaml, node_server};
+use crate::{agent_process, clouds_yaml, node_server, schema};
 
 /// How many threads step reconcilers.
 const RUNNERS: usize = 2;
@@ -158,18 +158,10 @@ struct ControlPlane {
 impl ControlPlane {
     /// Opens the database and the storage, brings both up to date, and starts the reconcilers.
     fn start(dir: &DataDir, config: &Config) -> anyhow::Result<ControlPlane> {
-        let store = Store::open(&StoreConfig::File(dir.database())).context("cannot open the database")?;
-        store
-            .migrate(&[
-                nodes::MIGRATIONS,
-                identity::MIGRATIONS,
-                image::MIGRATIONS,
-                placement::MIGRATIONS,
-                network::MIGRATIONS,
-                block_storage::MIGRATIONS,
-                compute::MIGRATIONS,
-            ])
-            .context("cannot bring the database's schema up to date")?;
+        let database =
+            config.database.clone().map_or_else(|| StoreConfig::File(dir.database()), StoreConfig::Url);
+        let store = Store::open(&database).context("cannot open the database")?;
+        store.migrate(schema::MIGRATIONS).context("cannot bring the database's schema up to date")?;
         let files = FileConfig::new(dir.root());
         let images = Arc::new(FileImages::open(&files).context("cannot open the image store")?);
         let volumes = Arc::new(FileVolumes::open(&files).context("cannot open the volume store")?);

@@ -1,0 +1,6 @@
+//! What the wired services promise together.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "../src/schema.rs"]
+mod schema;
+mod store;
