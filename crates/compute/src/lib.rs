@@ -26,6 +26,7 @@ pub mod keypair;
 mod links;
 mod microversion;
 mod policy;
+mod proxy;
 mod quota;
 pub mod server;
 #[cfg(test)]
@@ -61,6 +62,7 @@ pub fn service(store: &Store, inquiries: &nodes::Inquiries) -> Service {
         .and(group::routes())
         .and(host::routes())
         .and(usage::routes())
+        .and(proxy::routes())
         .and(extension::routes());
     let routes = version::routes().and(below.below("/v2.1"));
     Service { prefix: "/compute", faults: FaultStyle::Compute, microversions: Some(microversions), routes }

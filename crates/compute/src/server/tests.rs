@@ -533,7 +533,7 @@ fn metadata_and_tags_are_the_owners() {
     let world = World::new();
     let id = world.server(&world.draft("web"));
     let call = |method: &str, path: &str, body: Json| {
-        world.call(MEMBER, "2.96", method, &format!("/servers/{id}/{path}"), &body)
+        world.call(MEMBER, "2.96", method, format!("/servers/{id}/{path}").trim_end_matches('/'), &body)
     };
     assert_eq!(call("POST", "metadata", json!({"metadata": {"a": "1", "b": "2"}})).status, 200);
     assert_eq!(call("PUT", "metadata/a", json!({"meta": {"a": "3"}})).body, json!({"meta": {"a": "3"}}));
@@ -687,4 +687,41 @@ fn operators_see_hosts() {
     assert_eq!(world.get(MEMBER, "/extensions").status, 200);
     assert_eq!(world.api.get("", "/compute/").body["versions"][0]["version"], "2.96");
     assert_eq!(world.api.get("", "/compute/v2.1/").body["version"]["id"], "v2.1");
+}
+
+#[test]
+fn old_clients_reach_security_groups_through_compute() {
+    let world = World::new();
+    let call = |method: &str, path: &str, body: Json| world.call(MEMBER, "2.35", method, path, &body);
+    let draft = json!({"security_group": {"name": "g", "description": "words"}});
+    let group = call("POST", "/os-security-groups", draft.clone());
+    assert_eq!(group.status, 200);
+    let id = group.body["security_group"]["id"].as_str().unwrap().to_owned();
+    let rule = |change: Json| {
+        let mut rule = json!({"parent_group_id": id, "ip_protocol": "tcp", "from_port": 22, "to_port": 22});
+        change.as_object().unwrap().iter().for_each(|(key, value)| rule[key] = value.clone());
+        call("POST", "/os-security-group-rules", json!({"security_group_rule": rule}))
+    };
+    let made = rule(json!({}));
+    assert_eq!(made.body["security_group_rule"]["ip_range"]["cidr"], "0.0.0.0/0");
+    assert_eq!(rule(json!({"from_port": 99})).status, 400);
+    assert_eq!(rule(json!({"ip_protocol": "beer"})).status, 400);
+    assert_eq!(rule(json!({"cidr": "x"})).status, 400);
+    assert_eq!(rule(json!({"parent_group_id": "5a1ee7a4-3f5b-4cf1-9be6-6f3a54c8b5ba"})).status, 404);
+    let shown = call("GET", &format!("/os-security-groups/{id}"), Json::Null);
+    assert_eq!(
+        shown.body["security_group"]["rules"].as_array().unwrap().len(),
+        1,
+        "only what comes in is shown"
+    );
+    assert_eq!(
+        call("GET", "/os-security-groups", Json::Null).body["security_groups"].as_array().unwrap().len(),
+        2
+    );
+    let rule_id = made.body["security_group_rule"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(call("DELETE", &format!("/os-security-group-rules/{rule_id}"), Json::Null).status, 202);
+    assert_eq!(call("DELETE", &format!("/os-security-group-rules/{rule_id}"), Json::Null).status, 404);
+    assert_eq!(call("DELETE", &format!("/os-security-groups/{id}"), Json::Null).status, 202);
+    assert_eq!(call("GET", &format!("/os-security-groups/{id}"), Json::Null).status, 404);
+    assert_eq!(world.get(MEMBER, "/os-security-groups").status, 404, "gone since 2.36");
 }

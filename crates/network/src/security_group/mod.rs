@@ -10,7 +10,9 @@ pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
-pub use model::{Direction, Ethertype, Protocol, Remote, Rule, RuleDraft, SecurityGroup, SecurityGroupDraft};
+pub use model::{
+    Direction, Ethertype, Protocol, Range, Remote, Rule, RuleDraft, SecurityGroup, SecurityGroupDraft,
+};
 pub(crate) use reconcile::{KIND, SecurityGroups, ensure_on};
 
 use rest::Routes;

@@ -87,6 +87,19 @@ pub fn names(tx: &mut Tx<'_>, ids: &[SecurityGroupId]) -> Result<Vec<(SecurityGr
     Ok(ids.iter().filter_map(|id| Some((*id, name(id)?))).collect())
 }
 
+/// The groups of the caller's project.
+pub fn list(caller: &Caller, tx: &mut Tx<'_>) -> Result<Vec<Stored<SecurityGroup>>, Error> {
+    let Some(project) = caller.project_id() else { return Ok(Vec::new()) };
+    ensure_default(tx, project)?;
+    Ok(rows::GROUPS.query(tx, &Select::all().eq("project_id", project.as_str()))?)
+}
+
+/// The rules of a group that the caller may see.
+pub fn rules(caller: &Caller, tx: &mut Tx<'_>, group: SecurityGroupId) -> Result<Vec<Stored<Rule>>, Error> {
+    show(caller, tx, group)?;
+    Ok(rows::rules_of(tx, group)?)
+}
+
 /// Which groups and rules the caller may see.
 pub(crate) fn scope(caller: &Caller) -> Select {
     match caller.project_id() {
