@@ -1,11 +1,14 @@
-//! The agent as a process: `cuttle agent` itself, and how `cuttle up` starts or adopts it.
+//! The agent as a process: `cuttle agent` itself, and how `cuttle up` adopts, starts and watches it.
 //!
 //! The agent runs in a session of its own, so that it goes on answering DHCP and metadata when `up` ends, however
 //! that happens.
 
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -13,6 +16,11 @@ use clap::Args;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::process::Process;
+
+/// How often an agent that is not our child is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// The first and the longest pause before an agent that ended is started again.
+const RESTART: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
 /// The node side of a cloud.
 #[derive(Debug, Args)]
@@ -31,6 +39,9 @@ impl AgentArgs {
         let dir = DataDir::open(&self.data_dir)?;
         let config = Config::load(self.config.as_deref())?;
         crate::up::log_to_stderr();
+        // Held until the process ends. Without it, an `up` that was killed right after it had started an agent could
+        // be followed by one that starts a second.
+        let _lock = dir.lock_agent()?;
         let this = Process::of_pid(i32::try_from(std::process::id())?)
             .context("cannot find this process in /proc")?;
         this.write(&pid_file(&dir))?;
@@ -65,12 +76,67 @@ pub fn pid_file(dir: &DataDir) -> PathBuf {
     dir.run().join("agent.pid")
 }
 
-/// Finds the agent of this cloud, or starts one.
-pub fn ensure(dir: &DataDir, config: Option<&std::path::Path>) -> anyhow::Result<Process> {
-    if let Some(running) = Process::of_file(&pid_file(dir)) {
-        return Ok(running);
+/// The agent of this cloud, as far as it runs.
+pub fn running(dir: &DataDir) -> Option<Process> {
+    Process::of_file(&pid_file(dir))
+}
+
+/// Keeps an agent running for as long as this process does: adopts the one that runs, starts another when it ends.
+pub struct Supervision {
+    dir: DataDir,
+    config: Option<PathBuf>,
+    /// How many agents that were started here have ended.
+    ended: AtomicU32,
+}
+
+impl Supervision {
+    /// Begins on a thread of its own.
+    pub fn start(dir: &DataDir, config: Option<&Path>) -> anyhow::Result<Arc<Supervision>> {
+        let (dir, config) = (dir.clone(), config.map(Path::to_owned));
+        let supervision = Arc::new(Supervision { dir, config, ended: AtomicU32::new(0) });
+        let watching = supervision.clone();
+        runtime::spawn_thread("agent-watch", move || watching.watch())?;
+        Ok(supervision)
     }
-    let log_path = dir.logs().join("agent.log");
+
+    /// Whether agents do not stay. One that ends may have met another that was just starting; two mean it.
+    pub fn has_failed(&self) -> bool {
+        self.ended.load(Ordering::Relaxed) > 1 && running(&self.dir).is_none()
+    }
+
+    fn watch(&self) {
+        let mut pause = RESTART.0;
+        loop {
+            if let Some(agent) = running(&self.dir) {
+                while agent.is_running() {
+                    runtime::sleep_blocking(LOOK);
+                }
+                tracing::error!("the agent (process {}) ended; starting another", agent.pid);
+                pause = RESTART.0;
+                continue;
+            }
+            let began = runtime::monotonic();
+            match spawn(&self.dir, self.config.as_deref()).and_then(|mut child| Ok(child.wait()?)) {
+                Ok(status) => {
+                    let log = log_file(&self.dir);
+                    tracing::error!("the agent ended: {status}; starting another; see {}", log.display());
+                }
+                Err(error) => tracing::error!("{error:#}"),
+            }
+            self.ended.fetch_add(1, Ordering::Relaxed);
+            pause = if began.elapsed() > RESTART.1 { RESTART.0 } else { (pause * 2).min(RESTART.1) };
+            runtime::sleep_blocking(pause);
+        }
+    }
+}
+
+/// Where the agent's log is.
+pub fn log_file(dir: &DataDir) -> PathBuf {
+    dir.logs().join("agent.log")
+}
+
+fn spawn(dir: &DataDir, config: Option<&Path>) -> anyhow::Result<Child> {
+    let log_path = log_file(dir);
     let log = std::fs::OpenOptions::new().create(true).append(true).open(&log_path);
     let log = log.with_context(|| format!("cannot write {}", log_path.display()))?;
     let mut command = Command::new(std::env::current_exe().context("cannot find the cuttle binary")?);
@@ -80,13 +146,7 @@ pub fn ensure(dir: &DataDir, config: Option<&std::path::Path>) -> anyhow::Result
     }
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).current_dir("/");
     detach(&mut command);
-    let mut child = command.spawn().context("cannot start the agent")?;
-    let process =
-        Process::of_pid(i32::try_from(child.id())?).context("the agent ended at once; see its log")?;
-    process.write(&pid_file(dir))?;
-    // The child must be waited for, or it would stay as a zombie when it ends.
-    runtime::spawn_thread("agent-reaper", move || child.wait())?;
-    Ok(process)
+    command.spawn().context("cannot start the agent")
 }
 
 /// Gives the child a session of its own before it becomes the agent.

@@ -69,16 +69,18 @@ impl DataDir {
 
     /// Takes the directory for this process.
     pub fn lock(&self) -> anyhow::Result<Lock> {
-        let path = self.root.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Lock(lock)),
-            Err(_) => bail!(
+        lock(&self.root.join("lock"))?.with_context(|| {
+            format!(
                 "another `cuttle up` runs on {}: end it first, or use another --data-dir",
                 self.root.display()
-            ),
-        }
+            )
+        })
+    }
+
+    /// Makes this process the agent of the directory.
+    pub fn lock_agent(&self) -> anyhow::Result<Lock> {
+        lock(&self.agent().join("lock"))?
+            .with_context(|| format!("another `cuttle agent` runs on {}", self.root.display()))
     }
 
     /// The directory itself.
@@ -140,6 +142,13 @@ impl DataDir {
     }
 }
 
+/// Locks a file; `None` if another process has.
+fn lock(path: &Path) -> anyhow::Result<Option<Lock>> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    Ok(Flock::lock(file, FlockArg::LockExclusiveNonblock).ok().map(Lock))
+}
+
 fn no_cloud(root: &Path) -> String {
     format!(
         "there is no cloud in {}: run `cuttle up --data-dir {}` first, or name another directory",
@@ -151,7 +160,7 @@ fn no_cloud(root: &Path) -> String {
 /// Writes a file that only its owner can read, whole or not at all.
 pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || -> std::io::Result<()> {
-        // Two processes may write the same file at once: `up` and the agent that it starts both know the agent's pid.
+        // Two processes may write the same file at once.
         let temporary = path.with_extension(format!("tmp{}", std::process::id()));
         let mut file =
             OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&temporary)?;

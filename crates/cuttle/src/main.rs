@@ -13,6 +13,7 @@ mod data_dir;
 mod node_server;
 mod process;
 mod schema;
+mod services;
 mod up;
 
 use std::process::ExitCode;

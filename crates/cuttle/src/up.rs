@@ -9,18 +9,19 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use nodes::Inquiries;
-use reconcile::{Reconciler, Runner};
+use reconcile::Runner;
 use storage::file::{FileConfig, FileImages, FileVolumes};
 use store::{Config as StoreConfig, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use types::ProjectId;
 
+use crate::agent_process::Supervision;
 use crate::cli::Which;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::process::Process;
-use crate::{agent_process, clouds_yaml, node_server, schema};
+use crate::{agent_process, clouds_yaml, node_server, schema, services};
 
 /// How many threads step reconcilers.
 const RUNNERS: usize = 2;
@@ -91,12 +92,13 @@ impl Up {
         let ready = {
             let (dir, store, volumes) = (dir.clone(), parts.store.clone(), parts.volumes.clone());
             tokio::task::spawn_blocking(move || {
-                if simulated {
+                let agent = if simulated {
                     start_simulated(&dir, &Config::default(), volumes)?;
+                    None
                 } else {
-                    agent_process::ensure(&dir, config_path.as_deref())?;
-                }
-                wait_for_host(&store, &dir)
+                    Some(Supervision::start(&dir, config_path.as_deref())?)
+                };
+                wait_for_host(&store, &dir, agent.as_deref())
             })
         };
         let mut end = std::pin::pin!(ended()?);
@@ -168,7 +170,7 @@ impl ControlPlane {
         let owner = bootstrap(&store, dir, config)?;
         register_guest(&store, images.as_ref(), config, owner);
         let inquiries = Inquiries::default();
-        let runner = Runner::new(store.clone(), reconcilers(images.clone()));
+        let runner = Runner::new(store.clone(), services::reconcilers(images.clone()));
         for _ in 0..RUNNERS {
             let runner = runner.clone();
             runtime::spawn_thread("reconcile", move || runner.run())?;
@@ -182,31 +184,22 @@ impl ControlPlane {
     }
 
     fn router(&self, config: &Config) -> Result<axum::Router, String> {
+        let shared = services::Shared {
+            store: &self.store,
+            images: self.images.clone(),
+            tokens: &self.tokens,
+            inquiries: &self.inquiries,
+        };
         let image_config =
             image::Config { enforce_format: config.image_format_enforcement, ..image::Config::default() };
+        let mut all = services::all(shared, image_config);
+        all.push(health());
         rest::router(rest::Cloud {
             store: self.store.clone(),
             authenticate: self.tokens.clone(),
-            services: vec![
-                identity::service(&self.store, &self.tokens),
-                image::service(&self.store, self.images.clone(), image_config),
-                placement::service(),
-                network::service(),
-                block_storage::service(),
-                compute::service(&self.store, &self.inquiries),
-                health(),
-            ],
+            services: all,
         })
     }
-}
-
-fn reconcilers(images: Arc<FileImages>) -> Vec<Arc<dyn Reconciler>> {
-    let mut all = image::reconcilers(images);
-    all.extend(placement::reconcilers());
-    all.extend(network::reconcilers());
-    all.extend(block_storage::reconcilers());
-    all.extend(compute::reconcilers());
-    all
 }
 
 fn identity_config(config: &Config) -> identity::Config {
@@ -253,7 +246,7 @@ fn register_guest(store: &Store, images: &FileImages, config: &Config, owner: Pr
     }
 }
 
-fn host_joined(tx: &mut store::Tx<'_>, host: &types::HostId) -> Result<(), store::Error> {
+pub(crate) fn host_joined(tx: &mut store::Tx<'_>, host: &types::HostId) -> Result<(), store::Error> {
     tracing::info!("host {host} offers something new");
     network::host_joined(tx)?;
     tx.kick(placement::HOST_SYNC, host)
@@ -283,7 +276,7 @@ fn start_simulated(dir: &DataDir, config: &Config, volumes: Arc<FileVolumes>) ->
 }
 
 /// Waits until the agent of this host is connected, so that the first server finds a host.
-fn wait_for_host(store: &Store, dir: &DataDir) -> anyhow::Result<()> {
+fn wait_for_host(store: &Store, dir: &DataDir, agent: Option<&Supervision>) -> anyhow::Result<()> {
     let began = runtime::monotonic();
     let started = runtime::now();
     loop {
@@ -291,10 +284,8 @@ fn wait_for_host(store: &Store, dir: &DataDir) -> anyhow::Result<()> {
         if hosts.iter().any(|host| host.heard_at >= started.minus(Duration::from_secs(1))) {
             return Ok(());
         }
-        let agent_ended =
-            !dir.identity().simulated && Process::of_file(&agent_process::pid_file(dir)).is_none();
-        if agent_ended || began.elapsed() > AGENT_TIME_MAX {
-            let log = std::fs::read_to_string(dir.logs().join("agent.log")).unwrap_or_default();
+        if agent.is_some_and(Supervision::has_failed) || began.elapsed() > AGENT_TIME_MAX {
+            let log = std::fs::read_to_string(agent_process::log_file(dir)).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(5).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
             bail!("the agent does not connect; its log ends with:\n{}", tail.join("\n"));

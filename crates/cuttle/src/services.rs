@@ -1,0 +1,45 @@
+//! The services that make up a cloud: their routes, their reconcilers.
+
+use std::sync::Arc;
+
+use nodes::Inquiries;
+use reconcile::Reconciler;
+use storage::file::FileImages;
+use store::Store;
+
+/// What services share.
+pub struct Shared<'s> {
+    /// The database.
+    pub store: &'s Store,
+    /// The images' bytes.
+    pub images: Arc<FileImages>,
+    /// Tokens.
+    pub tokens: &'s Arc<identity::Tokens>,
+    /// Questions to hosts.
+    pub inquiries: &'s Inquiries,
+}
+
+/// All services with their routes.
+pub fn all(shared: Shared<'_>, image: image::Config) -> Vec<rest::Service> {
+    vec![
+        identity::service(shared.store, shared.tokens),
+        image::service(shared.store, shared.images, image),
+        placement::service(),
+        network::service(),
+        block_storage::service(),
+        compute::service(shared.store, shared.inquiries),
+    ]
+}
+
+/// All reconcilers.
+pub fn reconcilers(images: Arc<FileImages>) -> Vec<Arc<dyn Reconciler>> {
+    let mut all = image::reconcilers(images);
+    all.extend(placement::reconcilers());
+    all.extend(network::reconcilers());
+    all.extend(block_storage::reconcilers());
+    all.extend(compute::reconcilers());
+    all
+}
+
+#[cfg(test)]
+mod tests;
