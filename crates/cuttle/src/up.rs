@@ -27,6 +27,8 @@ use crate::{agent_process, clouds_yaml, node_server, schema, services};
 const RUNNERS: usize = 2;
 /// How long the agent may take to connect.
 const AGENT_TIME_MAX: Duration = Duration::from_secs(20);
+/// How often tokens get a fresh key.
+const ROTATION: Duration = Duration::from_secs(24 * 3600);
 /// How often every row is looked at although nobody kicked it.
 const SWEEP: Duration = Duration::from_secs(300);
 /// How long requests may take to end when the control plane does.
@@ -167,6 +169,8 @@ impl ControlPlane {
         let files = FileConfig::new(dir.root());
         let images = Arc::new(FileImages::open(&files).context("cannot open the image store")?);
         let volumes = Arc::new(FileVolumes::open(&files).context("cannot open the volume store")?);
+        let swept = storage::ImageStore::sweep(images.as_ref()).context("cannot sweep the image store")?;
+        tracing::debug!("{swept} unfinished uploads were removed");
         let owner = bootstrap(&store, dir, config)?;
         register_guest(&store, images.as_ref(), config, owner);
         let inquiries = Inquiries::default();
@@ -177,6 +181,8 @@ impl ControlPlane {
         }
         let sweeper = runner.clone();
         runtime::spawn_thread("sweep", move || sweep(&sweeper))?;
+        let (rotated, keys) = (store.clone(), identity_config(config));
+        runtime::spawn_thread("rotate", move || rotate(&rotated, &keys))?;
         let on_host: node_server::OnHost = Arc::new(host_joined);
         node_server::listen(&dir.control_socket(), store.clone(), inquiries.clone(), on_host)?;
         let tokens = identity::Tokens::new(&store, identity_config(config));
@@ -262,6 +268,17 @@ fn sweep(runner: &Runner) {
             Err(error) => tracing::error!("cannot sweep: {error}"),
         }
         runtime::sleep_blocking(SWEEP);
+    }
+}
+
+/// Gives tokens a fresh key now and then; those that older keys wrote stay good until they expire.
+fn rotate(store: &Store, config: &identity::Config) {
+    loop {
+        runtime::sleep_blocking(ROTATION);
+        let config = config.clone();
+        if let Err(error) = store.write_blocking(move |tx| identity::rotate_keys(tx, &config)) {
+            tracing::error!("cannot rotate the keys of tokens: {error}");
+        }
     }
 }
 
