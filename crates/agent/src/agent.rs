@@ -19,6 +19,8 @@ use crate::vms::{Vms, words};
 
 /// The first and the longest pause before something that failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// How long a VM waits for its ports before that is an error.
+const PORTS_TIME_MAX: Duration = Duration::from_secs(10);
 /// How often an ssh server is looked for, once the guest has shown that it is alive, and before that.
 const PROBE_ALIVE: Duration = Duration::from_millis(250);
 const PROBE_SILENT: Duration = Duration::from_secs(3);
@@ -43,6 +45,8 @@ pub struct Agent {
     /// When to look at what again.
     due: BTreeMap<DocumentKey, Timestamp>,
     failures: BTreeMap<DocumentKey, u32>,
+    /// VMs whose ports have no documents yet, and since when.
+    waiting: BTreeMap<DocumentKey, Timestamp>,
     /// When to look for an ssh server.
     probes: BTreeMap<ServerId, Timestamp>,
     sequence: u64,
@@ -72,6 +76,7 @@ impl Agent {
             dirty,
             due: BTreeMap::new(),
             failures: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             probes: BTreeMap::new(),
             sequence: 0,
         })
@@ -390,7 +395,7 @@ impl Agent {
             dirty.iter().filter(|key| key.kind == Kind::Port).map(|key| key.id.as_str()).collect();
         let waits = |kept: &&Kept| {
             dirty.contains(&kept.key)
-                || (self.failures.contains_key(&kept.key)
+                || ((self.failures.contains_key(&kept.key) || self.waiting.contains_key(&kept.key))
                     && kept.parse::<Vm>().is_some_and(|vm| {
                         vm.nics.iter().any(|nic| ports.contains(nic.port_id.to_string().as_str()))
                     }))
@@ -411,6 +416,10 @@ impl Agent {
                 ports.insert(port.id, (network.vni, port));
             }
         }
+        if ports.len() < vm.nics.len() && self.waits_for_ports(kept, vm.id) {
+            return;
+        }
+        self.waiting.remove(&kept.key);
         for nic in &vm.nics {
             self.effects.fabric.set_metadata(nic.port_id, Some((&vm, &vm.metadata)));
         }
@@ -428,6 +437,17 @@ impl Agent {
         }
         let seen = outcome.map(|outcome| outcome.seen.unwrap_or_default());
         self.report(&kept.key, kept.revision, seen);
+    }
+
+    /// Documents come in any order: a VM that was not started yet is given some time for its ports to arrive.
+    fn waits_for_ports(&mut self, kept: &Kept, id: ServerId) -> bool {
+        let now = runtime::now();
+        let since = *self.waiting.entry(kept.key.clone()).or_insert(now);
+        let patient = self.vms.started_at(id).is_none() && now.since(since) < PORTS_TIME_MAX;
+        if patient {
+            self.due.insert(kept.key.clone(), since.plus(PORTS_TIME_MAX));
+        }
+        patient
     }
 
     /// Looks for the ssh servers that are not seen yet.
@@ -509,6 +529,7 @@ impl Agent {
             Ok(()) => {
                 self.due.remove(key);
                 self.failures.remove(key);
+                self.waiting.remove(key);
                 self.documents.forget(key);
                 self.put_report(Report {
                     key: key.clone(),
