@@ -233,31 +233,28 @@ pub fn errors_are_final(store: &Store) {
     assert_eq!(names(store, Select::all()), ["a"]);
 }
 
-/// Who counts before writing finds what was counted still true at the commit.
+/// Who counts before writing finds what was counted still true at the commit: one squid per tank, whoever tries.
 pub fn limits_hold(store: &Store) {
+    const THREADS: usize = 8;
+    const TANKS: usize = 20;
     store.migrate(&[MIGRATIONS]).unwrap();
-    let made = std::sync::atomic::AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for thread in 0..8 {
-            let made = &made;
-            scope.spawn(move || {
-                for n in 0..3 {
-                    let id = format!("s{thread}-{n}");
-                    let add = store.write_blocking(move |tx| {
-                        if SQUIDS.count(tx, &Select::all().eq("tank", "reef"))? >= 5 {
-                            return Err(Error::Internal("the tank is full".to_owned()));
-                        }
-                        SQUIDS.insert(tx, squid(&id, &id, 8)).map(|_| ())
-                    });
-                    match add {
-                        Ok(()) => drop(made.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
-                        Err(Error::Internal(why)) => assert_eq!(why, "the tank is full"),
-                        Err(other) => panic!("{other}"),
-                    }
-                }
-            });
-        }
+    let start = std::sync::Barrier::new(THREADS);
+    let add = |thread: usize, tank: usize| {
+        let mut new = squid(&format!("s{thread}-{tank}"), &thread.to_string(), 8);
+        new.tank = tank.to_string();
+        start.wait();
+        store.write_blocking(move |tx| {
+            if SQUIDS.count(tx, &Select::all().eq("tank", new.tank.as_str()))? > 0 {
+                return Ok(false);
+            }
+            SQUIDS.insert(tx, new.clone()).map(|_| true)
+        })
+    };
+    let made: usize = std::thread::scope(|scope| {
+        let add = &add;
+        let all = |thread| (0..TANKS).filter(|tank| add(thread, *tank).unwrap()).count();
+        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || all(thread))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    assert_eq!(made.into_inner(), 5);
-    assert_eq!(names(store, Select::all()).len(), 5);
+    assert_eq!((made, names(store, Select::all()).len()), (TANKS, TANKS));
 }
