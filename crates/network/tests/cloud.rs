@@ -1,8 +1,5 @@
 //! A cloud with this service alone, and its nodes.
 
-// A helper of tests may end the test.
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 
 use agent_api::network::{PortSeen, UpSeen};

@@ -17,6 +17,8 @@ use types::IpRange;
 use crate::Error;
 use crate::subnet::Subnet;
 
+/// Draws fall on a subnet's first addresses, as many as a /16 has, so that IPv6 addresses stay short to read.
+const SPAN: u128 = 1 << 16;
 /// How many draws may fail before the free addresses are sought in order.
 const DRAWS_MAX: usize = 8;
 
@@ -34,10 +36,10 @@ pub(crate) fn free(tx: &mut Tx<'_>, subnet: &Subnet) -> Result<Option<IpAddr>, E
     Ok(first_free(&subnet.allocation_pools, &taken))
 }
 
-/// The address that `chance` falls on; each of the pools' addresses is as likely as any other.
+/// The address that `chance` falls on; each that it can fall on is as likely as any other.
 fn draw(pools: &[IpRange], chance: u128) -> Option<IpAddr> {
     let total = pools.iter().fold(0_u128, |sum, pool| sum.saturating_add(pool.count()));
-    let mut left = chance.checked_rem(total)?;
+    let mut left = chance.checked_rem(total.min(SPAN))?;
     for pool in pools {
         if left < pool.count() {
             return pool.nth(left);

@@ -67,10 +67,11 @@ fn nothing_is_drawn_from_no_pools() {
 }
 
 #[test]
-fn a_64_can_be_drawn_from() {
-    let pool = IpRange {
-        start: "2001:db8::1".parse().unwrap(),
+fn draws_from_a_64_stay_short() {
+    let whole = IpRange {
+        start: "2001:db8::2".parse().unwrap(),
         end: "2001:db8::ffff:ffff:ffff:ffff".parse().unwrap(),
     };
-    assert_eq!(draw(&[pool], u128::MAX), pool.nth(u128::MAX % pool.count()));
+    assert_eq!(draw(&[whole], (1 << 16) - 1), Some("2001:db8::1:1".parse().unwrap()));
+    assert_eq!(draw(&[whole], u128::MAX), draw(&[whole], (1 << 16) - 1));
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use policy::Caller;
 use rest::{Fields, Reply, Request, Routes};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use store::{Stored, Tx};
 use types::{MacAddr, SecurityGroupId};
 
@@ -169,11 +169,11 @@ fn address_pairs(fields: &mut Fields) -> Result<Option<Vec<AddressPair>>, Error>
     pairs.collect::<Result<_, Error>>().map(Some)
 }
 
-fn profile(fields: &mut Fields) -> Result<Option<Map<String, Json>>, Error> {
+fn profile(fields: &mut Fields) -> Result<Option<String>, Error> {
     match fields.take("binding:profile") {
         None => Ok(None),
-        Some(Json::Null) => Ok(Some(Map::new())),
-        Some(Json::Object(profile)) => Ok(Some(profile)),
+        Some(Json::Null) => Ok(Some(String::new())),
+        Some(profile @ Json::Object(_)) => Ok(Some(profile.to_string())),
         Some(other) => Err(Error::invalid("binding:profile", format!("'{other}' is not a dictionary"))),
     }
 }
@@ -198,7 +198,7 @@ pub(crate) fn view(caller: &Caller, _tx: &mut Tx<'_>, port: &Stored<Port>) -> Re
     });
     if allows(caller, "get_port:binding:host_id", &port.standard.project_id) {
         own["binding:host_id"] = json!(port.host().map_or("", |host| host.as_str()));
-        own["binding:profile"] = json!(port.profile);
+        own["binding:profile"] = serde_json::from_str(&port.profile).unwrap_or_else(|_| json!({}));
         own["binding:vif_type"] = json!(if port.binding.is_some() { "bridge" } else { "unbound" });
         own["binding:vif_details"] = json!({});
     }

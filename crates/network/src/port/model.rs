@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 use types::{HostId, IpNet, MacAddr, NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId};
 
 use crate::Error;
@@ -35,9 +34,9 @@ pub struct Port {
     pub fixed_ips: Vec<FixedIp>,
     /// How it is guarded.
     pub plug: Plug,
-    /// What an administrator wrote into `binding:profile`; nothing acts on it.
+    /// What an administrator wrote into `binding:profile`, as it is spelled; nothing acts on it.
     #[serde(default)]
-    pub profile: Map<String, Json>,
+    pub profile: String,
     /// Where it is bound.
     #[serde(default)]
     pub binding: Option<Binding>,
@@ -214,7 +213,7 @@ pub struct FixedIpWish {
 }
 
 /// A port that somebody wants.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortDraft {
     /// The owner, if it is not the caller's project.
     pub project_id: Option<ProjectId>,
@@ -225,7 +224,7 @@ pub struct PortDraft {
 }
 
 /// What somebody wants a port to have; what is absent stays as it is, or becomes as usual in a new port.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PortChange {
     /// Name and description.
     pub label: Label,
@@ -247,8 +246,8 @@ pub struct PortChange {
     pub address_pairs: Option<Vec<AddressPair>>,
     /// Where an administrator wants it bound; an empty name unbinds it.
     pub host: Option<String>,
-    /// `binding:profile`.
-    pub profile: Option<Map<String, Json>>,
+    /// See [`Port::profile`].
+    pub profile: Option<String>,
 }
 
 /// Where compute wants a port.
