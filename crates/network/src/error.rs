@@ -153,8 +153,6 @@ faults! {
         "Unable to complete operation on port {id}, port is already bound on host {host}.";
     409 ServicePortInUse { id: String, reason: String }
         "Port {id} cannot be deleted directly via the port API: {reason}.";
-    409 UnsupportedPortDeviceOwner { id: String, operation: &'static str, owner: String }
-        "Operation {operation} is not supported for device_owner {owner} on port {id}.";
     409 AddressPairAndPortSecurityRequired {}
         "Port Security must be enabled in order to have allowed address pairs on a port.";
     400 DuplicateAddressPairInRequest { mac: String, ip: String }
@@ -190,7 +188,6 @@ faults! {
     409 SecurityGroupCannotUpdateDefault {} "Updating default security group not allowed.";
     409 SecurityGroupDefaultAlreadyExists {} "Default security group already exists.";
     409 SecurityGroupRuleExists { id: String } "Security group rule already exists. Rule id is {id}.";
-    409 DuplicateSecurityGroupRuleInPost {} "Duplicate Security Group Rule in POST.";
     400 SecurityGroupRuleInvalidProtocol { protocol: String, known: String }
         "Security group rule protocol {protocol} not supported. Only protocol values [{known}] and integer representations [0 to 255] are supported.";
     400 SecurityGroupProtocolRequiredWithPorts {} "Must also specify protocol if port range is given.";
@@ -208,7 +205,6 @@ faults! {
         "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.";
     400 SecurityGroupRuleParameterConflict { ethertype: &'static str, cidr: String }
         "Conflicting value ethertype {ethertype} for CIDR {cidr}";
-    400 SecurityGroupNotSingleGroupRules {} "Only allowed to update rules for one security profile at a time";
 
     // Quotas and auto-allocated topologies.
     409 OverQuota { what: String } "Quota exceeded for resources: {what}.";
@@ -254,8 +250,13 @@ impl TxError for Error {
 }
 
 impl From<store::Error> for Error {
+    /// Operations look for clashes before they write, so that a unique index refuses a row only when somebody else's
+    /// was faster. The transaction is run again, and then sees it.
     fn from(error: store::Error) -> Error {
-        Error::Store(error)
+        Error::Store(match error {
+            store::Error::Duplicate(index) => store::Error::Stale(index),
+            other => other,
+        })
     }
 }
 

@@ -56,10 +56,41 @@ impl Cloud {
         }
     }
 
+    /// Has the node say of everything of a kind whether it is up.
+    pub fn report(&mut self, kind: Kind, up: bool) {
+        let documents: Vec<Document> = self.node.documents.values().cloned().collect();
+        let of_kind = documents.iter().filter(|document| document.key.kind == kind);
+        self.node.send(of_kind.map(|document| report(document, up)).collect());
+        self.api.settle();
+    }
+
     /// The bodies of the documents of a kind that the node has.
     pub fn documents(&self, kind: Kind) -> Vec<Json> {
         let of_kind = self.node.documents.values().filter(|document| document.key.kind == kind);
         of_kind.filter_map(|document| document.body.clone()).collect()
+    }
+
+    /// The revision of the node's newest document.
+    pub fn revision(&self) -> i64 {
+        self.node.documents.values().map(|document| document.revision).max().unwrap()
+    }
+
+    /// Makes every row due, as if somebody had changed it.
+    pub fn kick_everything(&self) {
+        let keys = [
+            ("network::network", "network_networks"),
+            ("network::port", "network_ports"),
+            ("network::router", "network_routers"),
+            ("network::security_group", "network_security_groups"),
+        ];
+        self.tx(move |tx| {
+            for (kind, table) in keys {
+                for row in tx.rows(&format!("SELECT id FROM {table}"), &[])? {
+                    tx.kick(kind, row[0].text().unwrap())?;
+                }
+            }
+            Ok(())
+        });
     }
 
     /// Creates a resource as a member of `alpha`; its JSON.
@@ -111,18 +142,22 @@ impl Node {
     fn take_in(&mut self, documents: Vec<Document>) {
         let mut reports = Vec::new();
         for document in documents {
-            reports.push(report(&document));
+            reports.push(report(&document, true));
             self.documents.insert(document.key.to_string(), document);
         }
+        self.send(reports);
+    }
+
+    fn send(&mut self, reports: Vec<Report>) {
         self.sequence += 1;
         self.session.receive(FromNode::Reports { sequence: self.sequence, reports }).unwrap();
     }
 }
 
-fn report(document: &Document) -> Report {
+fn report(document: &Document, up: bool) -> Report {
     let seen = document.body.as_ref().map(|_| match document.key.kind {
-        Kind::Port => serde_json::to_value(PortSeen { up: true }).unwrap(),
-        _ => serde_json::to_value(UpSeen { up: true }).unwrap(),
+        Kind::Port => serde_json::to_value(PortSeen { up }).unwrap(),
+        _ => serde_json::to_value(UpSeen { up }).unwrap(),
     });
     let key = DocumentKey { kind: document.key.kind, id: document.key.id.clone() };
     Report { key, revision: document.revision, at: runtime::now(), seen, error: None }

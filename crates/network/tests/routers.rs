@@ -9,6 +9,17 @@ fn public(cloud: &Cloud) -> Json {
     cloud.get("networks?name=public").body["networks"][0]["id"].clone()
 }
 
+/// Nothing is left to do, and doing it again changes no document.
+fn settled(cloud: &mut Cloud) {
+    assert_eq!(cloud.api.runner.sweep().unwrap(), []);
+    let before: Vec<Json> = Kind::ALL.into_iter().flat_map(|kind| cloud.documents(kind)).collect();
+    let revision = cloud.revision();
+    cloud.kick_everything();
+    cloud.settle();
+    let after: Vec<Json> = Kind::ALL.into_iter().flat_map(|kind| cloud.documents(kind)).collect();
+    assert_eq!((after, cloud.revision()), (before, revision));
+}
+
 #[test]
 fn a_floating_ip_leads_through_a_router_to_a_port() {
     let mut cloud = Cloud::new();
@@ -36,6 +47,7 @@ fn a_floating_ip_leads_through_a_router_to_a_port() {
     let pair = json!([[floating["floating_ip_address"], port["fixed_ips"][0]["ip_address"]]]);
     assert_eq!(document["floating_ips"], pair);
     assert_eq!(document["gateway"]["internal"], json!(["10.0.0.0/24"]));
+    settled(&mut cloud);
     let leg = json!({"subnet_id": subnet["id"]});
     let kept = cloud.put(&format!("{path}/remove_router_interface"), leg.clone());
     assert_eq!(kept.body["NeutronError"]["type"], "RouterInterfaceInUseByFloatingIP");

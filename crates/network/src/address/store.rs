@@ -8,11 +8,7 @@ use types::{PortId, SecurityGroupId, SubnetId};
 /// Gives an address to a port. A lost race for it is run again and finds another.
 pub(crate) fn insert(tx: &mut Tx<'_>, subnet: SubnetId, ip: IpAddr, port: PortId) -> Result<(), Error> {
     let sql = "INSERT INTO network_ip_allocations (subnet_id, ip, port_id) VALUES (?, ?, ?)";
-    let inserted = tx.execute(sql, &[subnet.into(), ip.into(), port.into()]);
-    inserted.map(drop).map_err(|error| match error {
-        Error::Duplicate(_) => Error::Stale("network_ip_allocations".to_owned()),
-        other => other,
-    })
+    tx.execute(sql, &[subnet.into(), ip.into(), port.into()]).map(drop)
 }
 
 /// Takes an address back.

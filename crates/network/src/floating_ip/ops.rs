@@ -262,12 +262,16 @@ pub(crate) fn addresses_changed(tx: &mut Tx<'_>, port: &Port) -> Result<(), Erro
     Ok(())
 }
 
-/// Notes on a router's floating IPs whether it translates them.
-pub(crate) fn follow_router(tx: &mut Tx<'_>, router: RouterId, active: bool) -> Result<(), store::Error> {
+/// Notes on a router's floating IPs whether it translates them. While it takes in a change, which is `None`, those it
+/// had already stay as they are.
+pub(crate) fn follow_router(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    active: Option<bool>,
+) -> Result<(), store::Error> {
     for mut floating in rows::of_router(tx, router)? {
-        // While the router takes in a change, those it had already stay as they are.
-        if active && !floating.active {
-            floating.active = true;
+        if active.is_some_and(|active| active != floating.active) {
+            floating.active = !floating.active;
             floating.standard.updated_at = tx.now();
             rows::FLOATING_IPS.save(tx, &mut floating)?;
         }

@@ -134,6 +134,10 @@ pub fn update(
     port.admin_up = change.admin_up.unwrap_or(port.admin_up);
     port.device.id = change.device_id.unwrap_or(std::mem::take(&mut port.device.id));
     port.device.owner = change.device_owner.unwrap_or(std::mem::take(&mut port.device.owner));
+    let groups = change.security_groups.as_ref().unwrap_or(&port.plug.security_groups);
+    if change.port_security == Some(false) && !groups.is_empty() {
+        return Err(Error::PortSecurityPortHasSecurityGroup {});
+    }
     port.plug.port_security = change.port_security.unwrap_or(port.plug.port_security);
     port.plug.security_groups =
         change.security_groups.unwrap_or(std::mem::take(&mut port.plug.security_groups));

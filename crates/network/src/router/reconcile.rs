@@ -56,7 +56,11 @@ impl Reconciler for Routers {
             let known = leg.binding.as_ref().is_some_and(|binding| binding.phase == port::Phase::Up);
             port::follow_router(tx, leg, Some(&host), current || (up && known))?;
         }
-        floating_ip::ops::follow_router(tx, described.id, current)?;
+        floating_ip::ops::follow_router(
+            tx,
+            described.id,
+            if up { current.then_some(true) } else { Some(false) },
+        )?;
         if let (Some(gateway), true) = (described.gateway, placed || !current) {
             tx.kick(network::KIND, gateway.network_id)?;
         }

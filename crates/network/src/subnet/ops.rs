@@ -2,7 +2,7 @@
 
 use policy::Caller;
 use store::{Condition, Select, Stored, Tx};
-use types::{IpNet, SubnetId, SubnetPoolId};
+use types::{IpNet, NetworkId, SubnetId, SubnetPoolId};
 
 use super::model::{default_pools, first_host, overlap};
 use super::{GatewayWish, Origin, Subnet, SubnetChange, SubnetDraft, store as rows};
@@ -80,6 +80,11 @@ pub fn show(caller: &Caller, tx: &mut Tx<'_>, id: SubnetId) -> Result<Stored<Sub
     let visible = network
         .is_some_and(|network| network.shared || allows(caller, "get_subnet", &network.standard.project_id));
     if visible { Ok(subnet) } else { Err(Error::SubnetNotFound { id: id.to_string() }) }
+}
+
+/// The subnets of a network, for what a server's guest is told.
+pub fn of_network(tx: &mut Tx<'_>, network: NetworkId) -> Result<Vec<Stored<Subnet>>, Error> {
+    Ok(rows::of_network(tx, network)?)
 }
 
 /// Which subnets the caller may see.
