@@ -39,6 +39,11 @@ impl World {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failing = changes;
     }
 
+    /// The host was restarted: its kernel knows nothing of all this any more.
+    pub fn restart_host(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Things::default();
+    }
+
     fn change(&self, f: impl FnOnce(&mut Things)) -> Result<(), String> {
         let mut things = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if things.failing > 0 {

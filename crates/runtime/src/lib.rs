@@ -36,6 +36,15 @@ pub fn simulate(seed: u64, start: Timestamp) -> SimulationGuard {
 pub struct SimulationGuard(());
 
 impl SimulationGuard {
+    /// Sets the simulated clock, also back: the clocks of two hosts differ, and a host's clock is put right.
+    pub fn set(&self, now: Timestamp) {
+        SIMULATED.with(|s| {
+            if let Some(simulated) = s.borrow_mut().as_mut() {
+                simulated.now = now;
+            }
+        });
+    }
+
     /// Moves the simulated clock forward.
     pub fn advance(&self, by: Duration) {
         SIMULATED.with(|s| {

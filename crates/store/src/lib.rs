@@ -12,6 +12,7 @@
 
 mod database;
 mod error;
+mod faults;
 mod migrate;
 mod mysql;
 mod postgres;
@@ -25,6 +26,7 @@ mod value;
 pub mod work;
 
 pub use error::{Error, TxError};
+pub use faults::{Fate, Faults};
 pub use migrate::Migration;
 pub use select::{Condition, Direction, Select};
 pub use store::{Config, Store};

@@ -6,13 +6,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{ErrorCode, params_from_iter};
 
 use crate::database::{Connection, Database, Job, Mode, OnCommit, Outcome, run_job};
+use crate::faults::{Fate, Faults};
 use crate::{Error, Signal, Value};
 
 const GROUP_MAX: usize = 64;
@@ -164,31 +165,49 @@ impl Group {
 }
 
 /// A database in memory on the calling thread.
-pub(crate) struct Inline(Mutex<rusqlite::Connection>);
+pub(crate) struct Inline {
+    conn: Mutex<rusqlite::Connection>,
+    faults: Option<Arc<dyn Faults>>,
+}
 
 impl Inline {
-    pub(crate) fn open() -> Result<Inline, Error> {
+    pub(crate) fn open(faults: Option<Arc<dyn Faults>>) -> Result<Inline, Error> {
         let mut conn =
             rusqlite::Connection::open_in_memory().map_err(|e| Error::Unavailable(e.to_string()))?;
         conn.set_prepared_statement_cache_capacity(256);
         conn.script("PRAGMA case_sensitive_like = ON;")?;
-        Ok(Inline(Mutex::new(conn)))
+        Ok(Inline { conn: Mutex::new(conn), faults })
     }
 
-    fn run(&self, job: &mut dyn Job) -> Result<(Outcome, Vec<Signal>), Error> {
-        let mut conn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn run(&self, mode: Mode, job: &mut dyn Job) -> Result<(Outcome, Vec<Signal>), Error> {
+        let mut conn = self.conn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.faults.as_ref().is_some_and(|faults| !faults.is_reachable()) {
+            return Err(Error::Unavailable("it cannot be reached, as simulated".to_owned()));
+        }
         let (outcome, signals) =
             run_job(job, &mut *conn, |c| c.script("BEGIN IMMEDIATE"), |c| c.script("ROLLBACK"))?;
         if outcome == Outcome::Commit {
-            conn.script("COMMIT")?;
+            self.commit(&mut conn, mode)?;
         }
         Ok((outcome, signals))
+    }
+
+    /// What was only read has no commit that could go wrong.
+    fn commit(&self, conn: &mut rusqlite::Connection, mode: Mode) -> Result<(), Error> {
+        let faults = self.faults.as_ref().filter(|_| mode == Mode::Write);
+        let fate = faults.map_or(Fate::Kept, |faults| faults.commit());
+        conn.script(if fate == Fate::Refused { "ROLLBACK" } else { "COMMIT" })?;
+        match fate {
+            Fate::Kept => Ok(()),
+            Fate::Refused => Err(Error::Unavailable("the commit failed, as simulated".to_owned())),
+            Fate::AnswerLost => Err(Error::Unavailable("the answer was lost, as simulated".to_owned())),
+        }
     }
 }
 
 impl Database for Inline {
-    fn submit(&self, _mode: Mode, mut job: Box<dyn Job>, on_commit: OnCommit) {
-        match self.run(job.as_mut()) {
+    fn submit(&self, mode: Mode, mut job: Box<dyn Job>, on_commit: OnCommit) {
+        match self.run(mode, job.as_mut()) {
             Ok((_, signals)) => {
                 on_commit(&signals);
                 job.finish(Ok(()));

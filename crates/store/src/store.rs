@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::oneshot;
 
 use crate::database::{Database, Job, Mode, OnCommit, Outcome};
+use crate::faults::Faults;
 use crate::mysql::Maria;
 use crate::postgres::Pg;
 use crate::server::Server;
@@ -37,11 +38,26 @@ pub struct Store {
 impl Store {
     /// Opens the database; the schema is brought up to date by [`Store::migrate`].
     pub fn open(config: &Config) -> Result<Store, Error> {
-        let database: Arc<dyn Database> = match config {
+        Ok(Store::over(match config {
             Config::File(path) => Arc::new(Pool::open(path)?),
             Config::Url(url) => Arc::new(open_url(url)?),
-            Config::Memory => Arc::new(Inline::open()?),
-        };
+            Config::Memory => Arc::new(Inline::open(None)?),
+        }))
+    }
+
+    /// As [`Config::Memory`], with what goes wrong decided by `faults`.
+    pub fn open_faulty(faults: Arc<dyn Faults>) -> Result<Store, Error> {
+        Ok(Store::over(Arc::new(Inline::open(Some(faults))?)))
+    }
+
+    /// The same database for another process: nobody listens yet, and listeners of this handle hear nothing of what
+    /// the other commits. For simulations of crashes.
+    #[must_use]
+    pub fn of_next_process(&self) -> Store {
+        Store::over(self.database.clone())
+    }
+
+    fn over(database: Arc<dyn Database>) -> Store {
         let listeners: Arc<RwLock<Vec<Listener>>> = Arc::default();
         let heard = listeners.clone();
         let on_commit: OnCommit = Arc::new(move |signals: &[Signal]| {
@@ -49,7 +65,7 @@ impl Store {
                 listeners.iter().for_each(|listener| listener(signals));
             }
         });
-        Ok(Store { database, listeners, on_commit })
+        Store { database, listeners, on_commit }
     }
 
     /// Calls `listener` with the signals of each committed transaction, on the database's thread: it must not wait.

@@ -1,0 +1,95 @@
+//! Wishes for images and volumes.
+
+use serde_json::{Value as Json, json};
+
+use super::{Client, Kind, Request, Then, Wish, create, member};
+use crate::chance::Chance;
+
+/// What is wished for, and how often.
+pub(super) const WISHES: [(usize, Wish); 9] = [
+    (2, create_image),
+    (4, upload),
+    (1, download),
+    (1, delete_image),
+    (5, create_volume),
+    (3, delete_volume),
+    (1, extend_volume),
+    (2, hold_volume),
+    (1, rename_volume),
+];
+/// The most images and volumes that one project wants.
+const OWNED_MAX: usize = 8;
+
+fn create_image(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    if client.count(project, Kind::Image) >= OWNED_MAX {
+        return None;
+    }
+    let visibility = if chance.one_in(2) { "public" } else { "private" };
+    let fields = json!({
+        "name": format!("image-{}", chance.below(9)), "disk_format": "raw", "container_format": "bare",
+        "visibility": if chance.one_in(4) { visibility } else { "private" },
+    });
+    Some(create(project, Kind::Image, fields))
+}
+
+fn upload(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    let id = client.one(chance, project, Kind::Image)?;
+    let mut request =
+        Request::new(&member(project), "PUT", format!("/image/v2/images/{id}/file"), &Json::Null);
+    request.headers = vec![("content-type", "application/octet-stream".to_owned())];
+    request.body = vec![b'a' + chance.below(26) as u8; 512 * (1 + chance.below(8))];
+    Some(request)
+}
+
+fn download(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    let id = client.one(chance, project, Kind::Image)?;
+    Some(Request::new(&member(project), "GET", format!("/image/v2/images/{id}/file"), &Json::Null))
+}
+
+fn delete_image(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    client.delete(chance, project, Kind::Image)
+}
+
+fn create_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    if client.count(project, Kind::Volume) >= OWNED_MAX {
+        return None;
+    }
+    let mut fields = json!({"size": 1 + chance.below(3), "name": format!("volume-{}", chance.below(9))});
+    if chance.one_in(2) {
+        fields["imageRef"] = client.one(chance, project, Kind::Image)?.into();
+    }
+    if chance.one_in(20) {
+        fields["size"] = json!(100_000);
+    }
+    Some(create(project, Kind::Volume, fields))
+}
+
+fn delete_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    // Accepted, it may still end in an error, and then it is there to be deleted again.
+    let id = client.one(chance, project, Kind::Volume)?;
+    let then = if chance.one_in(2) { Then::Nothing } else { Then::Lost(Kind::Volume, id.clone()) };
+    let path = format!("{}/{id}", Kind::Volume.path());
+    Some(Request::new(&member(project), "DELETE", path, &Json::Null).then(then))
+}
+
+fn act(client: &Client, chance: &mut Chance, project: &'static str, action: &Json) -> Option<Request> {
+    let id = client.one(chance, project, Kind::Volume)?;
+    Some(Request::new(&member(project), "POST", format!("/volume/v3/volumes/{id}/action"), action))
+}
+
+fn extend_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    let action = json!({"os-extend": {"new_size": 2 + chance.below(5)}});
+    act(client, chance, project, &action)
+}
+
+fn hold_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    let all = ["os-reserve", "os-unreserve", "os-begin_detaching", "os-roll_detaching", "os-detach"];
+    let action = chance.pick(&all).copied()?;
+    act(client, chance, project, &json!({ action: {} }))
+}
+
+fn rename_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    let id = client.one(chance, project, Kind::Volume)?;
+    let body = json!({"volume": {"name": format!("renamed-{}", chance.below(9))}});
+    Some(Request::new(&member(project), "PUT", format!("/volume/v3/volumes/{id}"), &body))
+}

@@ -1,0 +1,82 @@
+//! A connection of an agent with the control plane: ordered each way, slow, and gone at any time.
+
+use std::collections::VecDeque;
+
+use agent_api::{FromNode, ToNode};
+use nodes::Session;
+use tokio::sync::mpsc;
+use types::HostId;
+
+use crate::control::{Control, host_joined};
+
+/// One connection.
+pub struct Link {
+    /// Which one; later ones have higher numbers.
+    pub number: u64,
+    /// Whose.
+    pub host: HostId,
+    /// What the node sent and the control plane has not read.
+    pub up: VecDeque<FromNode>,
+    /// What the control plane sent and the node has not read.
+    pub down: VecDeque<ToNode>,
+    /// Whether the node still has it. If not, the control plane may still read what was on its way.
+    pub open: bool,
+    session: Option<Session>,
+    questions: Option<mpsc::UnboundedReceiver<ToNode>>,
+}
+
+impl Link {
+    /// A connection on which the node has said hello.
+    pub fn new(number: u64, host: HostId, hello: FromNode) -> Link {
+        Link {
+            number,
+            host,
+            up: VecDeque::from([hello]),
+            down: VecDeque::new(),
+            open: true,
+            session: None,
+            questions: None,
+        }
+    }
+
+    /// The control plane reads one message. An error ends the connection.
+    pub fn read(&mut self, control: &Control) -> Result<(), store::Error> {
+        let Some(message) = self.up.pop_front() else { return Ok(()) };
+        let Some(session) = &mut self.session else { return self.greet(control, message) };
+        let answer = session.receive(message)?;
+        self.down.extend(answer);
+        self.write_changes()
+    }
+
+    fn greet(&mut self, control: &Control, message: FromNode) -> Result<(), store::Error> {
+        let FromNode::Hello { facts, have, .. } = message else { return Ok(()) };
+        let (session, first, news) =
+            Session::hello(control.store(), control.inquiries(), &self.host, facts, &have)?;
+        if news {
+            let host = self.host.clone();
+            control.store().write_blocking(move |tx| host_joined(tx, &host))?;
+        }
+        self.session = Some(session);
+        self.down.push_back(first);
+        let (outgoing, questions) = mpsc::unbounded_channel();
+        control.inquiries().connected(&self.host, outgoing);
+        self.questions = Some(questions);
+        self.write_changes()
+    }
+
+    /// The control plane sends what changed.
+    pub fn write_changes(&mut self) -> Result<(), store::Error> {
+        if let Some(session) = &mut self.session {
+            self.down.extend(session.changes()?);
+        }
+        while let Some(question) = self.questions.as_mut().and_then(|questions| questions.try_recv().ok()) {
+            self.down.push_back(question);
+        }
+        Ok(())
+    }
+
+    /// Whether the control plane has heard the hello.
+    pub fn is_greeted(&self) -> bool {
+        self.session.is_some()
+    }
+}

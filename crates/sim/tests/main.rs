@@ -1,0 +1,3 @@
+//! Seeds, and named scenarios of what seeds once found.
+
+mod seeds;
