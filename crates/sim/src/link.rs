@@ -74,9 +74,4 @@ impl Link {
         }
         Ok(())
     }
-
-    /// Whether the control plane has heard the hello.
-    pub fn is_greeted(&self) -> bool {
-        self.session.is_some()
-    }
 }

@@ -154,7 +154,7 @@ impl Simulation {
     pub fn call(&mut self, request: &Request) -> anyhow::Result<Answer> {
         let answer = self.control.call(request)?;
         let mishap = self.control.commits.take();
-        let body = String::from_utf8_lossy(&request.body[..request.body.len().min(300)]).into_owned();
+        let body = request.body_in_words();
         let Request { method, path, token, .. } = request;
         self.note(format!("{token} {method} {path} {body} → {}", answer.status));
         let excused = mishap.is_some()

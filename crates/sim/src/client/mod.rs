@@ -142,6 +142,15 @@ impl Request {
         Request::new(&format!("admin@{ADMIN}"), method, path, body)
     }
 
+    /// The body for a log: the beginning of JSON, the size of bytes.
+    pub fn body_in_words(&self) -> String {
+        match self.body.first() {
+            Some(b'{' | b'[') => String::from_utf8_lossy(&self.body[..self.body.len().min(300)]).into_owned(),
+            Some(_) => format!("({} bytes)", self.body.len()),
+            None => String::new(),
+        }
+    }
+
     fn then(mut self, then: Then) -> Request {
         self.then = then;
         self
@@ -251,7 +260,7 @@ fn spoiled(chance: &mut Chance, mut request: Request) -> Request {
         (1, _) => request.path = request.path.replacen('-', "", 1),
         (2, _) => request.token = "member@nobody".to_owned(),
         (3, _) => {
-            let id = runtime_free_id(chance);
+            let id = unknown_id(chance);
             if let Some(at) = request.path.rfind('/') {
                 request.path.replace_range(at + 1.., &id);
             }
@@ -266,7 +275,7 @@ fn spoiled(chance: &mut Chance, mut request: Request) -> Request {
 }
 
 /// An id that nothing has, from the client's dice.
-fn runtime_free_id(chance: &mut Chance) -> String {
+fn unknown_id(chance: &mut Chance) -> String {
     let (a, b) = (chance.number(), chance.number());
     let hex = format!("{a:016x}{b:016x}");
     format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
@@ -308,7 +317,7 @@ fn nonsense(chance: &mut Chance) -> Json {
         json!([{}]),
         json!({}),
         json!({"a": {"b": null}}),
-        json!(runtime_free_id(chance)),
+        json!(unknown_id(chance)),
     ];
     all[chance.below(all.len())].clone()
 }
