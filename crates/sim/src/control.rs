@@ -25,6 +25,7 @@ const MIGRATIONS: &[&[Migration]] = &[
     placement::MIGRATIONS,
     network::MIGRATIONS,
     block_storage::MIGRATIONS,
+    compute::MIGRATIONS,
 ];
 /// The project of the operators.
 pub const ADMIN: &str = "admin";
@@ -127,6 +128,7 @@ impl Process {
     fn start(database: &Store, images: &Fake) -> anyhow::Result<Process> {
         let store = database.of_next_process();
         store.write_blocking(block_storage::bootstrap)?;
+        store.write_blocking(compute::bootstrap)?;
         let outside = network::Outside::default();
         store.write_blocking(move |tx| network::bootstrap(tx, &ADMIN.into(), &outside))?;
         let signals: Arc<Mutex<BTreeSet<Signal>>> = Arc::default();
@@ -143,6 +145,7 @@ impl Process {
                 placement::service(),
                 network::service(),
                 block_storage::service(),
+                compute::service(&store, &inquiries),
             ],
         });
         let router = router.map_err(anyhow::Error::msg)?;
@@ -157,6 +160,7 @@ fn reconcilers(images: Arc<Fake>) -> Vec<Arc<dyn Reconciler>> {
     all.extend(placement::reconcilers());
     all.extend(network::reconcilers());
     all.extend(block_storage::reconcilers());
+    all.extend(compute::reconcilers());
     all
 }
 

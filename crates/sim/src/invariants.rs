@@ -67,7 +67,7 @@ pub(crate) fn always(sim: &Simulation) -> anyhow::Result<()> {
 }
 
 /// Queries that never find anything.
-const NEVER: [(&str, &str); 6] = [
+const NEVER: [(&str, &str); 10] = [
     (
         "an allocated address has no port",
         "SELECT ip, port_id FROM network_ip_allocations WHERE port_id NOT IN (SELECT id FROM network_ports)",
@@ -87,6 +87,25 @@ const NEVER: [(&str, &str); 6] = [
     (
         "a project has more volumes than its quota allows",
         "SELECT project_id FROM block_storage_volumes GROUP BY project_id HAVING COUNT(*) > 10 OR SUM(size_gib) > 1000",
+    ),
+    (
+        "a project has more servers than its quota allows",
+        "SELECT project_id FROM compute_servers GROUP BY project_id \
+         HAVING COUNT(*) > 10 OR SUM(vcpus) > 20 OR SUM(ram_mib) > 51200",
+    ),
+    (
+        "resources are allocated to no server",
+        "SELECT id FROM placement_consumers WHERE id NOT IN (SELECT id FROM compute_servers)",
+    ),
+    (
+        "a volume is in a server that is not there",
+        "SELECT id, server_id FROM block_storage_volumes WHERE server_id IS NOT NULL \
+         AND server_id NOT IN (SELECT id FROM compute_servers)",
+    ),
+    (
+        "a port is in a server that is not there",
+        "SELECT id, device_id FROM network_ports WHERE device_owner = 'compute:nova' AND deleted = 0 \
+         AND device_id NOT IN (SELECT id FROM compute_servers)",
     ),
     (
         "a subnet has no network",
@@ -111,6 +130,7 @@ pub(crate) fn settled(sim: &mut Simulation) -> anyhow::Result<()> {
         on_node(store, node).with_context(|| format!("on {}", node.host))?;
     }
     ports(store)?;
+    servers(store, &sim.nodes)?;
     volumes(store, &sim.nodes)?;
     images(sim)
 }
@@ -198,6 +218,28 @@ fn ports(store: &Store) -> anyhow::Result<()> {
     ensure!(query(store, stray)?.is_empty(), "hosts have ports of others: {:?}", query(store, stray)?);
     let deleted = "SELECT id FROM network_ports WHERE deleted <> 0";
     ensure!(query(store, deleted)?.is_empty(), "deleted ports are there: {:?}", query(store, deleted)?);
+    Ok(())
+}
+
+/// A server is as its status says: active ones run on their hosts alone, what is shut down runs nowhere.
+fn servers(store: &Store, nodes: &[Node]) -> anyhow::Result<()> {
+    let sql =
+        "SELECT id, host, json_extract(doc, '$.phase'), json_extract(doc, '$.task') FROM compute_servers";
+    for row in query(store, sql)? {
+        let (id, host, phase) = (text(&row[0]), text(&row[1]), text(&row[2]));
+        ensure!(row[3] == Value::Null, "server {id} has the task {:?}", row[3]);
+        let runs = |node: &&Node| node.vms.running().iter().any(|server| server.to_string() == id);
+        let on: Vec<&str> = nodes.iter().filter(runs).map(|node| node.host.as_str()).collect();
+        match phase.as_str() {
+            "Active" | "Paused" => ensure!(on == [host.as_str()], "server {id} of {host} runs on {on:?}"),
+            "Stopped" => ensure!(on.is_empty(), "server {id} is shut down and runs on {on:?}"),
+            "Failed" => {}
+            other => bail!("server {id} is still {other}"),
+        }
+        let sql = format!("SELECT 1 FROM placement_allocations WHERE consumer_id = '{id}'");
+        let allocated = !query(store, &sql)?.is_empty();
+        ensure!(allocated || host.is_empty(), "server {id} is on {host} and has nothing allocated");
+    }
     Ok(())
 }
 

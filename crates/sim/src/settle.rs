@@ -107,6 +107,9 @@ impl Simulation {
                     found += 1;
                     self.delete(kind, &id)?;
                 }
+                if kind == Kind::Server {
+                    self.settle()?;
+                }
             }
             self.settle()?;
             if found == 0 {

@@ -1,6 +1,7 @@
 //! The cloud's users: two projects that want things at random, sensible or not.
 
 mod networks;
+mod servers;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ pub const PROJECTS: [&str; 2] = ["alpha", "beta"];
 /// What a client can own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
+    /// A server.
+    Server,
     /// An image.
     Image,
     /// A volume.
@@ -38,7 +41,8 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, users before what they use.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
+        Kind::Server,
         Kind::FloatingIp,
         Kind::Port,
         Kind::Router,
@@ -53,6 +57,7 @@ impl Kind {
     /// Where they are listed.
     pub fn path(self) -> &'static str {
         match self {
+            Kind::Server => "/compute/v2.1/servers",
             Kind::Image => "/image/v2/images",
             Kind::Volume => "/volume/v3/volumes",
             Kind::Network => "/network/v2.0/networks",
@@ -68,6 +73,7 @@ impl Kind {
     /// The key of one in a body; an image has none.
     pub fn root(self) -> &'static str {
         match self {
+            Kind::Server => "server",
             Kind::Image => "",
             Kind::Volume => "volume",
             Kind::Network => "network",
@@ -83,6 +89,7 @@ impl Kind {
     /// The key of many in a body.
     pub fn plural(self) -> &'static str {
         match self {
+            Kind::Server => "servers",
             Kind::Image => "images",
             Kind::Volume => "volumes",
             Kind::Network => "networks",
@@ -176,6 +183,7 @@ impl Client {
         let mut wishes: Vec<(usize, Wish)> = vec![(3, look), (1, stranger)];
         wishes.extend(volumes::WISHES);
         wishes.extend(networks::WISHES);
+        wishes.extend(servers::WISHES);
         loop {
             let wish = chance.weighted(&wishes).unwrap_or(look);
             if let Some(request) = wish(self, chance, project) {
