@@ -1,6 +1,7 @@
 //! Places routers on hosts and has the hosts make them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use agent_api::Kind;
 use agent_api::network::{self as document, UpSeen};
@@ -18,6 +19,8 @@ use crate::{floating_ip, network};
 
 /// The kind of its work keys.
 pub(crate) const KIND: &str = "network::router";
+/// How often a router without a host looks for one.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Places a router with legs on a host, gives the host its document after those of its networks, and notes how far it
 /// is on its ports and floating IPs; takes it from the host when it has no legs, and removes a deleted one's row once
@@ -36,8 +39,8 @@ impl Reconciler for Routers {
             return release(tx, router);
         }
         let Some(host) = place(tx, &router)? else {
-            // A host that joins kicks the routers that wait for one.
-            return Ok(Next::Done);
+            // A new host kicks the routers that wait for one; a host that was only silent does not.
+            return Ok(Next::Again(LOOK_EVERY));
         };
         let placed = router.host.as_ref() != Some(&host);
         router.host = Some(host.clone());
