@@ -137,8 +137,7 @@ pub(crate) fn accept(tx: &mut Tx<'_>, host: &HostId, report: &Report) -> Result<
     // A report about a document that is gone: late, doubled, or about something the agent is cleaning up.
     let Some(row) = rows.first() else { return Ok(()) };
     let number = |n: usize| row[n].int().unwrap_or(0);
-    let older = report.revision < number(4) || (report.revision == number(4) && report.at.0 < number(5));
-    if older || report.revision > number(0) {
+    if report.revision < number(4) || report.revision > number(0) {
         return Ok(());
     }
     let removed = row[1] == Value::Null

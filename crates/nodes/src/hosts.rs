@@ -23,6 +23,9 @@ pub struct Host {
     pub created_at: Timestamp,
     /// The revision of its newest document.
     pub documents_revision: i64,
+    /// How often its agent has connected: the number of the connection that counts.
+    #[serde(default)]
+    pub connections: u64,
     /// Whether new servers may be placed on it.
     #[serde(default = "yes")]
     pub enabled: bool,
@@ -72,6 +75,7 @@ pub fn heard(tx: &mut Tx<'_>, id: &HostId, facts: Option<&NodeFacts>) -> Result<
             heard_at: now,
             created_at: now,
             documents_revision: 0,
+            connections: 1,
             enabled,
             disabled_reason: None,
         };
@@ -81,6 +85,7 @@ pub fn heard(tx: &mut Tx<'_>, id: &HostId, facts: Option<&NodeFacts>) -> Result<
     let news = facts.is_some_and(|facts| *facts != host.facts);
     if let Some(facts) = facts {
         host.facts = facts.clone();
+        host.connections += 1;
     }
     host.heard_at = now;
     save(tx, &mut host)?;

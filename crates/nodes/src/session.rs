@@ -13,8 +13,12 @@ pub struct Session {
     store: Store,
     inquiries: Inquiries,
     host: HostId,
+    /// Which of the host's connections this is.
+    connection: u64,
     /// Documents up to this revision were sent.
     sent: i64,
+    /// Messages up to this one were taken in.
+    received: u64,
 }
 
 impl Session {
@@ -27,16 +31,17 @@ impl Session {
         have: &BTreeMap<String, i64>,
     ) -> Result<(Session, ToNode, bool), Error> {
         let id = host.clone();
-        let (news, all) = store.write_blocking(move |tx| {
+        let (news, connection, all) = store.write_blocking(move |tx| {
             let news = hosts::heard(tx, &id, Some(&facts))?;
-            Ok::<_, Error>((news, documents::since(tx, &id, -1)?))
+            let connection = hosts::load(tx, &id)?.map_or(0, |host| host.connections);
+            Ok::<_, Error>((news, connection, documents::since(tx, &id, -1)?))
         })?;
         let sent = all.last().map_or(0, |newest| newest.revision);
         let complete = Some(all.iter().map(|document| document.key.clone()).collect());
         let is_news = |document: &Document| have.get(&document.key.to_string()) != Some(&document.revision);
         let documents = all.into_iter().filter(is_news).collect();
-        let session =
-            Session { store: store.clone(), inquiries: inquiries.clone(), host: host.clone(), sent };
+        let (store, inquiries, host) = (store.clone(), inquiries.clone(), host.clone());
+        let session = Session { store, inquiries, host, connection, sent, received: 0 };
         Ok((session, ToNode::Documents { documents, complete }, news))
     }
 
@@ -66,14 +71,22 @@ impl Session {
         }
     }
 
-    fn reports(&self, sequence: u64, reports: Vec<Report>) -> Result<ToNode, Error> {
-        let host = self.host.clone();
-        self.store.write_blocking(move |tx| {
-            if reports.is_empty() {
-                hosts::heard(tx, &host, None)?;
-            }
-            reports.iter().try_for_each(|report| documents::accept(tx, &host, report))
-        })?;
+    /// Within a connection messages are in order, and a later connection says everything again; so what comes twice, or
+    /// late on a connection that was replaced, is left out. The node's clock has no say: it may be put back.
+    fn reports(&mut self, sequence: u64, reports: Vec<Report>) -> Result<ToNode, Error> {
+        if sequence > self.received {
+            let (host, connection) = (self.host.clone(), self.connection);
+            self.store.write_blocking(move |tx| {
+                if hosts::load(tx, &host)?.is_none_or(|host| host.connections != connection) {
+                    return Ok(());
+                }
+                if reports.is_empty() {
+                    hosts::heard(tx, &host, None)?;
+                }
+                reports.iter().try_for_each(|report| documents::accept(tx, &host, report))
+            })?;
+            self.received = sequence;
+        }
         Ok(ToNode::Acknowledge { sequence })
     }
 }
