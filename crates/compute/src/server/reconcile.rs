@@ -87,7 +87,8 @@ fn next(server: &Server, now: types::Timestamp, error_waits: bool) -> Next {
     match server.time_left(now) {
         Some(_) if error_waits => Next::Again(ERROR_GRACE / 4),
         Some(left) => Next::Again(left.min(LOOK_AGAIN).max(Duration::from_secs(1))),
-        None if volumes::is_moving(server) => Next::Again(LOOK_AGAIN),
+        // No host will ever report on a server that was given up before it ran.
+        None if is_on_host(server) && volumes::is_moving(server) => Next::Again(LOOK_AGAIN),
         None => Next::Done,
     }
 }
