@@ -246,12 +246,12 @@ impl Agent {
 
     /// What is to be there, what is used before its users.
     fn build(&mut self, dirty: &BTreeSet<DocumentKey>) {
-        for kept in self.kept_of(dirty, Kind::External) {
+        for kept in self.documents.kept_of(dirty, Kind::External) {
             let made =
                 kept.parse::<External>().map_or(Ok(()), |doc| self.effects.fabric.ensure_external(&doc));
             self.report(&kept.key, kept.revision, made.map(|()| UpSeen { up: true }));
         }
-        let networks = self.touched_networks(dirty);
+        let networks = self.documents.touched_networks(dirty);
         for id in &networks {
             self.build_network(*id);
         }
@@ -262,7 +262,7 @@ impl Agent {
             let made = self.effects.fabric.ensure_router(&router, &networks);
             self.report(&kept.key, kept.revision, made.map(|()| UpSeen { up: router.admin_up }));
         }
-        for kept in self.kept_of(dirty, Kind::Volume) {
+        for kept in self.documents.kept_of(dirty, Kind::Volume) {
             let Some(volume) = kept.parse::<Volume>() else { continue };
             let made = self.ensure_volume(&volume);
             self.report(&kept.key, kept.revision, made);
@@ -270,33 +270,6 @@ impl Agent {
         for kept in self.vms_to_build(dirty) {
             self.build_vm(&kept);
         }
-    }
-
-    fn kept_of(&self, dirty: &BTreeSet<DocumentKey>, kind: Kind) -> Vec<Kept> {
-        let of_kind = dirty.iter().filter(|key| key.kind == kind).filter_map(|key| self.documents.get(key));
-        of_kind.filter(|kept| !kept.removing).cloned().collect()
-    }
-
-    /// Networks whose own document, ports or groups changed.
-    fn touched_networks(&self, dirty: &BTreeSet<DocumentKey>) -> BTreeSet<NetworkId> {
-        let ports: Vec<Port> = self.documents.wanted(Kind::Port);
-        let mut touched = BTreeSet::new();
-        for key in dirty {
-            match key.kind {
-                Kind::Network => touched.extend(key.id.parse::<NetworkId>()),
-                Kind::Port => {
-                    let port = self.documents.get(key).and_then(Kept::parse::<Port>);
-                    touched.extend(port.map(|port| port.network_id));
-                }
-                Kind::SecurityGroup => {
-                    let uses =
-                        |port: &&Port| port.security_groups.iter().any(|group| group.to_string() == key.id);
-                    touched.extend(ports.iter().filter(uses).map(|port| port.network_id));
-                }
-                Kind::External | Kind::Router | Kind::Volume | Kind::Vm => {}
-            }
-        }
-        touched
     }
 
     fn build_network(&mut self, id: NetworkId) {
@@ -328,19 +301,11 @@ impl Agent {
                 self.gone(&kept.key, kept.revision, Ok(()));
             } else if kept.key.kind == Kind::SecurityGroup {
                 self.report(&kept.key, kept.revision, Ok(UpSeen { up: true }));
-            } else if !self.port_networks().contains(&kept.key.id) {
+            } else if !self.documents.port_networks().contains(&kept.key.id) {
                 let waiting: Result<PortSeen, String> = Err("its network is not on this host yet".to_owned());
                 self.report(&kept.key, kept.revision, waiting);
             }
         }
-    }
-
-    /// Ids of ports whose networks have documents here.
-    fn port_networks(&self) -> BTreeSet<String> {
-        let networks: Vec<Network> = self.documents.wanted(Kind::Network);
-        let mut ports: Vec<Port> = self.documents.wanted(Kind::Port);
-        ports.retain(|port| networks.iter().any(|network| network.id == port.network_id));
-        ports.iter().map(|port| port.id.to_string()).collect()
     }
 
     fn routers_to_build(&self, dirty: &BTreeSet<DocumentKey>, networks: &BTreeSet<NetworkId>) -> Vec<Kept> {

@@ -1,12 +1,14 @@
 //! The documents that this node has, kept on disk so that a node without its control plane comes back as it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use agent_api::network::{Network, Port};
 use agent_api::{Document, DocumentKey, Kind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use types::NetworkId;
 
 /// A document as the node keeps it: while its thing is being removed, the last body says what that thing was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,6 +99,42 @@ impl Documents {
     pub fn wanted<T: DeserializeOwned>(&self, kind: Kind) -> Vec<T> {
         let wanted = self.kept.values().filter(|kept| kept.key.kind == kind && !kept.removing);
         wanted.filter_map(Kept::parse).collect()
+    }
+
+    /// Those of a kind among `dirty` that are wanted.
+    pub fn kept_of(&self, dirty: &BTreeSet<DocumentKey>, kind: Kind) -> Vec<Kept> {
+        let of_kind = dirty.iter().filter(|key| key.kind == kind).filter_map(|key| self.get(key));
+        of_kind.filter(|kept| !kept.removing).cloned().collect()
+    }
+
+    /// Networks whose own document, ports or groups changed.
+    pub fn touched_networks(&self, dirty: &BTreeSet<DocumentKey>) -> BTreeSet<NetworkId> {
+        let ports: Vec<Port> = self.wanted(Kind::Port);
+        let mut touched = BTreeSet::new();
+        for key in dirty {
+            match key.kind {
+                Kind::Network => touched.extend(key.id.parse::<NetworkId>()),
+                Kind::Port => {
+                    let port = self.get(key).and_then(Kept::parse::<Port>);
+                    touched.extend(port.map(|port| port.network_id));
+                }
+                Kind::SecurityGroup => {
+                    let uses =
+                        |port: &&Port| port.security_groups.iter().any(|group| group.to_string() == key.id);
+                    touched.extend(ports.iter().filter(uses).map(|port| port.network_id));
+                }
+                Kind::External | Kind::Router | Kind::Volume | Kind::Vm => {}
+            }
+        }
+        touched
+    }
+
+    /// Ids of ports whose networks have documents here.
+    pub fn port_networks(&self) -> BTreeSet<String> {
+        let networks: Vec<Network> = self.wanted(Kind::Network);
+        let mut ports: Vec<Port> = self.wanted(Kind::Port);
+        ports.retain(|port| networks.iter().any(|network| network.id == port.network_id));
+        ports.iter().map(|port| port.id.to_string()).collect()
     }
 
     /// The revisions held, for the hello.

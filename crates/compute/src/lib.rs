@@ -64,7 +64,7 @@ pub fn service(store: &Store, inquiries: &nodes::Inquiries) -> Service {
         .and(usage::routes())
         .and(proxy::routes())
         .and(extension::routes());
-    let routes = version::routes().and(below.below("/v2.1"));
+    let routes = version::routes().and(below.clone().below("/v2")).and(below.below("/v2.1"));
     Service { prefix: "/compute", faults: FaultStyle::Compute, microversions: Some(microversions), routes }
 }
 

@@ -1,4 +1,4 @@
-//! The version documents at `/` and `/v2.1`.
+//! The version documents at `/`, `/v2` and `/v2.1`.
 
 use rest::{Reply, Request, Routes};
 use serde_json::{Value as Json, json};
@@ -7,7 +7,7 @@ use store::Tx;
 use crate::{Error, microversion};
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().open("/", list).open("/v2.1", show)
+    Routes::new().open("/", list).open("/v2", show_legacy).open("/v2.1", show)
 }
 
 fn view(request: &Request) -> Json {
@@ -23,7 +23,27 @@ fn view(request: &Request) -> Json {
 
 #[allow(clippy::unnecessary_wraps)] // The signature of a handler.
 fn list(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    Ok(Reply::ok(json!({"versions": [view(request)]})))
+    Ok(Reply::ok(json!({"versions": [legacy(request), view(request)]})))
+}
+
+/// Nova still lists v2.0 first, as an API without microversions; 2.1 without a header is the same.
+fn legacy(request: &Request) -> Json {
+    json!({
+        "id": "v2.0",
+        "status": "SUPPORTED",
+        "version": "",
+        "min_version": "",
+        "updated": "2011-01-21T11:33:21Z",
+        "links": [{"rel": "self", "href": format!("{}/v2/", request.base_url)}],
+    })
+}
+
+#[allow(clippy::unnecessary_wraps)] // The signature of a handler.
+fn show_legacy(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let mut view = legacy(request);
+    view["media-types"] =
+        json!([{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2"}]);
+    Ok(Reply::ok(json!({"version": view})))
 }
 
 #[allow(clippy::unnecessary_wraps)] // The signature of a handler.

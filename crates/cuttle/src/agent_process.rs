@@ -3,7 +3,6 @@
 //! The agent runs in a session of its own, so that it goes on answering DHCP and metadata when `up` ends, however
 //! that happens.
 
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -38,6 +37,9 @@ impl AgentArgs {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let dir = DataDir::open(&self.data_dir)?;
         let config = Config::load(self.config.as_deref())?;
+        // A session of its own, so that what ends the terminal or the control plane does not end it. It fails only where
+        // this process leads one already, which is as good.
+        let _ = nix::unistd::setsid();
         crate::up::log_to_stderr();
         // Held until the process ends. Without it, an `up` that was killed right after it had started an agent could
         // be followed by one that starts a second.
@@ -145,19 +147,5 @@ fn spawn(dir: &DataDir, config: Option<&Path>) -> anyhow::Result<Child> {
         command.arg("--config").arg(config);
     }
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).current_dir("/");
-    detach(&mut command);
     command.spawn().context("cannot start the agent")
-}
-
-/// Gives the child a session of its own before it becomes the agent.
-#[allow(unsafe_code, reason = "`pre_exec` is unsafe; what runs there is one system call")]
-fn detach(command: &mut Command) {
-    // SAFETY: setsid is async-signal-safe and touches no memory of the parent.
-    unsafe {
-        command.pre_exec(|| {
-            // Fails only where the child leads a group already, which is as good.
-            let _ = nix::unistd::setsid();
-            Ok(())
-        });
-    }
 }

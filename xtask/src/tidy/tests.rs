@@ -23,7 +23,7 @@ fn check(path: &str, text: &str, broken: bool) {
 #[test]
 fn words() {
     check("crates/network/src/port/ops.rs", "let tenant_id = 1;", true);
-    check("crates/network/src/port/api.rs", "let tenant_id = 1;", false);
+    check("crates/network/src/port/api.rs", "json!({\"tenant_id\": port.project_id})", false);
     check("crates/network/src/port/model.rs", "pub struct PortManager {", true);
     check("crates/network/src/port/model.rs", "pub struct Port {", false);
     check("crates/network/src/port/ops.rs", "pub fn get_port() {}", true);
@@ -38,7 +38,7 @@ fn places() {
     check("crates/network/src/port/ops.rs", "use axum::Json;", true);
     check("crates/network/src/port/api.rs", "use axum::Json;", false);
     check("crates/network/src/port/ops.rs", "use rest::http::Fault;", false);
-    check("crates/network/src/port/model.rs", "use serde_json::Value;", true);
+    check("crates/network/src/router/model.rs", "use serde_json::Value;", true);
 }
 
 #[test]

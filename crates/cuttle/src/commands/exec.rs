@@ -3,8 +3,7 @@
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -49,8 +48,9 @@ impl Exec {
             self.command.split_first().ok_or_else(|| anyhow!("no command was given"))?;
         let mut command = Command::new(program);
         command.args(arguments).env("OS_CLIENT_CONFIG_FILE", dir.clouds_yaml());
-        enter(&mut command, namespace_file(netns.name())?);
-        let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
+        // A child starts in the namespace of the thread that makes it.
+        let status = netns.run(move || command.status())?;
+        let status = status.with_context(|| format!("cannot run {}", program.display()))?;
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
     }
@@ -132,22 +132,5 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> std::io::Result<()> {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-    }
-}
-
-fn namespace_file(name: &str) -> anyhow::Result<OwnedFd> {
-    let path = format!("/run/netns/{name}");
-    Ok(std::fs::File::open(&path).with_context(|| format!("cannot open {path}"))?.into())
-}
-
-/// Moves the child into the namespace before it becomes the command.
-#[allow(unsafe_code, reason = "`pre_exec` is unsafe; what runs there is one system call")]
-fn enter(command: &mut Command, namespace: OwnedFd) {
-    // SAFETY: setns is async-signal-safe and touches no memory of the parent; the closure owns the descriptor.
-    unsafe {
-        command.pre_exec(move || {
-            debug_assert!(namespace.as_raw_fd() >= 0);
-            nix::sched::setns(&namespace, nix::sched::CloneFlags::CLONE_NEWNET).map_err(std::io::Error::from)
-        });
     }
 }
