@@ -166,6 +166,11 @@ impl ControlPlane {
             config.database.clone().map_or_else(|| StoreConfig::File(dir.database()), StoreConfig::Url);
         let store = Store::open(&database).context("cannot open the database")?;
         store.migrate(schema::MIGRATIONS).context("cannot bring the database's schema up to date")?;
+        if config.database.is_none() {
+            // The directory's lock says that nobody else works on this database. One that was killed in the middle of
+            // a step must not keep it from being done.
+            store.write_blocking(store::work::release_all).context("cannot take the work up again")?;
+        }
         let files = FileConfig::new(dir.root());
         let images = Arc::new(FileImages::open(&files).context("cannot open the image store")?);
         let volumes = Arc::new(FileVolumes::open(&files).context("cannot open the volume store")?);

@@ -80,6 +80,11 @@ pub fn lease(tx: &mut Tx<'_>, max: u32) -> Result<Vec<Lease>, Error> {
     Ok(leases)
 }
 
+/// Ends all leases: for a replica that is the only one, of those it held before it was killed.
+pub fn release_all(tx: &mut Tx<'_>) -> Result<(), Error> {
+    tx.execute("UPDATE work SET leased_until = 0 WHERE leased_until > 0", &[]).map(|_| ())
+}
+
 /// Ends a lease. A key that was kicked since stays due.
 pub fn finish(tx: &mut Tx<'_>, lease: &Lease, finish: Finish) -> Result<(), Error> {
     let key = [Value::from(lease.kind.as_str()), Value::from(lease.id.as_str()), lease.kicks.into()];

@@ -134,6 +134,9 @@ pub fn work_is_leased_once(store: &Store) {
     let leases = lease();
     assert_eq!(leases.len(), 1, "two kicks are one piece of work");
     assert!(lease().is_empty(), "a leased key is nobody else's");
+    store.write_blocking(work::release_all).unwrap();
+    let leases = lease();
+    assert_eq!(leases.len(), 1, "what a replica that died had leased is due again");
     kick();
     finish(&leases[0], work::Finish::Done);
     let leases = lease();
