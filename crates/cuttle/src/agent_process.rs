@@ -141,8 +141,9 @@ fn spawn(dir: &DataDir, config: Option<&Path>) -> anyhow::Result<Child> {
     let log_path = log_file(dir);
     let log = std::fs::OpenOptions::new().create(true).append(true).open(&log_path);
     let log = log.with_context(|| format!("cannot write {}", log_path.display()))?;
-    let mut command = Command::new(std::env::current_exe().context("cannot find the cuttle binary")?);
-    command.arg("agent").arg("--data-dir").arg(dir.root());
+    // The very program that runs now, even if an upgrade has replaced its file: seen from the child, which is still us.
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("cuttle").arg("agent").arg("--data-dir").arg(dir.root());
     if let Some(config) = config {
         command.arg("--config").arg(config);
     }
