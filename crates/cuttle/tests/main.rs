@@ -4,3 +4,4 @@
 #[path = "../src/schema.rs"]
 mod schema;
 mod store;
+mod survive;
