@@ -141,9 +141,11 @@ fn spawn(dir: &DataDir, config: Option<&Path>) -> anyhow::Result<Child> {
     let log_path = log_file(dir);
     let log = std::fs::OpenOptions::new().create(true).append(true).open(&log_path);
     let log = log.with_context(|| format!("cannot write {}", log_path.display()))?;
-    // The very program that runs now, even if an upgrade has replaced its file: seen from the child, which is still us.
-    let mut command = Command::new("/proc/self/exe");
-    command.arg0("cuttle").arg("agent").arg("--data-dir").arg(dir.root());
+    // An upgrade may have removed the file that this program was started from.
+    let program = std::env::current_exe().context("cannot find the cuttle binary")?;
+    let itself = PathBuf::from("/proc/self/exe");
+    let mut command = Command::new(if program.exists() { program } else { itself });
+    command.arg("agent").arg("--data-dir").arg(dir.root());
     if let Some(config) = config {
         command.arg("--config").arg(config);
     }
