@@ -187,6 +187,6 @@ pub struct RouterGateway {
 /// What the node sees of a router or a network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpSeen {
-    /// It is there with everything that belongs to it.
+    /// It is as its document says; a router that is administratively down is up in this sense once it is gone.
     pub up: bool,
 }

@@ -260,7 +260,7 @@ impl Agent {
             let Some(router) = kept.parse::<Router>() else { continue };
             let networks: Vec<Network> = self.documents.wanted(Kind::Network);
             let made = self.effects.fabric.ensure_router(&router, &networks);
-            self.report(&kept.key, kept.revision, made.map(|()| UpSeen { up: router.admin_up }));
+            self.report(&kept.key, kept.revision, made.map(|()| UpSeen { up: true }));
         }
         for kept in self.documents.kept_of(dirty, Kind::Volume) {
             let Some(volume) = kept.parse::<Volume>() else { continue };
