@@ -44,6 +44,22 @@ impl Simulation {
         Ok(())
     }
 
+    /// Lets everybody work for a while, faults and all.
+    pub fn settle_partly(&mut self, time: Duration) -> anyhow::Result<()> {
+        let end = runtime::now().plus(time);
+        while runtime::now() < end {
+            self.exchange()?;
+            self.after_crash()?;
+            self.pass_time(MOMENT);
+        }
+        Ok(())
+    }
+
+    /// Time passes, and nobody does anything.
+    pub fn pass_time(&mut self, time: Duration) {
+        self.clock.advance(time);
+    }
+
     /// Ends all faults.
     pub fn heal(&mut self) -> anyhow::Result<()> {
         self.note("all faults end");

@@ -168,7 +168,7 @@ impl Simulation {
     }
 
     /// Leases and steps due work; tells how much that was.
-    pub(crate) fn reconcile(&mut self) -> anyhow::Result<usize> {
+    pub fn reconcile(&mut self) -> anyhow::Result<usize> {
         let passed = self.control.runner().pass();
         match self.excuse("work", passed)? {
             Some(0) | None => Ok(0),
