@@ -91,9 +91,12 @@ fn read_half(
     outgoing: &mpsc::UnboundedSender<ToNode>,
 ) -> anyhow::Result<()> {
     while let Some(message) = receive(reader)? {
-        let answer = session.lock().unwrap_or_else(PoisonError::into_inner).receive(message)?;
-        if let Some(answer) = answer {
-            outgoing.send(answer)?;
+        let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = session.receive(message)?;
+        // A signal can be lost, with the answer to a commit or in another replica; a sign of life comes anyway.
+        let changes = session.changes()?;
+        for message in answer.into_iter().chain(changes) {
+            outgoing.send(message)?;
         }
     }
     Ok(())
