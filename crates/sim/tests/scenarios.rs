@@ -1,5 +1,8 @@
 //! What seeds once found, each as small as it gets.
 
+// A helper of tests may end the test.
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};

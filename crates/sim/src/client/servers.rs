@@ -37,9 +37,9 @@ fn create_server(client: &Client, chance: &mut Chance, project: &'static str) ->
     let image = client.one(chance, project, Kind::Image)?;
     let flavor = chance.pick(&["42", "84", "1", "42", "2", "3"]).copied()?;
     let mut fields = json!({"name": format!("server-{}", chance.below(9)), "flavorRef": flavor});
-    fields["networks"] = match chance.below(4) {
-        0 => json!("none"),
-        1 => json!([{"port": client.one(chance, project, Kind::Port)?}]),
+    fields["networks"] = match chance.below(6) {
+        0..=2 => json!("none"),
+        3 => json!([{"port": client.one(chance, project, Kind::Port)?}]),
         _ => json!([{"uuid": client.one(chance, project, Kind::Network)?}]),
     };
     match chance.below(4) {

@@ -7,8 +7,8 @@ use crate::chance::Chance;
 
 /// What is wished for, and how often.
 pub(super) const WISHES: [(usize, Wish); 9] = [
-    (2, create_image),
-    (4, upload),
+    (4, create_image),
+    (8, upload),
     (1, download),
     (1, delete_image),
     (5, create_volume),
