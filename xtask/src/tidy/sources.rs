@@ -10,13 +10,14 @@ const CRATE_LINES_MAX: usize = 25_000;
 /// Crates that may hold `unsafe` blocks: they talk to the kernel.
 pub(super) const UNSAFE_CRATES: &[&str] = &["linux-net", "hypervisor", "storage"];
 /// Crates that may name the HTTP library beside `rest`; services name it in `api.rs`.
-const HTTP_CRATES: &[&str] = &["rest", "dashboard", "cuttle", "bench", "xtask"];
+const HTTP_CRATES: &[&str] = &["rest", "dashboard", "cuttle", "bench", "sim", "xtask"];
 /// `http::` is not among them: modules are called so too. Manifests tell who depends on it.
 const HTTP_LIBRARIES: &[&str] = &["axum::", "http_body_util::", "hyper::"];
 const SQL_BEGINNINGS: &[&str] =
     &["SELECT ", "INSERT INTO ", "INSERT OR ", "UPDATE ", "DELETE FROM ", "CREATE TABLE ", "ALTER TABLE "];
-/// Crates that may hold SQL anywhere: the store itself, `nodes`, whose tables have a file each, and this one, which looks for it.
-const SQL_CRATES: &[&str] = &["store", "nodes", "xtask"];
+/// Crates that may hold SQL anywhere: the store itself, `nodes`, whose tables have a file each, the simulation, which looks
+/// behind the services, and this one, which looks for it.
+const SQL_CRATES: &[&str] = &["store", "nodes", "sim", "xtask"];
 /// Models that hold JSON because that is what their users store in them.
 const JSON_MODELS: &[&str] =
     &["crates/identity/src/policy_document/model.rs", "crates/network/src/port/model.rs"];
