@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use store::work::{Finish, Lease};
-use store::{Error, Store, Tx, work};
+use store::{Error, Store, Tx, Writing, work};
 use types::Timestamp;
 
 /// How many keys one pass leases.
@@ -131,8 +131,10 @@ impl Runner {
             return Ok(0);
         }
         let leases = self.store.write_blocking(|tx| work::lease(tx, BATCH))?;
-        for lease in &leases {
-            self.step(lease)?;
+        // All are handed in before the first is waited for, so that they share commits.
+        let stepping: Vec<_> = leases.iter().map(|lease| self.begin_step(lease)).collect();
+        for (lease, stepping) in leases.iter().zip(stepping) {
+            self.end_step(lease, stepping)?;
         }
         Ok(leases.len())
     }
@@ -164,23 +166,28 @@ impl Runner {
         Ok(found)
     }
 
-    /// Acts for one leased key and steps it. Step and end of the lease are one transaction, so a crash repeats both or neither.
-    fn step(&self, lease: &Lease) -> Result<(), Error> {
-        let Some(reconciler) = self.reconcilers.get(lease.kind.as_str()).cloned() else {
-            tracing::error!("no reconciler for {} {}", lease.kind, lease.id);
-            return self.put_off(lease);
-        };
+    /// Acts for one leased key and hands its step in. Step and end of the lease are one transaction, so a crash repeats
+    /// both or neither.
+    fn begin_step(&self, lease: &Lease) -> Result<Writing<(), StepError>, StepError> {
+        let missing = || StepError::Failed("there is no reconciler of this kind".to_owned());
+        let reconciler = self.reconcilers.get(lease.kind.as_str()).cloned().ok_or_else(missing)?;
+        reconciler.act(&self.store, &lease.id)?;
         let held = lease.clone();
-        let stepped = reconciler.act(&self.store, &lease.id).and_then(|()| {
-            self.store.write_blocking(move |tx| {
-                let finish = match reconciler.step(tx, &held.id)? {
-                    Next::Done => Finish::Done,
-                    Next::Again(after) => Finish::Again(after),
-                };
-                Ok::<_, StepError>(work::finish(tx, &held, finish)?)
-            })
-        });
-        match stepped {
+        Ok(self.store.write_soon(move |tx| {
+            let finish = match reconciler.step(tx, &held.id)? {
+                Next::Done => Finish::Done,
+                Next::Again(after) => Finish::Again(after),
+            };
+            Ok::<_, StepError>(work::finish(tx, &held, finish)?)
+        }))
+    }
+
+    fn end_step(
+        &self,
+        lease: &Lease,
+        stepping: Result<Writing<(), StepError>, StepError>,
+    ) -> Result<(), Error> {
+        match stepping.and_then(Writing::wait) {
             Ok(()) => Ok(()),
             Err(error) => {
                 tracing::warn!(attempts = lease.attempts + 1, "{} {}: {error}", lease.kind, lease.id);

@@ -29,7 +29,7 @@ pub use error::{Error, TxError};
 pub use faults::{Fate, Faults};
 pub use migrate::Migration;
 pub use select::{Condition, Direction, Select};
-pub use store::{Config, Store};
+pub use store::{Config, Store, Writing};
 pub use table::{Column, Stored, Table, Unique};
 pub use tx::{Signal, Tx};
 pub use value::Value;

@@ -93,7 +93,17 @@ impl Store {
         T: Send + 'static,
         E: TxError,
     {
-        self.submit(Mode::Write, f).blocking_recv().unwrap_or_else(|_| Err(gone().into()))
+        self.write_soon(f).wait()
+    }
+
+    /// As [`Store::write_blocking`], without waiting: what is handed in together can share a commit.
+    pub fn write_soon<T, E, F>(&self, f: F) -> Writing<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError,
+    {
+        Writing(self.submit(Mode::Write, f))
     }
 
     /// Runs `f` on a snapshot of the database.
@@ -133,6 +143,16 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         self.database.submit(mode, Box::new(Call { f, result: None, reply }), self.on_commit.clone());
         answer
+    }
+}
+
+/// A transaction that was handed in. It runs whether or not somebody waits for its answer.
+pub struct Writing<T, E>(oneshot::Receiver<Result<T, E>>);
+
+impl<T, E: TxError> Writing<T, E> {
+    /// Waits until it is durable or refused.
+    pub fn wait(self) -> Result<T, E> {
+        self.0.blocking_recv().unwrap_or_else(|_| Err(gone().into()))
     }
 }
 
