@@ -93,11 +93,9 @@ impl Agent {
     fn facts(&self) -> NodeFacts {
         let support = self.effects.hypervisor.host();
         let capacity = self.effects.volumes.capacity().ok();
-        let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let kib = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0);
         NodeFacts {
-            vcpus: std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)),
-            ram_mib: kib / 1024,
+            vcpus: support.vcpus,
+            ram_mib: support.ram_mib,
             disk_gib: capacity.map_or(0, |capacity| capacity.total_bytes / GIB),
             accelerator: format!(
                 "{}: {}",

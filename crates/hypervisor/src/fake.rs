@@ -20,6 +20,10 @@ use crate::{
 /// What a fake guest writes to its console when it starts.
 pub const GREETING: &str = "fake guest ready\r\n";
 
+/// A simulated host is as large on every machine, and large enough for a thousand small VMs.
+const VCPUS: u32 = 128;
+const RAM_MIB: u64 = 1 << 20;
+
 /// The VMs, and what goes wrong with them. It lives as long as a handle does.
 #[derive(Debug, Clone, Default)]
 pub struct World(Arc<Mutex<State>>);
@@ -182,6 +186,8 @@ impl Fake {
             accelerator: Accelerator::Tcg,
             accelerator_reason: "nothing is real".to_owned(),
             containment: "memory".to_owned(),
+            vcpus: VCPUS,
+            ram_mib: RAM_MIB,
         };
         Fake { world, host }
     }

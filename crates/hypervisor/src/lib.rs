@@ -93,6 +93,10 @@ pub struct HostSupport {
     pub accelerator_reason: String,
     /// How the processes of a VM are kept together, for people.
     pub containment: String,
+    /// Processors.
+    pub vcpus: u32,
+    /// Memory.
+    pub ram_mib: u64,
 }
 
 /// Unix sockets of a VM. Each takes one connection at a time.

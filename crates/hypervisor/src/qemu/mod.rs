@@ -92,6 +92,8 @@ impl Qemu {
             accelerator,
             accelerator_reason,
             containment: containment.describe(),
+            vcpus: probe::processors(),
+            ram_mib: probe::memory_mib(),
         };
         let shared = Shared { config, features, containment, host, events };
         Ok(Qemu { shared, vms: BTreeMap::new() })

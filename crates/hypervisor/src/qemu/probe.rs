@@ -82,3 +82,15 @@ pub fn read_answers(said: &str) -> Option<Result<Features>> {
     }
     Some(Ok(features))
 }
+
+/// How many processors this host lets us use.
+pub fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
+}
+
+/// How much memory this host has; 0 where `/proc` does not tell.
+pub fn memory_mib() -> u64 {
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    // The first line is `MemTotal: 12345 kB`.
+    memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
