@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent_api::block::{Volume, VolumeSeen};
@@ -13,7 +14,7 @@ use serde_json::Value as Json;
 use storage::{DiskFormat, GIB, NewVolume, Source};
 use types::{NetworkId, PortId, ServerId, Timestamp};
 
-use crate::documents::{Documents, Kept};
+use crate::documents::{Documents, Kept, owned};
 use crate::effects::{Effects, Event, NetworkView};
 use crate::vms::{Vms, words};
 
@@ -164,7 +165,7 @@ impl Agent {
     }
 
     fn guest_did(&mut self, port: PortId, milestone: Milestone, at: Timestamp, detail: &str) {
-        let vms: Vec<Vm> = self.documents.wanted(Kind::Vm);
+        let vms: Vec<Arc<Vm>> = self.documents.wanted(Kind::Vm);
         let Some(vm) = vms.iter().find(|vm| vm.nics.iter().any(|nic| nic.port_id == port)) else { return };
         if self.vms.happened(vm.id, milestone, at, detail) {
             self.mark(&vm_key(vm.id));
@@ -256,7 +257,7 @@ impl Agent {
         self.release_members(dirty);
         for kept in self.routers_to_build(dirty, &networks) {
             let Some(router) = kept.parse::<Router>() else { continue };
-            let networks: Vec<Network> = self.documents.wanted(Kind::Network);
+            let networks = owned(self.documents.wanted::<Network>(Kind::Network).iter());
             let made = self.effects.fabric.ensure_router(&router, &networks);
             self.report(&kept.key, kept.revision, made.map(|()| UpSeen { up: true }));
         }
@@ -274,11 +275,12 @@ impl Agent {
         let key = DocumentKey { kind: Kind::Network, id: id.to_string() };
         let Some(kept) = self.documents.get(&key).filter(|kept| !kept.removing).cloned() else { return };
         let Some(network) = kept.parse::<Network>() else { return };
-        let mut ports: Vec<Port> = self.documents.wanted(Kind::Port);
-        ports.retain(|port| port.network_id == id);
+        let ports: Vec<Arc<Port>> = self.documents.wanted(Kind::Port);
+        let ports = owned(ports.iter().filter(|port| port.network_id == id));
         let used: BTreeSet<_> = ports.iter().flat_map(|port| port.security_groups.clone()).collect();
-        let mut groups: Vec<SecurityGroup> = self.documents.wanted(Kind::SecurityGroup);
-        groups.retain(|group| used.contains(&group.id));
+        let groups: Vec<Arc<SecurityGroup>> = self.documents.wanted(Kind::SecurityGroup);
+        let groups = owned(groups.iter().filter(|group| used.contains(&group.id)));
+        let network = Network::clone(&network);
         let view = NetworkView { network, ports, groups };
         let made = self.effects.fabric.ensure_network(&view);
         for port in &view.ports {
@@ -299,7 +301,7 @@ impl Agent {
                 self.gone(&kept.key, kept.revision, Ok(()));
             } else if kept.key.kind == Kind::SecurityGroup {
                 self.report(&kept.key, kept.revision, Ok(UpSeen { up: true }));
-            } else if !self.documents.port_networks().contains(&kept.key.id) {
+            } else if !self.documents.has_network_of(&kept) {
                 let waiting: Result<PortSeen, String> = Err("its network is not on this host yet".to_owned());
                 self.report(&kept.key, kept.revision, waiting);
             }
@@ -343,7 +345,7 @@ impl Agent {
 
     /// A volume in a running VM is grown by the VM.
     fn grow(&mut self, volume: &Volume, size_bytes: u64) -> Result<(), String> {
-        let vms: Vec<Vm> = self.documents.wanted(Kind::Vm);
+        let vms: Vec<Arc<Vm>> = self.documents.wanted(Kind::Vm);
         for vm in vms.iter().filter(|vm| vm.volumes.iter().any(|attached| attached.id == volume.id)) {
             let observed = self.effects.hypervisor.observe(vm.id).map_err(words)?;
             if observed.disks.contains(&volume.id) {
@@ -369,14 +371,14 @@ impl Agent {
 
     fn build_vm(&mut self, kept: &Kept) {
         let Some(vm) = kept.parse::<Vm>() else { return };
-        let networks: Vec<Network> = self.documents.wanted(Kind::Network);
+        let networks: Vec<Arc<Network>> = self.documents.wanted(Kind::Network);
         let mut ports = BTreeMap::new();
         for nic in &vm.nics {
             let key = DocumentKey { kind: Kind::Port, id: nic.port_id.to_string() };
             let port = self.documents.get(&key).filter(|kept| !kept.removing).and_then(Kept::parse::<Port>);
             let Some(port) = port else { continue };
             if let Some(network) = networks.iter().find(|network| network.id == port.network_id) {
-                ports.insert(port.id, (network.vni, port));
+                ports.insert(port.id, (network.vni, Port::clone(&port)));
             }
         }
         if ports.len() < vm.nics.len() && self.waits_for_ports(kept, vm.id) {
@@ -437,9 +439,9 @@ impl Agent {
 
     fn probe(&mut self, vm: &Vm) {
         let Some(nic) = vm.nics.first() else { return };
-        let ports: Vec<Port> = self.documents.wanted(Kind::Port);
+        let ports: Vec<Arc<Port>> = self.documents.wanted(Kind::Port);
         let Some(port) = ports.iter().find(|port| port.id == nic.port_id) else { return };
-        let networks: Vec<Network> = self.documents.wanted(Kind::Network);
+        let networks: Vec<Arc<Network>> = self.documents.wanted(Kind::Network);
         if let Some(network) = networks.iter().find(|network| network.id == port.network_id) {
             self.effects.fabric.probe_ssh(network, port);
         }

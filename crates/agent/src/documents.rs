@@ -1,9 +1,11 @@
 //! The documents that this node has, kept on disk so that a node without its control plane comes back as it was.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use agent_api::network::{Network, Port};
+use agent_api::network::Port;
 use agent_api::{Document, DocumentKey, Kind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,7 @@ use serde_json::Value as Json;
 use types::NetworkId;
 
 /// A document as the node keeps it: while its thing is being removed, the last body says what that thing was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Kept {
     /// Which document.
     pub key: DocumentKey,
@@ -21,6 +23,9 @@ pub struct Kept {
     pub body: Option<Json>,
     /// Whether the thing is to be removed.
     pub removing: bool,
+    /// The body as its type, once somebody asked for it: every step looks at all documents of some kinds.
+    #[serde(skip)]
+    parsed: Arc<OnceLock<Option<Arc<dyn Any + Send + Sync>>>>,
 }
 
 /// The documents of this node, in memory and in one file each.
@@ -56,7 +61,8 @@ impl Documents {
         }
         let removing = document.body.is_none();
         let body = document.body.or_else(|| before.and_then(|before| before.body.clone()));
-        let kept = Kept { key: document.key, revision: document.revision, body, removing };
+        let (key, revision) = (document.key, document.revision);
+        let kept = Kept { key, revision, body, removing, parsed: Arc::default() };
         self.write(&kept);
         self.kept.insert(kept.key.clone(), kept);
         true
@@ -96,7 +102,7 @@ impl Documents {
     }
 
     /// What is wanted of a kind, with its key's id. A body that cannot be read is left out and logged.
-    pub fn wanted<T: DeserializeOwned>(&self, kind: Kind) -> Vec<T> {
+    pub fn wanted<T: DeserializeOwned + Send + Sync + 'static>(&self, kind: Kind) -> Vec<Arc<T>> {
         let wanted = self.kept.values().filter(|kept| kept.key.kind == kind && !kept.removing);
         wanted.filter_map(Kept::parse).collect()
     }
@@ -109,7 +115,7 @@ impl Documents {
 
     /// Networks whose own document, ports or groups changed.
     pub fn touched_networks(&self, dirty: &BTreeSet<DocumentKey>) -> BTreeSet<NetworkId> {
-        let ports: Vec<Port> = self.wanted(Kind::Port);
+        let ports: Vec<Arc<Port>> = self.wanted(Kind::Port);
         let mut touched = BTreeSet::new();
         for key in dirty {
             match key.kind {
@@ -119,8 +125,9 @@ impl Documents {
                     touched.extend(port.map(|port| port.network_id));
                 }
                 Kind::SecurityGroup => {
-                    let uses =
-                        |port: &&Port| port.security_groups.iter().any(|group| group.to_string() == key.id);
+                    let uses = |port: &&Arc<Port>| {
+                        port.security_groups.iter().any(|group| group.to_string() == key.id)
+                    };
                     touched.extend(ports.iter().filter(uses).map(|port| port.network_id));
                 }
                 Kind::External | Kind::Router | Kind::Volume | Kind::Vm => {}
@@ -129,12 +136,11 @@ impl Documents {
         touched
     }
 
-    /// Ids of ports whose networks have documents here.
-    pub fn port_networks(&self) -> BTreeSet<String> {
-        let networks: Vec<Network> = self.wanted(Kind::Network);
-        let mut ports: Vec<Port> = self.wanted(Kind::Port);
-        ports.retain(|port| networks.iter().any(|network| network.id == port.network_id));
-        ports.iter().map(|port| port.id.to_string()).collect()
+    /// Whether the network of a port has a document here.
+    pub fn has_network_of(&self, port: &Kept) -> bool {
+        let key = |port: &Port| DocumentKey { kind: Kind::Network, id: port.network_id.to_string() };
+        let network = port.parse::<Port>().and_then(|port| self.get(&key(&port)));
+        network.is_some_and(|network| !network.removing)
     }
 
     /// The revisions held, for the hello.
@@ -160,9 +166,19 @@ impl Documents {
 }
 
 impl Kept {
-    /// The body as its type.
-    pub fn parse<T: DeserializeOwned>(&self) -> Option<T> {
-        let parsed = serde_json::from_value(self.body.clone()?);
-        parsed.inspect_err(|error| tracing::error!("cannot read document {}: {error}", self.key)).ok()
+    /// The body as its type, which is the same for all documents of a kind.
+    pub fn parse<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let parsed = self.parsed.get_or_init(|| Some(Arc::new(self.read::<T>()?)));
+        parsed.clone()?.downcast().ok()
     }
+
+    fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        let read = T::deserialize(self.body.as_ref()?);
+        read.inspect_err(|error| tracing::error!("cannot read document {}: {error}", self.key)).ok()
+    }
+}
+
+/// Documents for effects, which may keep them.
+pub fn owned<'d, T: Clone + 'd>(documents: impl Iterator<Item = &'d Arc<T>>) -> Vec<T> {
+    documents.map(|document| T::clone(document)).collect()
 }
