@@ -23,4 +23,5 @@ mod tests;
 mod vms;
 
 pub use agent::Agent;
+pub use linux::Linux;
 pub use run::{RunError, Settings, accelerator, console_socket, run, run_simulated, stop_everything};

@@ -1,0 +1,159 @@
+//! A small HTTP client that keeps its connections: one thread, several requests on their way.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// How long an answer may take.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+/// How large an answer may be.
+const BODY_LEN_MAX: usize = 64 << 20;
+
+/// An answer.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// The value of `X-Subject-Token`.
+    pub subject_token: Option<String>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+/// A connection that is kept.
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+    line: String,
+}
+
+impl Connection {
+    /// Connects.
+    pub fn open(to: SocketAddr) -> Result<Connection> {
+        let stream = TcpStream::connect(to).with_context(|| format!("cannot connect to {to}"))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
+        Ok(Connection { stream: BufReader::with_capacity(64 << 10, stream), line: String::new() })
+    }
+
+    /// Sends a request without waiting for its answer.
+    pub fn send(&mut self, request: &[u8]) -> Result<()> {
+        self.stream.get_mut().write_all(request).context("cannot send a request")
+    }
+
+    /// Waits for the answer of the last request, and puts it into `answer`, whose room is used again.
+    pub fn receive(&mut self, answer: &mut Answer) -> Result<()> {
+        self.next_line()?;
+        let status = self.line.split(' ').nth(1).and_then(|status| status.parse().ok());
+        answer.status = status.with_context(|| format!("this is no answer: {:?}", self.line))?;
+        answer.subject_token = None;
+        let mut len = 0;
+        loop {
+            self.next_line()?;
+            let Some((name, value)) = self.line.split_once(':') else { break };
+            if name.eq_ignore_ascii_case("content-length") {
+                len = value.trim().parse().context("the answer's length is no number")?;
+            } else if name.eq_ignore_ascii_case("x-subject-token") {
+                answer.subject_token = Some(value.trim().to_owned());
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                bail!("an answer in chunks was not expected");
+            }
+        }
+        ensure!(len <= BODY_LEN_MAX, "an answer of {len} bytes is too large");
+        answer.body.resize(len, 0);
+        self.stream.read_exact(&mut answer.body).context("the answer ended early")
+    }
+
+    /// Sends a request and waits for its answer.
+    pub fn ask(&mut self, request: &[u8]) -> Result<Answer> {
+        let mut answer = Answer::default();
+        self.send(request)?;
+        self.receive(&mut answer)?;
+        Ok(answer)
+    }
+
+    fn next_line(&mut self) -> Result<()> {
+        self.line.clear();
+        let len = self.stream.read_line(&mut self.line).context("no answer came")?;
+        ensure!(len > 0, "the connection was closed");
+        self.line.truncate(self.line.trim_end().len());
+        Ok(())
+    }
+}
+
+/// A request, ready to be sent.
+pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: cuttle\r\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
+    }
+    text.push_str("\r\n");
+    text.push_str(body);
+    text.into_bytes()
+}
+
+/// How much is asked at most.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// How many requests are on their way at a time.
+    pub concurrency: usize,
+    /// How many requests there are at most.
+    pub requests_max: usize,
+    /// How long it goes on at most.
+    pub time_max: Duration,
+}
+
+/// What a load came to.
+pub struct Outcome {
+    /// How many answers came.
+    pub answers: usize,
+    /// From the first request to the last answer.
+    pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// Answers per second.
+    pub fn rate(&self) -> f64 {
+        self.answers as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+/// Sends requests, always so many on their way, and shows every answer to `check`, which refuses wrong ones.
+/// `next` makes the request of this number.
+pub fn run<'a>(
+    to: SocketAddr,
+    load: Load,
+    mut next: impl FnMut(usize) -> std::borrow::Cow<'a, [u8]>,
+    mut check: impl FnMut(usize, &Answer) -> Result<()>,
+) -> Result<Outcome> {
+    let mut connections = Vec::new();
+    for _ in 0..load.concurrency {
+        connections.push((Connection::open(to)?, None::<usize>));
+    }
+    let began = runtime::monotonic();
+    let ended = |began: Instant| began.elapsed() >= load.time_max;
+    let (mut sent, mut answers, mut answer) = (0, 0, Answer::default());
+    loop {
+        let mut waiting = false;
+        for (connection, on_its_way) in &mut connections {
+            if let Some(number) = on_its_way.take() {
+                connection.receive(&mut answer)?;
+                check(number, &answer)?;
+                answers += 1;
+            }
+            if sent < load.requests_max && !ended(began) {
+                connection.send(&next(sent))?;
+                *on_its_way = Some(sent);
+                sent += 1;
+                waiting = true;
+            }
+        }
+        if !waiting && connections.iter().all(|(_, on_its_way)| on_its_way.is_none()) {
+            return Ok(Outcome { answers, elapsed: began.elapsed() });
+        }
+    }
+}
