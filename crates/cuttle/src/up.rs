@@ -55,8 +55,8 @@ impl Up {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let config = Config::load(self.config.as_deref())?;
         log_to_stderr();
-        if !self.sim && !nix::unistd::geteuid().is_root() {
-            bail!("real VMs need root for now: use sudo, or `cuttle up --sim` for a simulated node");
+        if !self.sim {
+            can_run_vms()?;
         }
         if !self.listen.ip().is_loopback() {
             bail!(
@@ -119,6 +119,21 @@ impl Up {
         parts.runner.close();
         Ok(())
     }
+}
+
+/// Fails before anything is made if this machine lacks something, and names all of it.
+fn can_run_vms() -> anyhow::Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        bail!("real VMs need root for now: use sudo, or `cuttle up --sim` for a simulated node");
+    }
+    let missing = crate::commands::doctor::missing_programs();
+    if !missing.is_empty() {
+        bail!(
+            "real VMs need more than this machine has:\n  {}\nor use `cuttle up --sim` for a simulated node",
+            missing.join("\n  ")
+        );
+    }
+    Ok(())
 }
 
 /// Where the running control plane is written down.

@@ -12,6 +12,13 @@ use crate::data_dir::DataDir;
 /// The oldest QEMU that will do.
 const QEMU_MIN: (u32, u32) = (7, 2);
 
+/// The programs that Cuttle runs for real VMs, and how to get each.
+const NEEDED: [(&str, &str); 3] = [
+    ("qemu-system-x86_64", "apt-get install qemu-system-x86"),
+    ("qemu-img", "apt-get install qemu-utils"),
+    ("nft", "apt-get install nftables"),
+];
+
 /// Check what this machine offers and say what to install.
 #[derive(Debug, Args)]
 pub struct Doctor {
@@ -50,6 +57,16 @@ impl Doctor {
         }
         Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
+}
+
+/// What real VMs cannot do without and this machine does not have, each with the command that brings it. Looks no
+/// further than the path, for `cuttle up` asks at every start.
+pub fn missing_programs() -> Vec<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = std::env::split_paths(&path).collect();
+    let is_missing = |name: &str| !folders.iter().any(|folder| folder.join(name).is_file());
+    let needed = NEEDED.iter().filter(|(name, _)| is_missing(name));
+    needed.map(|(name, install)| format!("{name} is not installed: {install}")).collect()
 }
 
 fn checks() -> Vec<(&'static str, Finding)> {

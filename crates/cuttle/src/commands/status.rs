@@ -117,7 +117,9 @@ fn read(event: &Json, began: Timestamp) -> Option<Event> {
     let name = event["event"].as_str()?;
     let finished = event["finish_time"].as_str().map(|_| time(event, "finish_time"))?;
     let detail = event["details"].as_str().map(|detail| format!(": {detail}")).unwrap_or_default();
-    let what = format!("{}{detail}", name.replace('_', " "));
+    // Nova's own events have a double underscore in them.
+    let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
+    let what = format!("{}{detail}", words.join(" "));
     Some(Event { after: finished.since(began), what, is_ssh: name.contains("ssh") })
 }
 

@@ -1,0 +1,109 @@
+//! The real `openstack` command on a cloud of a test.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::Value as Json;
+
+/// The client, waiting for commands.
+pub struct Client {
+    child: Child,
+    commands: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    cloud: &'static str,
+}
+
+/// What a command did.
+pub struct Done {
+    pub code: i64,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// The `openstack` command that `./x` made, or why there is none.
+pub fn openstack() -> Result<PathBuf, &'static str> {
+    let path = std::env::var_os("CUTTLE_OPENSTACK").map(PathBuf::from);
+    path.filter(|path| path.exists()).ok_or("there is no openstack client; ./x test makes one")
+}
+
+impl Client {
+    /// Starts the client with the `clouds.yaml` of a cloud. It is user `demo` until told otherwise.
+    pub fn start(openstack: &Path, clouds_yaml: &Path) -> Client {
+        let mut command = Command::new(openstack.with_file_name("python"));
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/client.py"));
+        // Whatever the developer's shell says about other clouds is not for this one.
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OS_")).for_each(
+            |(name, _)| {
+                command.env_remove(name);
+            },
+        );
+        command.env("OS_CLIENT_CONFIG_FILE", clouds_yaml).env("COLUMNS", "500");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (commands, answers) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+        Client { child, commands, answers, cloud: "cuttle" }
+    }
+
+    /// Does something as `admin`.
+    pub fn as_admin<T>(&mut self, act: impl FnOnce(&mut Client) -> T) -> T {
+        self.cloud = "cuttle-admin";
+        let done = act(self);
+        self.cloud = "cuttle";
+        done
+    }
+
+    /// Runs a command, given as in a shell: words between spaces.
+    pub fn ask(&mut self, line: &str) -> Done {
+        let words: Vec<&str> =
+            ["--os-cloud", self.cloud].into_iter().chain(line.split_whitespace()).collect();
+        let commands = self.commands.as_mut().unwrap();
+        writeln!(commands, "{}", serde_json::to_string(&words).unwrap()).unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        let answer: Json = serde_json::from_str(&answer).unwrap();
+        let text = |key: &str| answer[key].as_str().unwrap().to_owned();
+        Done { code: answer["code"].as_i64().unwrap(), stdout: text("stdout"), stderr: text("stderr") }
+    }
+
+    /// Runs a command that must succeed; returns what it printed.
+    pub fn run(&mut self, line: &str) -> String {
+        let done = self.ask(line);
+        assert!(done.code == 0, "openstack {line}: {}\n{}{}", done.code, done.stdout, done.stderr);
+        assert!(!done.stderr.contains("Traceback"), "openstack {line}: {}", done.stderr);
+        done.stdout
+    }
+
+    /// Runs a command that shows or lists something.
+    pub fn show(&mut self, line: &str) -> Json {
+        let said = self.run(&format!("{line} -f json"));
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("openstack {line}: {error}:\n{said}"))
+    }
+
+    /// Runs a command that must fail; returns what it said.
+    pub fn fail(&mut self, line: &str) -> String {
+        let done = self.ask(line);
+        assert_eq!(done.code, 1, "openstack {line} should fail: {}{}", done.stdout, done.stderr);
+        done.stderr
+    }
+
+    /// What a list has in one of its columns.
+    pub fn column(&mut self, line: &str, column: &str) -> Vec<String> {
+        let rows = self.show(line);
+        let cells = rows.as_array().unwrap().iter().map(|row| text(&row[column]));
+        cells.collect()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Without commands to come it ends by itself.
+        self.commands = None;
+        let _ = self.child.wait();
+    }
+}
+
+/// A value as the client would print it in a table.
+pub fn text(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
