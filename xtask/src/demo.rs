@@ -86,13 +86,23 @@ fn show(cloud: &Cloud, watch: Stopwatch) -> Outcome {
         let said = said.ok_or(last)?;
         say(watch, &format!("over {name}, its host key checked against the console: {}", said.trim()));
     }
-    println!("\n{}", cloud.status(SERVER)?.trim_end());
+    let status = cloud.status(SERVER)?;
+    println!("\n{}", status.trim_end());
+    if let Some(seconds) = ssh_seconds(&status) {
+        println!("\nFrom the request to ssh it took {seconds} s.");
+    }
     println!(
         "\n$ {} server list\n{}",
         cloud.openstack_line(),
         cloud.openstack(&["server", "list"])?.trim_end()
     );
     Ok(())
+}
+
+/// When the server's ssh first answered, from its timeline.
+fn ssh_seconds(status: &str) -> Option<&str> {
+    let line = status.lines().find(|line| line.contains("ssh banner"))?;
+    line.split_whitespace().next()
 }
 
 /// Makes sure that a server of an earlier demo runs.
@@ -126,13 +136,18 @@ fn print_next(cloud: &Cloud) {
     let root = if project::is_root() { "" } else { "sudo " };
     let openstack = cloud.openstack_line();
     println!("\nGo on with any of these:\n");
-    println!("  {root}{} ssh --data-dir {} {SERVER}", cuttle.display(), cloud.folder().display());
+    let verb =
+        |name: &str| format!("{root}{} {name} --data-dir {}", cuttle.display(), cloud.folder().display());
+    println!("  {} {SERVER}", verb("ssh"));
+    println!("  {} {SERVER}", verb("console"));
+    println!("  {} second --wait ssh", verb("launch"));
     let on_demo = [format!("server show {SERVER}"), format!("console log show {SERVER}")];
     for command in ["image list", "flavor list", "network list"].map(String::from).iter().chain(&on_demo) {
         println!("  {openstack} {command}");
     }
     println!(
-        "  {openstack} server create --image cuttle-guest --flavor m1.nano --network auto --wait second"
+        "  {openstack} server create --image cuttle-guest --flavor m1.nano \
+         --network auto_allocated_network --wait third"
     );
     println!(
         "\nThe log is {}. To stop: ./x down; to delete the data as well: ./x down --purge",

@@ -87,6 +87,7 @@ fn a_demo_shows_both_families_and_how_to_go_on() {
         "ready http://127.0.0.1:5000",
         "over IPv4",
         "over IPv6",
+        "From the request to ssh it took 1.00 s.",
         "a table",
         "OS_CLIENT_CONFIG_FILE=",
         "./x down",

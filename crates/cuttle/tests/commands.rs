@@ -259,7 +259,7 @@ fn events(client: &mut Client) {
         let names: Vec<String> = events.iter().map(|event| text(&event["event"])).collect();
         let wanted = ["vm_started", "guest_dhcp_lease", "guest_ssh_banner"];
         let is_there = |name: &&str| names.iter().any(|known| known == name);
-        if wanted.iter().all(|name| is_there(&name)) { Ok(()) } else { Err(format!("only {names:?}")) }
+        if wanted.iter().all(is_there) { Ok(()) } else { Err(format!("only {names:?}")) }
     });
 }
 

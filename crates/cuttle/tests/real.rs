@@ -107,7 +107,8 @@ fn everyday_verbs(cloud: &Cloud) {
     let console = cloud.run("console", &["--log", "web"]);
     assert!(console.contains("BEGIN SSH HOST KEY KEYS") && console.contains("login:"), "{console}");
     let status = cloud.run("status", &["web"]);
-    assert!(status.starts_with("web is ACTIVE\n") && status.contains("guest dhcp lease"), "{status}");
+    assert!(status.starts_with("web is ACTIVE\n") && status.contains("floating"), "{status}");
+    assert!(status.contains("guest dhcp lease"), "{status}");
     let whole = cloud.run("status", &[]);
     assert!(whole.contains("(real)") && whole.contains("is up, QEMU") && whole.contains("web"), "{whole}");
     let address = launched.lines().find(|line| line.contains("floating")).unwrap();

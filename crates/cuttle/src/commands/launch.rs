@@ -215,7 +215,8 @@ fn associate(client: &Client, floating: &Json, server: &str) -> anyhow::Result<(
     client.put(&format!("/network/v2.0/floatingips/{id}"), &body).map(|_| ())
 }
 
-fn print_addresses(server: &Json) {
+/// Prints a server's addresses, each with its kind and its network.
+pub fn print_addresses(server: &Json) {
     for (network, addresses) in server["addresses"].as_object().into_iter().flatten() {
         for entry in addresses.as_array().into_iter().flatten() {
             let (kind, address) = (entry["OS-EXT-IPS:type"].as_str(), entry["addr"].as_str());

@@ -91,6 +91,7 @@ fn server(dir: &DataDir, name: &str) -> anyhow::Result<ExitCode> {
     if let Some(why) = server["fault"]["message"].as_str() {
         println!("{why}");
     }
+    super::launch::print_addresses(&server);
     for event in timeline(&client, id)? {
         println!("{:>9.2} s  {}", event.after.as_secs_f64(), event.what);
     }
