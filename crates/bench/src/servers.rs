@@ -34,7 +34,7 @@ pub fn measure(report: &mut Report) -> Result<()> {
 }
 
 fn measure_few(report: &mut Report, seats: Seats) -> Result<()> {
-    let mut tenant = Tenant::new(seats)?;
+    let mut tenant = Customer::new(seats)?;
     let _pinned = machine::pin(seats.client)?;
     let (mut times, cpu) = (Vec::new(), tenant.cpu_seconds()?);
     for _ in 0..ONE_BY_ONE {
@@ -58,7 +58,7 @@ fn measure_few(report: &mut Report, seats: Seats) -> Result<()> {
     measure_show(report, &tenant, &last)
 }
 
-fn measure_list(report: &mut Report, tenant: &mut Tenant) -> Result<()> {
+fn measure_list(report: &mut Report, tenant: &mut Customer) -> Result<()> {
     let list = tenant.demo.request("GET", "/compute/v2.1/servers/detail", "");
     let mut connection = crate::http::Connection::open(tenant.cloud.address)?;
     let (mut times, mut answer, cpu) = (Vec::new(), Answer::default(), tenant.cpu_seconds()?);
@@ -81,7 +81,7 @@ fn measure_list(report: &mut Report, tenant: &mut Tenant) -> Result<()> {
     Ok(())
 }
 
-fn measure_show(report: &mut Report, tenant: &Tenant, id: &str) -> Result<()> {
+fn measure_show(report: &mut Report, tenant: &Customer, id: &str) -> Result<()> {
     let show = tenant.demo.request("GET", &format!("/compute/v2.1/servers/{id}"), "");
     let check = |_, answer: &Answer| {
         ensure!(answer.status == 200, "a server was shown with {}", answer.status);
@@ -96,7 +96,7 @@ fn measure_show(report: &mut Report, tenant: &Tenant, id: &str) -> Result<()> {
 }
 
 fn measure_many(report: &mut Report, seats: Seats) -> Result<()> {
-    let mut tenant = Tenant::new(seats)?;
+    let mut tenant = Customer::new(seats)?;
     let _pinned = machine::pin(seats.client)?;
     let (before_mb, cpu) = (machine::resident_mb(tenant.cloud.pid())?, tenant.cpu_seconds()?);
     let mut ids = Vec::with_capacity(MANY);
@@ -128,14 +128,14 @@ fn measure_many(report: &mut Report, seats: Seats) -> Result<()> {
 }
 
 /// A cloud and somebody with a network, an image and room for any number of servers.
-struct Tenant {
+struct Customer {
     cloud: Cloud,
     demo: Session,
     body: String,
 }
 
-impl Tenant {
-    fn new(seats: Seats) -> Result<Tenant> {
+impl Customer {
+    fn new(seats: Seats) -> Result<Customer> {
         let cloud = Cloud::start(Node::Simulated, Some(seats.server))?;
         let (mut admin, mut demo) = (cloud.log_in("admin")?, cloud.log_in("demo")?);
         let flavor = make_room(&mut admin, &demo.project)?;
@@ -144,7 +144,7 @@ impl Tenant {
         let body = json!({"server": {
             "name": "bench", "imageRef": image, "flavorRef": flavor, "networks": [{"uuid": network}],
         }});
-        Ok(Tenant { cloud, demo, body: body.to_string() })
+        Ok(Customer { cloud, demo, body: body.to_string() })
     }
 
     fn create_request(&self) -> Vec<u8> {
