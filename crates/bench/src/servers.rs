@@ -34,16 +34,16 @@ pub fn measure(report: &mut Report) -> Result<()> {
 }
 
 fn measure_few(report: &mut Report, seats: Seats) -> Result<()> {
-    let mut tenant = Customer::new(seats)?;
+    let mut customer = Customer::new(seats)?;
     let _pinned = machine::pin(seats.client)?;
-    let (mut times, cpu) = (Vec::new(), tenant.cpu_seconds()?);
+    let (mut times, cpu) = (Vec::new(), customer.cpu_seconds()?);
     for _ in 0..ONE_BY_ONE {
         let began = runtime::monotonic();
-        let id = tenant.create()?;
-        tenant.await_active(&id, began)?;
+        let id = customer.create()?;
+        customer.await_active(&id, began)?;
         times.push(ms(began.elapsed()));
     }
-    let cpu = (tenant.cpu_seconds()? - cpu) / ONE_BY_ONE as f64 * 1e3;
+    let cpu = (customer.cpu_seconds()? - cpu) / ONE_BY_ONE as f64 * 1e3;
     let how = format!(
         "{ONE_BY_ONE} servers, 95 % within {:.1} ms; {cpu:.1} ms of processor time each, the polling included",
         quantile(&times, 0.95)
@@ -51,24 +51,24 @@ fn measure_few(report: &mut Report, seats: Seats) -> Result<()> {
     report.judge("server create → ACTIVE", Goal::AtMost(CREATE_MS_MAX), median(&times), "ms", &how);
     let mut last = String::new();
     for _ in ONE_BY_ONE..LISTED {
-        last = tenant.create()?;
+        last = customer.create()?;
     }
-    tenant.await_active(&last, runtime::monotonic())?;
-    measure_list(report, &mut tenant)?;
-    measure_show(report, &tenant, &last)
+    customer.await_active(&last, runtime::monotonic())?;
+    measure_list(report, &mut customer)?;
+    measure_show(report, &customer, &last)
 }
 
-fn measure_list(report: &mut Report, tenant: &mut Customer) -> Result<()> {
-    let list = tenant.demo.request("GET", "/compute/v2.1/servers/detail", "");
-    let mut connection = crate::http::Connection::open(tenant.cloud.address)?;
-    let (mut times, mut answer, cpu) = (Vec::new(), Answer::default(), tenant.cpu_seconds()?);
+fn measure_list(report: &mut Report, customer: &mut Customer) -> Result<()> {
+    let list = customer.demo.request("GET", "/compute/v2.1/servers/detail", "");
+    let mut connection = crate::http::Connection::open(customer.cloud.address)?;
+    let (mut times, mut answer, cpu) = (Vec::new(), Answer::default(), customer.cpu_seconds()?);
     for _ in 0..LISTINGS {
         let began = runtime::monotonic();
         connection.send(&list)?;
         connection.receive(&mut answer)?;
         times.push(ms(began.elapsed()));
     }
-    let cpu = (tenant.cpu_seconds()? - cpu) / LISTINGS as f64 * 1e3;
+    let cpu = (customer.cpu_seconds()? - cpu) / LISTINGS as f64 * 1e3;
     let said: Json = serde_json::from_slice(&answer.body).context("the list is no JSON")?;
     let count = said["servers"].as_array().map_or(0, Vec::len);
     ensure!(count == LISTED, "{count} servers are listed instead of {LISTED}");
@@ -81,29 +81,29 @@ fn measure_list(report: &mut Report, tenant: &mut Customer) -> Result<()> {
     Ok(())
 }
 
-fn measure_show(report: &mut Report, tenant: &Customer, id: &str) -> Result<()> {
-    let show = tenant.demo.request("GET", &format!("/compute/v2.1/servers/{id}"), "");
+fn measure_show(report: &mut Report, customer: &Customer, id: &str) -> Result<()> {
+    let show = customer.demo.request("GET", &format!("/compute/v2.1/servers/{id}"), "");
     let check = |_, answer: &Answer| {
         ensure!(answer.status == 200, "a server was shown with {}", answer.status);
         Ok(())
     };
-    let cpu = tenant.cpu_seconds()?;
-    let outcome = run(tenant.cloud.address, SHOW, |_| Cow::Borrowed(&show), check)?;
-    let cpu = (tenant.cpu_seconds()? - cpu) / outcome.answers as f64 * 1e6;
+    let cpu = customer.cpu_seconds()?;
+    let outcome = run(customer.cloud.address, SHOW, |_| Cow::Borrowed(&show), check)?;
+    let cpu = (customer.cpu_seconds()? - cpu) / outcome.answers as f64 * 1e6;
     let how = format!("{} connections; {cpu:.0} µs of processor time each", SHOW.concurrency);
     report.judge("GET /servers/{id}", Goal::AtLeast(SHOW_RATE_MIN), outcome.rate(), "/s", &how);
     Ok(())
 }
 
 fn measure_many(report: &mut Report, seats: Seats) -> Result<()> {
-    let mut tenant = Customer::new(seats)?;
+    let mut customer = Customer::new(seats)?;
     let _pinned = machine::pin(seats.client)?;
-    let (before_mb, cpu) = (machine::resident_mb(tenant.cloud.pid())?, tenant.cpu_seconds()?);
+    let (before_mb, cpu) = (machine::resident_mb(customer.cloud.pid())?, customer.cpu_seconds()?);
     let mut ids = Vec::with_capacity(MANY);
-    let create = tenant.create_request();
+    let create = customer.create_request();
     let began = runtime::monotonic();
     let accepted = run(
-        tenant.cloud.address,
+        customer.cloud.address,
         CREATE,
         |_| Cow::Borrowed(&create),
         |_, answer| {
@@ -113,15 +113,15 @@ fn measure_many(report: &mut Report, seats: Seats) -> Result<()> {
     )?;
     ensure!(ids.len() == MANY, "only {} servers were created in time", ids.len());
     for id in &ids {
-        tenant.await_active(id, began)?;
+        customer.await_active(id, began)?;
     }
     let rate = MANY as f64 / began.elapsed().as_secs_f64();
-    let cpu = (tenant.cpu_seconds()? - cpu) / MANY as f64 * 1e3;
+    let cpu = (customer.cpu_seconds()? - cpu) / MANY as f64 * 1e3;
     let how = format!("until the last is ACTIVE; {cpu:.1} ms of processor time each");
     let what = format!("{MANY} servers at concurrency {}, durably", CREATE.concurrency);
     report.judge(&what, Goal::AtLeast(CREATE_RATE_MIN), rate, "/s", &how);
     report.tell("the same, until the last is accepted", accepted.rate(), "/s", "");
-    let grown = machine::resident_mb(tenant.cloud.pid())? - before_mb;
+    let grown = machine::resident_mb(customer.cloud.pid())? - before_mb;
     let how = format!("from {before_mb:.1} MB; the simulated node lives in the same process");
     report.tell(&format!("resident memory grows with {MANY} servers by"), grown, "MB", &how);
     Ok(())
