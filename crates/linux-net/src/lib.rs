@@ -39,6 +39,7 @@ pub use filter::{
 pub use netns::{Netns, list_namespaces, remove_namespace};
 pub use network::{BRIDGE_LINK, NetworkSpec, PortSeen, RemotePort, SERVICE_MAC, SERVICE_V4, SERVICE_V6};
 pub use packet::PacketSocket;
+pub use port::open_tap;
 pub use probe::{Probed, ensure_bridge_filter, probe};
 pub use router::{RouterGateway, RouterInterface, RouterSeen, RouterSpec, router_link};
 pub use underlay::{UnderlaySpec, VXLAN_PORT};

@@ -108,8 +108,8 @@ fn make_tap(netns: &Netns, port: &PortSpec) -> Result<()> {
     made.doing(|| format!("create tap {} in {}", port.link, netns.name()))
 }
 
-/// Opens the far end of a tap, to be handed to the VM's process.
-pub(crate) fn open_tap(netns: &Netns, link: &str) -> Result<OwnedFd> {
+/// Opens the far end of a tap, to be handed to the VM's process. It can be open once at a time.
+pub fn open_tap(netns: &Netns, link: &str) -> Result<OwnedFd> {
     netns.run(|| attach_tap(link))?.doing(|| format!("open tap {link} in {}", netns.name()))
 }
 

@@ -141,6 +141,11 @@ impl Cloud {
         up.wait().unwrap();
     }
 
+    /// Where the APIs are.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// The process id of `cuttle up`.
     pub fn up(&self) -> i32 {
         self.up.as_ref().unwrap().id().try_into().unwrap()

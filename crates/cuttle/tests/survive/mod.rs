@@ -1,7 +1,10 @@
 //! What a cloud survives, shown on a real one: processes that are killed at any moment, a full disk, a rebooted host,
 //! broken images, and tenants who mean harm. Needs root, QEMU and the guest image; without them each test is skipped.
 
+mod broken;
 mod cloud;
+mod guest;
+mod isolation;
 mod kill;
 mod life;
 
