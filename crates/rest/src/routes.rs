@@ -11,6 +11,10 @@ use store::{Tx, TxError};
 use crate::server::whole;
 use crate::{Fault, FaultStyle, Microversions, Reply, Request};
 
+/// What a client is told while the database cannot be used: it is lost, or its disk is full.
+const UNAVAILABLE: &str = "The service is not able to use its database. Try again later.";
+const UNEXPECTED: &str = "An unexpected error prevented the server from fulfilling your request.";
+
 /// What is left of an error once its service's type is forgotten at the crate's border.
 #[derive(Debug, Clone)]
 pub(crate) struct Failed {
@@ -26,9 +30,7 @@ impl Failed {
         let store = error.store_error().cloned();
         // A full disk or a lost database is worth trying again later; a client can tell that from 503.
         let (status, message) = match &store {
-            Some(store::Error::Unavailable(_)) => {
-                (503, "The service is not able to reach its database. Try again later.".to_owned())
-            }
+            Some(store::Error::Unavailable(_)) => (503, UNAVAILABLE.to_owned()),
             _ => (error.status(), error.message()),
         };
         Failed { status, name: error.name(), message, detail: error.detail(), store }
@@ -37,14 +39,12 @@ impl Failed {
 
 impl From<store::Error> for Failed {
     fn from(error: store::Error) -> Failed {
-        let status = if matches!(error, store::Error::Unavailable(_)) { 503 } else { 500 };
-        Failed {
-            status,
-            name: "InternalServerError",
-            message: "An unexpected error prevented the server from fulfilling your request.".to_owned(),
-            detail: Some(error.to_string()),
-            store: Some(error),
-        }
+        let (status, name, message) = match &error {
+            store::Error::Unavailable(_) => (503, "ServiceUnavailable", UNAVAILABLE),
+            _ => (500, "InternalServerError", UNEXPECTED),
+        };
+        let detail = Some(error.to_string());
+        Failed { status, name, message: message.to_owned(), detail, store: Some(error) }
     }
 }
 

@@ -220,6 +220,7 @@ fn a_full_disk_loses_nothing() {
         }
     });
     assert_eq!(refused.0, 503, "{}", refused.1);
+    assert!(refused.1.to_string().contains("not able to use its database"), "{}", refused.1);
     println!("{} networks were made before: {}", kept.len(), refused.1);
     assert_eq!(cloud.get(&format!("{volumes}/{early}"))["volume"]["status"], "available", "reading goes on");
 
