@@ -35,6 +35,7 @@ pub struct AgentArgs {
 impl AgentArgs {
     /// Runs the agent until SIGTERM.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
+        crate::data_dir::keep_to_ourselves();
         let dir = DataDir::open(&self.data_dir)?;
         let config = Config::load(self.config.as_deref())?;
         // A session of its own, so that what ends the terminal or the control plane does not end it. It fails only where

@@ -157,6 +157,12 @@ fn no_cloud(root: &Path) -> String {
     )
 }
 
+/// Makes what this process and its children create unreadable for others: the database holds the keys of tokens and the
+/// hashes of passwords, consoles and disks are their owners'.
+pub fn keep_to_ourselves() {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+}
+
 /// Writes a file that only its owner can read, whole or not at all.
 pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || -> std::io::Result<()> {

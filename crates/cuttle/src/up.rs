@@ -64,6 +64,7 @@ impl Up {
                 self.listen.ip()
             );
         }
+        crate::data_dir::keep_to_ourselves();
         let dir = DataDir::open_or_create(&self.which.data_dir, self.sim)?;
         let _lock = dir.lock()?;
         let this = Process::of_pid(i32::try_from(std::process::id())?)

@@ -146,3 +146,13 @@ fn a_missing_qemu_is_named_before_anything_is_made() {
     let doctor = cuttle().env("PATH", folder.path("")).arg("doctor").output().unwrap();
     check(&doctor, 1, &["BAD   QEMU", "apt-get install qemu-system-x86", "BAD   qemu-img", "BAD   nftables"]);
 }
+
+#[test]
+fn what_holds_secrets_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let cloud = Cloud::simulated();
+    for name in ["cuttle.db", "cuttle.db-wal", "cloud.json", "clouds.yaml", "openrc"] {
+        let mode = std::fs::metadata(cloud.dir().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name} has mode {mode:o}");
+    }
+}
