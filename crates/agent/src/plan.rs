@@ -77,9 +77,12 @@ pub enum Action {
 }
 
 /// Takes note of what is seen, before [`plan`] is asked: a VM that ended by itself is halted, one that is off as
-/// wanted is not.
+/// wanted is not, and one that is off holds no volume that it was to let go of.
 pub fn note(vm: &Vm, state: &mut VmState, now: &VmNow) {
     let off = !matches!(now.power, PowerSeen::Running | PowerSeen::Paused);
+    if off {
+        state.unplugging.clear();
+    }
     if matches!(vm.power, Power::Off { .. }) {
         if off {
             state.halted = None;

@@ -113,6 +113,14 @@ fn volumes_come_and_go() {
     state.unplugging.insert(a);
     let now = VmNow { power: PowerSeen::Running, volumes: BTreeSet::new() };
     assert_eq!(acts(&wanted, &state, &now, 0), [Action::Detach(a)]);
+    note(&wanted, &mut state, &now);
+    assert_eq!(state.unplugging, BTreeSet::from([a]));
+    // Nothing holds the files of a VM that is off.
+    for power in [PowerSeen::Absent, PowerSeen::Shutdown, PowerSeen::Crashed] {
+        let mut state = state.clone();
+        note(&wanted, &mut state, &seen(power));
+        assert!(state.unplugging.is_empty(), "{power:?}");
+    }
 }
 
 /// An agent over a simulated world that outlives it.

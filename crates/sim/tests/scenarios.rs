@@ -24,6 +24,24 @@ fn call(cloud: &mut Simulation, method: &'static str, path: String, body: &Json)
     answer.body
 }
 
+/// A server that runs, made from an image.
+fn server(cloud: &mut Simulation) -> String {
+    let fields = json!({"disk_format": "raw", "container_format": "bare"});
+    let request = Request::new(MEMBER, "POST", Kind::Image.path(), &fields);
+    let image = cloud.call(&request).unwrap().body["id"].as_str().unwrap().to_owned();
+    let mut upload = Request::new(MEMBER, "PUT", format!("{}/{image}/file", Kind::Image.path()), &Json::Null);
+    upload.headers = vec![("content-type", "application/octet-stream".to_owned())];
+    upload.body = vec![0; 512];
+    assert!(cloud.call(&upload).unwrap().status < 300);
+    let fields = json!({"name": "web", "flavorRef": "42", "imageRef": image, "networks": "none"});
+    let mut request =
+        Request::new(MEMBER, "POST", Kind::Server.path(), &json!({ Kind::Server.root(): fields }));
+    request.headers.push(("openstack-api-version", "compute 2.96".to_owned()));
+    let answer = cloud.call(&request).unwrap();
+    assert!(answer.status < 300, "{answer:?}");
+    answer.body["server"]["id"].as_str().unwrap().to_owned()
+}
+
 /// Seed 44: "gone" was said by a clock that had been put back since "cannot be removed" was, and was thought older.
 #[test]
 fn a_clock_that_is_put_back_does_not_make_reports_old() {
@@ -53,6 +71,27 @@ fn a_router_is_placed_when_the_silent_host_is_back() {
     while cloud.reconcile().unwrap() > 0 {}
     cloud.settle().unwrap();
     assert_eq!(cloud.nodes[0].fabric.look().routers.len(), 1);
+}
+
+/// Seed 115: a guest was asked to let go of a volume and died first; the agent went on saying that it had the volume.
+#[test]
+fn a_dead_guest_holds_no_volume() {
+    let mut cloud = Simulation::with_nodes(1, 1).unwrap();
+    let server = server(&mut cloud);
+    let volume = create(&mut cloud, Kind::Volume, json!({"size": 1}));
+    cloud.settle().unwrap();
+    let attachments = format!("{}/{server}/os-volume_attachments", Kind::Server.path());
+    let attach = json!({"volumeAttachment": {"volumeId": volume}});
+    call(&mut cloud, "POST", attachments.clone(), &attach);
+    cloud.settle().unwrap();
+    cloud.nodes[0].vms.set_stubborn(true);
+    call(&mut cloud, "DELETE", format!("{attachments}/{volume}"), &Json::Null);
+    cloud.settle_partly(Duration::from_millis(100)).unwrap();
+    let path = format!("{}/{volume}", Kind::Volume.path());
+    assert_eq!(call(&mut cloud, "GET", path.clone(), &Json::Null)["volume"]["status"], "detaching");
+    cloud.nodes[0].vms.crash(server.parse().unwrap(), "killed");
+    cloud.settle().unwrap();
+    assert_eq!(call(&mut cloud, "GET", path, &Json::Null)["volume"]["status"], "available");
 }
 
 /// The control plane dies at each of the first commits after a wish; the wish comes true all the same.
