@@ -23,8 +23,8 @@ pub struct NewAttachment {
     pub watcher: Option<WorkKey>,
 }
 
-/// Holds an available volume for a server: from now on no other server can have it. The volume may still be on its way
-/// of being made for this very server; whoever reserves it looks at its phase and is kicked when that ends.
+/// Holds an available volume for a server: from now on no other server can have it. A volume that is still being made
+/// can be held by the one server that it is made for, its watcher, which is kicked when that ends.
 pub fn reserve(
     caller: &Caller,
     tx: &mut Tx<'_>,
@@ -32,8 +32,9 @@ pub fn reserve(
     server: ServerId,
 ) -> Result<Stored<Volume>, Error> {
     let mut volume = show_for(caller, tx, id, "volume_extension:volume_actions:reserve")?;
-    let free = volume.attachment.is_none() && matches!(volume.phase, Phase::Available | Phase::Creating);
-    if !free {
+    let made_for_it = || volume.watcher.as_ref().is_some_and(|watcher| watcher.id == server.to_string());
+    let usable = volume.phase == Phase::Available || volume.phase == Phase::Creating && made_for_it();
+    if volume.attachment.is_some() || !usable {
         return Err(not_in(&volume, "available", "reserve"));
     }
     volume.attachment = Some(claim(Some(server), true));

@@ -264,12 +264,14 @@ fn volumes_are_attached_and_detached_while_it_runs() {
         .as_str()
         .unwrap()
         .to_owned();
-    world.converge();
     let status =
         || world.api.get(MEMBER, &format!("/volume/v3/volumes/{volume}")).body["volume"]["status"].clone();
-    assert_eq!(status(), "available");
     let path = format!("/servers/{id}/os-volume_attachments");
     let attach = json!({"volumeAttachment": {"volumeId": volume}});
+    // It may still fail to be made.
+    assert_eq!((status(), world.post(MEMBER, &path, &attach).status), (json!("creating"), 400));
+    world.converge();
+    assert_eq!(status(), "available");
     let attached = world.post(MEMBER, &path, &attach);
     assert_eq!(attached.status, 200);
     assert_eq!(attached.body["volumeAttachment"]["device"], "/dev/vdb");
