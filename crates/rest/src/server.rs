@@ -236,7 +236,10 @@ impl Answering<'_> {
         }
         builder = builder.header(header::VARY, vary);
         for (name, value) in &reply.headers {
-            builder = builder.header(*name, value);
+            // A header made of what a client sent (a tag in a location) may be no header.
+            if let Ok(value) = HeaderValue::from_str(value) {
+                builder = builder.header(*name, value);
+            }
         }
         let sent = match reply.body {
             ReplyBody::Empty => builder.header(header::CONTENT_LENGTH, "0").body(Body::empty()),
