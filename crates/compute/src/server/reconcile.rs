@@ -125,7 +125,7 @@ fn settle(tx: &mut Tx<'_>, server: &mut Server, seen: &VmSeen) -> Result<(), Err
         (None, Phase::Spawning) if running => Phase::Active,
         // It ran and is off again already: the guest's own doing.
         (None, Phase::Spawning) if off && has(seen, Milestone::Started) => Phase::Stopped,
-        (None, Phase::Active) if off => Phase::Stopped,
+        (None, Phase::Active | Phase::Paused) if off => Phase::Stopped,
         (Some(Task::PoweringOff), _) if off || seen.power == PowerSeen::Absent => Phase::Stopped,
         (Some(Task::PoweringOn | Task::Unpausing), _) if running => Phase::Active,
         (Some(Task::Rebooting | Task::RebootingHard), _) if running && rebooted => Phase::Active,

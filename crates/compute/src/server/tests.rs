@@ -172,6 +172,13 @@ fn the_guests_own_doing_is_seen() {
     assert_eq!(world.field(&id, "status"), "ACTIVE");
     world.happens(&id, |vm| vm.power = PowerSeen::Crashed);
     assert_eq!(world.field(&id, "status"), "SHUTOFF");
+    for action in ["os-start", "pause"] {
+        assert_eq!(world.act(&id, &json!({ action: null })), 202);
+        world.converge();
+    }
+    assert_eq!(world.field(&id, "status"), "PAUSED");
+    world.happens(&id, |vm| vm.power = PowerSeen::Crashed);
+    assert_eq!(world.field(&id, "status"), "SHUTOFF", "one that stands still can die, too");
 }
 
 #[test]
