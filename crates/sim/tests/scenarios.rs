@@ -10,6 +10,7 @@ use sim::Simulation;
 use sim::client::{Kind, Request};
 
 const MEMBER: &str = "member@alpha";
+const ADMIN: &str = "admin@alpha";
 
 fn create(cloud: &mut Simulation, kind: Kind, fields: Json) -> String {
     let request = Request::new(MEMBER, "POST", kind.path(), &json!({ kind.root(): fields }));
@@ -24,8 +25,8 @@ fn call(cloud: &mut Simulation, method: &'static str, path: String, body: &Json)
     answer.body
 }
 
-/// A server that runs, made from an image.
-fn server(cloud: &mut Simulation) -> String {
+/// An image that servers can be made from.
+fn image(cloud: &mut Simulation) -> String {
     let fields = json!({"disk_format": "raw", "container_format": "bare"});
     let request = Request::new(MEMBER, "POST", Kind::Image.path(), &fields);
     let image = cloud.call(&request).unwrap().body["id"].as_str().unwrap().to_owned();
@@ -33,9 +34,13 @@ fn server(cloud: &mut Simulation) -> String {
     upload.headers = vec![("content-type", "application/octet-stream".to_owned())];
     upload.body = vec![0; 512];
     assert!(cloud.call(&upload).unwrap().status < 300);
-    let fields = json!({"name": "web", "flavorRef": "42", "imageRef": image, "networks": "none"});
+    image
+}
+
+/// Makes a server with these fields.
+fn server(cloud: &mut Simulation, fields: Json) -> String {
     let mut request =
-        Request::new(MEMBER, "POST", Kind::Server.path(), &json!({ Kind::Server.root(): fields }));
+        Request::new(ADMIN, "POST", Kind::Server.path(), &json!({ Kind::Server.root(): fields }));
     request.headers.push(("openstack-api-version", "compute 2.96".to_owned()));
     let answer = cloud.call(&request).unwrap();
     assert!(answer.status < 300, "{answer:?}");
@@ -77,7 +82,9 @@ fn a_router_is_placed_when_the_silent_host_is_back() {
 #[test]
 fn a_dead_guest_holds_no_volume() {
     let mut cloud = Simulation::with_nodes(1, 1).unwrap();
-    let server = server(&mut cloud);
+    let image = image(&mut cloud);
+    let fields = json!({"name": "web", "flavorRef": "42", "imageRef": image, "networks": "none"});
+    let server = server(&mut cloud, fields);
     let volume = create(&mut cloud, Kind::Volume, json!({"size": 1}));
     cloud.settle().unwrap();
     let attachments = format!("{}/{server}/os-volume_attachments", Kind::Server.path());
@@ -92,6 +99,34 @@ fn a_dead_guest_holds_no_volume() {
     cloud.nodes[0].vms.crash(server.parse().unwrap(), "killed");
     cloud.settle().unwrap();
     assert_eq!(call(&mut cloud, "GET", path, &Json::Null)["volume"]["status"], "available");
+}
+
+/// Seeds 39 and 57: a server waited for its volume, and was then tried for ever as its port was bound to another host.
+#[test]
+fn a_server_whose_port_is_elsewhere_is_given_up() {
+    let mut cloud = Simulation::with_nodes(1, 2).unwrap();
+    let image = image(&mut cloud);
+    let network = create(&mut cloud, Kind::Network, json!({}));
+    let subnet = json!({"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"});
+    create(&mut cloud, Kind::Subnet, subnet);
+    let port = create(&mut cloud, Kind::Port, json!({"network_id": network}));
+    let bind = json!({"port": {"binding:host_id": "node-1"}});
+    let request = Request::new(ADMIN, "PUT", format!("{}/{port}", Kind::Port.path()), &bind);
+    assert_eq!(cloud.call(&request).unwrap().status, 200);
+    let disk = json!({
+        "boot_index": 0, "uuid": image, "source_type": "image", "destination_type": "volume", "volume_size": 1,
+    });
+    let fields = json!({
+        "name": "web", "flavorRef": "42", "availability_zone": "nova:node-2", "networks": [{"port": port}],
+        "block_device_mapping_v2": [disk],
+    });
+    let server = server(&mut cloud, fields);
+    cloud.settle().unwrap();
+    let path = format!("{}/{server}", Kind::Server.path());
+    let seen = call(&mut cloud, "GET", path, &Json::Null)["server"].clone();
+    assert_eq!(seen["status"], "ERROR");
+    let why = seen["fault"]["message"].as_str().unwrap();
+    assert!(why.contains("already bound on host node-1"), "{why}");
 }
 
 /// The control plane dies at each of the first commits after a wish; the wish comes true all the same.

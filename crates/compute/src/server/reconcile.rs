@@ -57,7 +57,11 @@ fn drive(tx: &mut Tx<'_>, mut server: Stored<Server>) -> Result<Next, Error> {
     }
     let before = server.clone().into_inner();
     ports::refresh(tx, &mut server)?;
-    build::advance(tx, &mut server)?;
+    match build::advance(tx, &mut server) {
+        // A neighbour's no to a port or a volume stays one: it is elsewhere, or another's.
+        Err(Error::Conflict(why) | Error::Invalid(why)) => build::give_up(tx, &mut server, why)?,
+        done => done?,
+    }
     let seen = report(tx, &server)?;
     if let Some(seen) = &seen {
         observe(tx, &mut server, seen)?;
