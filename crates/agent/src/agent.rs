@@ -20,6 +20,8 @@ use crate::vms::{Vms, words};
 
 /// The first and the longest pause before something that failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// Longer than anything is put off.
+const PUT_OFF_MAX: Duration = Duration::from_secs(60);
 /// How long a VM waits for its ports before that is an error.
 const PORTS_TIME_MAX: Duration = Duration::from_secs(10);
 /// How often an ssh server is looked for, once the guest has shown that it is alive, and before that.
@@ -184,14 +186,15 @@ impl Agent {
         if !self.dirty.is_empty() {
             return Some(runtime::now());
         }
-        self.due.values().chain(self.probes.values()).min().copied()
+        let due = self.due.values().chain(self.probes.values()).min().copied()?;
+        Some(if is_due(due, runtime::now()) { runtime::now() } else { due })
     }
 
     /// Makes the node so, as far as that goes at once.
     pub fn step(&mut self) {
         let now = runtime::now();
         let due: Vec<DocumentKey> =
-            self.due.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+            self.due.iter().filter(|(_, at)| is_due(**at, now)).map(|(key, _)| key.clone()).collect();
         for key in due {
             self.due.remove(&key);
             self.dirty.insert(key);
@@ -418,7 +421,7 @@ impl Agent {
     /// Looks for the ssh servers that are not seen yet.
     fn probe_ssh(&mut self, now: Timestamp) {
         let due: Vec<ServerId> =
-            self.probes.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
+            self.probes.iter().filter(|(_, at)| is_due(**at, now)).map(|(id, _)| *id).collect();
         for id in due {
             let vm =
                 self.documents.get(&vm_key(id)).filter(|kept| !kept.removing).and_then(Kept::parse::<Vm>);
@@ -563,6 +566,11 @@ impl Agent {
         self.sequence += 1;
         FromNode::Reports { sequence: self.sequence, reports }
     }
+}
+
+/// Whether it is time. Nothing is put off for long, so a time that is far away was set before the clock was put back.
+fn is_due(at: Timestamp, now: Timestamp) -> bool {
+    at <= now || at.since(now) > PUT_OFF_MAX
 }
 
 fn vm_key(id: ServerId) -> DocumentKey {

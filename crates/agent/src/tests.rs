@@ -266,3 +266,20 @@ fn what_fails_is_told_and_tried_again() {
     }
     assert_eq!(outside.vms.running(), [id::<ServerId>(1)]);
 }
+
+#[test]
+fn a_clock_put_back_keeps_nothing_waiting() {
+    let clock = runtime::simulate(1, at(100_000));
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut node = outside.start();
+    outside.world.fail_next(2);
+    node.receive(documents(), false);
+    node.reports();
+    clock.set(at(1_000));
+    for _ in 0..8 {
+        clock.advance(std::time::Duration::from_secs(31));
+        node.reports();
+    }
+    assert_eq!(outside.vms.running(), [id::<ServerId>(1)]);
+}
