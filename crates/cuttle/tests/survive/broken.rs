@@ -86,7 +86,7 @@ fn what_keeps_a_cloud_from_starting_is_said() {
         }
     }
     let output = folder.up(&["--listen", "127.0.0.1:0"], Some(&tools));
-    assert_says(&output, &["agent", "qemu-system-x86_64", "install"]);
+    assert_says(&output, &["need more than this machine has", "qemu-system-x86_64", "install", "--sim"]);
 }
 
 #[test]
