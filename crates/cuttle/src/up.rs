@@ -105,7 +105,7 @@ impl Up {
             })
         };
         let mut end = std::pin::pin!(ended()?);
-        let serving = axum::serve(listener, router);
+        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
         let mut serving = std::pin::pin!(std::future::IntoFuture::into_future(serving));
         tokio::select! {
             ready = ready => ready.context("starting the agent panicked")??,

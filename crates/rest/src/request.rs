@@ -1,5 +1,6 @@
 //! A request as a handler sees it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
@@ -29,6 +30,8 @@ pub struct Request {
     pub request_id: String,
     /// The service's own address as the client spelled it, `http://host:port/network`, for links.
     pub base_url: String,
+    /// Where the client's connection comes from; nothing for a request made in process.
+    pub address: Option<IpAddr>,
     pub(crate) caller: Option<Arc<Caller>>,
 }
 

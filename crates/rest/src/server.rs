@@ -1,9 +1,11 @@
 //! From a socket's request to a handler and back: one listener for all services.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use policy::Caller;
@@ -76,7 +78,8 @@ struct Server {
     services: Vec<Mounted>,
 }
 
-/// One router for all services. Fails where two routes contradict each other.
+/// One router for all services. Fails where two routes contradict each other. A listener that serves it with
+/// `into_make_service_with_connect_info::<SocketAddr>()` tells handlers the client's address.
 pub fn router(cloud: Cloud) -> Result<axum::Router, String> {
     let mut services = cloud.services.into_iter().map(mount).collect::<Result<Vec<_>, _>>()?;
     services.sort_by_key(|mounted| std::cmp::Reverse(mounted.service.prefix.len()));
@@ -151,6 +154,7 @@ impl Server {
         };
         let caller = if route.open { None } else { Some(self.caller(&parts.headers).await?) };
         let host = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or("127.0.0.1");
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let mut request = Request {
             method: parts.method,
             path: path.clone(),
@@ -163,6 +167,7 @@ impl Server {
             version: answering.version.unwrap_or(Microversion(0, 0)),
             request_id: answering.request_id.clone(),
             base_url: format!("http://{host}{}", service.prefix),
+            address: peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()),
             headers: parts.headers,
             body: Vec::new(),
             caller,
