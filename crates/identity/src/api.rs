@@ -42,6 +42,11 @@ pub(crate) fn flag(fields: &mut Fields, name: &str) -> Result<Option<bool>, Inva
     }
 }
 
+/// Takes a text that is not null.
+pub(crate) fn text(fields: &mut Fields, field: &str) -> Result<Option<String>, InvalidBody> {
+    fields.nullable_text(field)?.map(|text| text.ok_or_else(|| fields.error(field, "is null"))).transpose()
+}
+
 /// Takes a name, which is neither empty nor longer than `max` characters.
 pub(crate) fn name(fields: &mut Fields, field: &str, max: usize) -> Result<Option<String>, InvalidBody> {
     if !fields.has(field) {
@@ -59,6 +64,53 @@ pub(crate) fn name(fields: &mut Fields, field: &str, max: usize) -> Result<Optio
 /// As [`name`], where it must be there.
 pub(crate) fn required_name(fields: &mut Fields, field: &str, max: usize) -> Result<String, InvalidBody> {
     name(fields, field, max)?.ok_or_else(|| fields.error(field, "is required"))
+}
+
+/// The longest description.
+const DESCRIPTION_MAX: usize = 255;
+
+/// Takes a description, which may be null and is not too long.
+pub(crate) fn description(fields: &mut Fields) -> Result<Option<Option<String>>, InvalidBody> {
+    let description = fields.nullable_text("description")?;
+    match description.iter().flatten().any(|text| text.chars().count() > DESCRIPTION_MAX) {
+        true => {
+            Err(fields.error("description", format!("is too long: at most {DESCRIPTION_MAX} characters")))
+        }
+        false => Ok(description),
+    }
+}
+
+/// The same fields, if an update may bring them: at least one, and no other id than the URL's.
+pub(crate) fn changing(mut fields: Fields, id: &str) -> Result<Fields, InvalidBody> {
+    if fields.left().is_empty() {
+        return Err(InvalidBody::at("", "The body names nothing to change"));
+    }
+    match fields.take("id") {
+        Some(other) if !other.is_null() && other != id => Err(InvalidBody::at("", "Cannot change ID")),
+        _ => Ok(fields),
+    }
+}
+
+/// The object under `root`, beside which the body holds nothing.
+pub(crate) fn sole_fields(request: &Request, root: &str) -> Result<Fields, InvalidBody> {
+    sole(request, root).and_then(|value| Fields::new(root, value))
+}
+
+fn sole(request: &Request, root: &str) -> Result<Json, InvalidBody> {
+    let mut body = Fields::new("", request.json()?)?;
+    let value = body.take(root).ok_or_else(|| InvalidBody::at(root, "is required"))?;
+    body.finish().map(|()| value)
+}
+
+/// Refuses a query with any other parameter than these, as Keystone does where its schema is strict.
+pub(crate) fn only_queries(request: &Request, known: &[&str]) -> Result<(), InvalidBody> {
+    match request.query.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let problem = format!("Additional properties are not allowed ('{name}' was unexpected)");
+            Err(InvalidBody::at("", problem))
+        }
+    }
 }
 
 /// What is left in the fields, but for what the client cannot set.

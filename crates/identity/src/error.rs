@@ -54,6 +54,14 @@ impl Error {
         Error::NotFound { kind, id: id.to_string() }
     }
 
+    /// What a body refers to is not there, or it lacks a field: Keystone's oldest message, which names both.
+    pub(crate) fn expecting(attribute: &str, target: &str) -> Error {
+        Error::Invalid(format!(
+            "Expecting to find {attribute} in {target}. The server could not comply with the request since it is \
+             either malformed or otherwise incorrect. The client is assumed to be in error."
+        ))
+    }
+
     /// Another object of this kind has the name already.
     pub(crate) fn duplicate(kind: &'static str, name: &str, domain_id: Option<&str>) -> Error {
         let detail = match domain_id {

@@ -42,6 +42,12 @@ text_id! {
     ServiceId
     /// An endpoint of a service.
     EndpointId
+    /// A group of endpoints.
+    EndpointGroupId
+    /// A limit that holds where no other is set.
+    RegisteredLimitId
+    /// A limit of one project or domain.
+    LimitId
     /// A credential.
     CredentialId
     /// A policy document.

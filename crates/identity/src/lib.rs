@@ -15,6 +15,8 @@ mod bootstrap;
 mod credential;
 mod domain;
 mod endpoint;
+mod endpoint_filter;
+mod endpoint_group;
 mod error;
 mod group;
 mod ids;
@@ -46,8 +48,14 @@ pub use token::ops::Tokens;
 pub(crate) const PREFIX: &str = "/identity";
 
 /// The schema's history.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { service: "identity", version: 1, sql: include_str!("../migrations/0001_identity.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { service: "identity", version: 1, sql: include_str!("../migrations/0001_identity.sql") },
+    Migration {
+        service: "identity",
+        version: 20,
+        sql: include_str!("../migrations/0020_endpoint_filters.sql"),
+    },
+];
 
 /// What an operator can set.
 #[derive(Debug, Clone)]
@@ -78,6 +86,8 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         .and(region::api::routes())
         .and(service::api::routes())
         .and(endpoint::api::routes())
+        .and(endpoint_group::api::routes())
+        .and(endpoint_filter::api::routes())
         .and(credential::api::routes())
         .and(policy_document::api::routes())
         .and(trust::api::routes(tokens));

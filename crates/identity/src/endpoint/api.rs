@@ -4,15 +4,17 @@ use rest::{Fields, InvalidBody, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 
-use super::model::{Endpoint, EndpointChange, Interface, with_address};
+use super::model::{Endpoint, EndpointChange, Interface, is_address, with_address};
 use super::ops::{self, CatalogEntry, EndpointFilter};
 use crate::Error;
-use crate::api::{extra, filter_of, flag, links, listed, public_url, with_extra};
-use crate::ids::{EndpointId, RegionId, ServiceId, fresh};
-use crate::region::api::ID_MAX;
+use crate::api::{
+    Extra, changing, extra, filter_of, flag, links, listed, public_url, sole_fields, text, with_extra,
+};
+use crate::ids::{EndpointId, ServiceId, fresh};
+use crate::region::api::region_id;
 
-/// The longest URL.
-const URL_MAX: usize = 2048;
+/// The longest URL, as upstream's schema has it.
+const URL_MAX: usize = 225;
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
@@ -26,15 +28,15 @@ pub(crate) fn routes() -> Routes {
 fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let filter = EndpointFilter {
         service_id: filter_of(request, "service_id"),
-        region_id: filter_of(request, "region_id").or_else(|| filter_of(request, "region")),
-        interface: filter_of(request, "interface"),
+        region_id: filter_of(request, "region_id"),
+        interface: filter_of(request, "interface").map(|name| interface(&name)).transpose()?,
     };
     let endpoints = ops::list(request.caller(), tx, &filter)?;
     Ok(listed(request, "endpoints", endpoints.iter().map(|endpoint| view(request, endpoint)).collect()))
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let mut fields = request.fields("endpoint")?;
+    let mut fields = sole_fields(request, "endpoint")?;
     let change = change(&mut fields)?;
     let endpoint = Endpoint {
         id: EndpointId(fresh()),
@@ -43,7 +45,7 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         interface: change.interface.ok_or_else(|| fields.error("interface", "is required"))?,
         url: change.url.ok_or_else(|| fields.error("url", "is required"))?,
         enabled: change.enabled.unwrap_or(true),
-        extra: extra(fields),
+        extra: described(fields)?,
     };
     let endpoint = ops::create(request.caller(), tx, endpoint, change.makes_region)?;
     Ok(Reply::created(json!({"endpoint": view(request, &endpoint)})))
@@ -51,34 +53,45 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 
 /// All fields but the unknown ones. `region` is the older name of `region_id`, and makes the region it names.
 fn change(fields: &mut Fields) -> Result<EndpointChange, InvalidBody> {
-    let interface = match fields.text("interface")? {
-        None => None,
-        Some(name) => {
-            let known = Interface::named(&name);
-            Some(known.ok_or_else(|| fields.error("interface", "is none of admin, internal, public"))?)
-        }
+    let interface = text(fields, "interface")?.map(|name| interface(&name)).transpose()?;
+    let older = region_id(fields, "region")?.flatten();
+    let (region_id, makes_region) = match (region_id(fields, "region_id")?, older) {
+        (None | Some(None), Some(older)) => (Some(Some(older)), true),
+        (region_id, _) => (region_id, false),
     };
-    let older = fields.nullable_text("region")?;
-    let (region_id, makes_region) = match fields.nullable_text("region_id")? {
-        Some(id) => (Some(id), false),
-        None => (older, true),
-    };
-    if region_id.iter().flatten().any(|id| id.is_empty() || id.chars().count() > ID_MAX) {
-        return Err(fields.error("region_id", "is empty or too long"));
+    let url = text(fields, "url")?;
+    if url.as_ref().is_some_and(|url| !is_address(url)) {
+        return Err(fields.error("url", "is not a URL"));
     }
-    let url = fields.text("url")?;
-    if url.as_ref().is_some_and(|url| url.is_empty() || url.len() > URL_MAX) {
-        return Err(fields.error("url", "is empty or too long"));
+    if url.as_ref().is_some_and(|url| url.chars().count() > URL_MAX) {
+        return Err(fields.error("url", format!("is too long: at most {URL_MAX} characters")));
     }
     Ok(EndpointChange {
-        service_id: fields.text("service_id")?.map(ServiceId),
-        region_id: region_id.map(|id| id.map(RegionId)),
+        service_id: text(fields, "service_id")?.map(ServiceId),
+        region_id,
         makes_region,
         interface,
         url,
         enabled: flag(fields, "enabled")?,
-        extra: Default::default(),
+        extra: Extra::new(),
     })
+}
+
+pub(crate) fn interface(name: &str) -> Result<Interface, InvalidBody> {
+    Interface::named(name)
+        .ok_or_else(|| InvalidBody::at("interface", format!("is none of admin, internal, public: {name}")))
+}
+
+/// What is left, in which a name and a description are text.
+fn described(fields: Fields) -> Result<Extra, InvalidBody> {
+    let extra = extra(fields);
+    if extra.get("name").is_some_and(|name| !name.is_string()) {
+        return Err(InvalidBody::at("endpoint.name", "is not a string"));
+    }
+    if extra.get("description").is_some_and(|text| !text.is_string() && !text.is_null()) {
+        return Err(InvalidBody::at("endpoint.description", "is not a string"));
+    }
+    Ok(extra)
 }
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -87,10 +100,11 @@ fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 }
 
 fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let mut fields = request.fields("endpoint")?;
+    let id = request.param("endpoint_id");
+    let mut fields = changing(sole_fields(request, "endpoint")?, id)?;
     let mut change = change(&mut fields)?;
-    change.extra = extra(fields);
-    let endpoint = ops::update(request.caller(), tx, request.param("endpoint_id"), change)?;
+    change.extra = described(fields)?;
+    let endpoint = ops::update(request.caller(), tx, id, change)?;
     Ok(Reply::ok(json!({"endpoint": view(request, &endpoint)})))
 }
 
@@ -99,7 +113,7 @@ fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     Ok(Reply::empty(204))
 }
 
-fn view(request: &Request, endpoint: &Endpoint) -> Json {
+pub(crate) fn view(request: &Request, endpoint: &Endpoint) -> Json {
     let region = endpoint.region_id.as_ref().map(|id| &id.0);
     with_extra(
         &endpoint.extra,
@@ -120,13 +134,14 @@ fn view(request: &Request, endpoint: &Endpoint) -> Json {
 pub(crate) fn catalog_view(catalog: &[CatalogEntry]) -> Json {
     let services = catalog.iter().map(|entry| {
         let endpoints = entry.endpoints.iter().map(|endpoint| {
-            json!({
+            let known = json!({
                 "id": endpoint.id.0,
                 "interface": endpoint.interface.name(),
                 "region_id": endpoint.region_id.as_ref().map(|id| &id.0),
                 "region": endpoint.region_id.as_ref().map(|id| &id.0),
                 "url": endpoint.url,
-            })
+            });
+            with_extra(&endpoint.extra, known)
         });
         json!({
             "id": entry.service.id.0,

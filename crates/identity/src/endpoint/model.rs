@@ -95,6 +95,17 @@ pub enum Incomplete {
     Malformed,
 }
 
+/// Whether the text can be a URL at all: a scheme and something after it, or one of our own that follow the client.
+pub fn is_address(url: &str) -> bool {
+    if url.starts_with('/') || url.starts_with("$(public_url)s") || url.starts_with("%(public_url)s") {
+        return true;
+    }
+    let is_scheme = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+.-".contains(&b))
+    };
+    url.split_once(':').is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty())
+}
+
 /// Completes a URL; both `$(name)s` and `%(name)s` are templates. A path is below the client's own address.
 pub fn complete(url: &str, with: &Substitutions<'_>) -> Result<String, Incomplete> {
     let mut out = String::with_capacity(url.len() + 48);

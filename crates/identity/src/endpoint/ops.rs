@@ -1,15 +1,17 @@
 //! The catalog made of regions, services and endpoints, and what can be done with endpoints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use policy::{Caller, Target};
-use store::{Direction, Select, Tx};
+use store::{Direction, Select, Stored, Tx};
 
-use super::model::{Endpoint, EndpointChange, Substitutions, complete};
+use super::model::{Endpoint, EndpointChange, Interface, Substitutions, complete};
 use super::store::ENDPOINTS;
 use crate::Error;
 use crate::api::Extra;
-use crate::ids::RegionId;
+use crate::endpoint_filter::model::Chosen;
+use crate::endpoint_filter::ops::{chosen_for, forget};
+use crate::ids::{EndpointId, RegionId};
 use crate::policy::RULES;
 use crate::region::model::Region;
 use crate::region::store::REGIONS;
@@ -26,14 +28,20 @@ pub struct CatalogEntry {
     pub endpoints: Vec<Endpoint>,
 }
 
-/// The catalog for one client. A service none of whose endpoints can be used from this scope is left out, as is an
-/// endpoint whose URL makes no sense: one wrong row must not keep everybody from logging in.
+/// The catalog for one client. An endpoint whose URL makes no sense is left out: one wrong row must not keep everybody
+/// from logging in. Services without endpoints are listed, unless endpoints were chosen for the client's project.
 pub fn catalog(tx: &mut Tx<'_>, with: &Substitutions<'_>) -> Result<Vec<CatalogEntry>, Error> {
+    let chosen = match with.project_id {
+        Some(project) => chosen_for(tx, project)?,
+        None => Vec::new(),
+    };
+    let shown: BTreeSet<&EndpointId> = chosen.iter().map(|endpoint| &endpoint.id).collect();
     let order = Select::all().order("id", Direction::Asc);
     let mut by_service: BTreeMap<String, Vec<Endpoint>> = BTreeMap::new();
     for endpoint in ENDPOINTS.query(tx, &order)? {
         let mut endpoint = endpoint.into_inner();
-        if let (true, Ok(url)) = (endpoint.enabled, complete(&endpoint.url, with)) {
+        let is_shown = endpoint.enabled && (shown.is_empty() || shown.contains(&endpoint.id));
+        if let (true, Ok(url)) = (is_shown, complete(&endpoint.url, with)) {
             endpoint.url = url;
             by_service.entry(endpoint.service_id.to_string()).or_default().push(endpoint);
         }
@@ -41,7 +49,10 @@ pub fn catalog(tx: &mut Tx<'_>, with: &Substitutions<'_>) -> Result<Vec<CatalogE
     let services =
         SERVICES.query(tx, &Select::all().order("type", Direction::Asc).order("id", Direction::Asc))?;
     let entries = services.into_iter().filter(|service| service.enabled).filter_map(|service| {
-        let mut endpoints = by_service.remove(&service.id.0)?;
+        let mut endpoints = by_service.remove(&service.id.0).unwrap_or_default();
+        if endpoints.is_empty() && !shown.is_empty() {
+            return None;
+        }
         endpoints.sort_by_key(|endpoint| (endpoint.region_id.clone(), endpoint.interface.name()));
         Some(CatalogEntry { service: service.into_inner(), endpoints })
     });
@@ -53,7 +64,7 @@ pub fn catalog(tx: &mut Tx<'_>, with: &Substitutions<'_>) -> Result<Vec<CatalogE
 pub(crate) struct EndpointFilter {
     pub(crate) service_id: Option<String>,
     pub(crate) region_id: Option<String>,
-    pub(crate) interface: Option<String>,
+    pub(crate) interface: Option<Interface>,
 }
 
 pub(crate) fn create(
@@ -82,21 +93,20 @@ fn ensure_region(tx: &mut Tx<'_>, id: &RegionId) -> Result<(), Error> {
     Ok(())
 }
 
-/// The service and region must be there, and the URL must make sense for some client.
+/// The region and service must be there, and the URL must make sense for some client.
 fn refuse(tx: &mut Tx<'_>, endpoint: &Endpoint) -> Result<(), Error> {
-    if SERVICES.load(tx, &endpoint.service_id)?.is_none() {
-        return Err(Error::Invalid(Error::not_found("service", &endpoint.service_id).to_string()));
-    }
     if let Some(region) = &endpoint.region_id
         && REGIONS.load(tx, region)?.is_none()
     {
-        return Err(Error::Invalid(Error::not_found("region", region).to_string()));
+        return Err(Error::expecting("endpoint region_id", "region table"));
+    }
+    if SERVICES.load(tx, &endpoint.service_id)?.is_none() {
+        return Err(Error::expecting("endpoint service_id", "service table"));
     }
     let with = Substitutions { public_url: "http://client", project_id: Some("p"), user_id: Some("u") };
-    match complete(&endpoint.url, &with) {
-        Ok(url) if url.contains("://") => Ok(()),
-        _ => Err(Error::Invalid(format!("Cannot create an endpoint with an invalid URL: {}.", endpoint.url))),
-    }
+    complete(&endpoint.url, &with).map(|_| ()).map_err(|_| {
+        Error::Invalid(format!("Cannot create an endpoint with an invalid URL: {}.", endpoint.url))
+    })
 }
 
 pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<Endpoint, Error> {
@@ -111,12 +121,10 @@ pub(crate) fn list(
 ) -> Result<Vec<Endpoint>, Error> {
     RULES.check("identity:list_endpoints", caller, &Target::default())?;
     let mut select = Select::all().order("id", Direction::Asc);
-    let conditions = [
-        ("service_id", &filter.service_id),
-        ("region_id", &filter.region_id),
-        ("interface", &filter.interface),
-    ];
-    for (column, wanted) in conditions {
+    if let Some(interface) = filter.interface {
+        select = select.eq("interface", interface.name());
+    }
+    for (column, wanted) in [("service_id", &filter.service_id), ("region_id", &filter.region_id)] {
         if let Some(wanted) = wanted {
             select = select.eq(column, wanted);
         }
@@ -160,7 +168,13 @@ pub(crate) fn update(
 pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
     RULES.check("identity:delete_endpoint", caller, &Target::default())?;
     let endpoint = ENDPOINTS.load(tx, id)?.ok_or_else(|| Error::not_found("endpoint", id))?;
-    ENDPOINTS.remove(tx, &endpoint)?;
+    remove(tx, &endpoint)?;
     changed(tx);
     Ok(())
+}
+
+/// Removes an endpoint, for whichever project it was chosen.
+pub(crate) fn remove(tx: &mut Tx<'_>, endpoint: &Stored<Endpoint>) -> Result<(), Error> {
+    forget(tx, &Chosen::Endpoint(endpoint.id.clone()))?;
+    Ok(ENDPOINTS.remove(tx, endpoint)?)
 }

@@ -1,9 +1,9 @@
-//! Regions, services and endpoints.
+//! Endpoints as clients meet them, and the catalog made of them.
 
 use serde_json::{Value as Json, json};
 
-use super::model::{Incomplete, Substitutions, complete, with_address};
-use crate::tests::{ADMIN, DEMO, cloud, in_project};
+use super::model::{Incomplete, Substitutions, complete, is_address, with_address};
+use crate::tests::{ADMIN, DEMO, check_golden, cloud, in_project};
 
 #[test]
 fn urls_are_completed() {
@@ -22,66 +22,59 @@ fn urls_are_completed() {
 }
 
 #[test]
-fn regions() {
-    let cloud = cloud();
-    let (admin, demo) = (cloud.token(ADMIN), cloud.token(DEMO));
-    assert_eq!(cloud.get(&demo, "regions").body["regions"][0]["id"], "RegionOne");
-    let outer = cloud.make("regions", "region", json!({"description": "x"}));
-    let put =
-        cloud.call(&admin, "PUT", "regions/inner", &json!({"region": {"parent_region_id": outer["id"]}}));
-    assert_eq!((put.status, &put.body["region"]["parent_region_id"]), (201, &outer["id"]));
-    assert_eq!(cloud.call(&admin, "PUT", "regions/inner", &json!({"region": {}})).status, 409);
-    let circle = json!({"region": {"parent_region_id": "inner"}});
-    let path = format!("regions/{}", outer["id"].as_str().unwrap());
-    assert_eq!(cloud.call(&admin, "PATCH", &path, &circle).status, 400);
-    let orphan = json!({"region": {"parent_region_id": "nowhere"}});
-    assert_eq!(cloud.call(&admin, "PATCH", &path, &orphan).status, 404);
-    assert_eq!(cloud.call(&admin, "DELETE", &path, &Json::Null).status, 204);
-    assert_eq!(cloud.get(&admin, "regions/inner").status, 404);
-    assert_eq!(cloud.call(&admin, "DELETE", "regions/RegionOne", &Json::Null).status, 403);
-    assert_eq!(cloud.call(&demo, "POST", "regions", &json!({"region": {}})).status, 403);
-    let long = json!({"region": {"id": "x".repeat(200)}});
-    assert_eq!(cloud.call(&admin, "POST", "regions", &long).status, 400);
+fn what_is_an_address() {
+    let check = |url: &str, expected: bool| assert_eq!(is_address(url), expected, "{url}");
+    check("http://x", true);
+    check("x-reef+v1.0:y", true);
+    check("/v3/$(project_id)s", true);
+    check("$(public_url)s/v3", true);
+    check("$(project_id)s/v3", false);
+    check("http:", false);
+    check("://x", false);
+    check("a b:c", false);
+    check("", false);
 }
 
 #[test]
-fn services_and_endpoints() {
+fn the_life_of_an_endpoint() {
+    check_golden("endpoint/golden/life.http");
+}
+
+#[test]
+fn refusals_look_as_keystone_s() {
+    check_golden("endpoint/golden/refusals.http");
+}
+
+#[test]
+fn a_catalog_shows_the_endpoints_that_its_scope_can_use() {
     let cloud = cloud();
-    let (admin, demo) = (cloud.token(ADMIN), cloud.token(DEMO));
-    assert_eq!(cloud.get(&demo, "services").status, 403);
-    let service = cloud.make("services", "service", json!({"name": "n", "type": "t", "description": "d"}));
-    let id = service["id"].as_str().unwrap();
-    assert_eq!(cloud.get(&admin, "services?type=t").body["services"], json!([service]));
-    let body =
-        json!({"service_id": id, "interface": "public", "region": "new", "url": "http://x/$(project_id)s"});
+    let admin = cloud.token(ADMIN);
+    let service = cloud.make("services", "service", json!({"type": "t"}));
+    let body = json!({
+        "service_id": service["id"], "interface": "public", "url": "http://x/$(project_id)s", "colour": "red",
+    });
     let endpoint = cloud.make("endpoints", "endpoint", body);
-    assert_eq!((&endpoint["region"], &endpoint["region_id"]), (&json!("new"), &json!("new")));
-    assert_eq!(cloud.get(&admin, "regions/new").status, 200);
     let path = format!("endpoints/{}", endpoint["id"].as_str().unwrap());
-    assert_eq!(cloud.get(&admin, &format!("endpoints?service_id={id}")).body["endpoints"], json!([endpoint]));
     let seen = |scope: Json| {
         let answer = cloud.login(ADMIN, "admin-secret", scope);
         let catalog = answer.body["token"]["catalog"].as_array().unwrap().clone();
-        catalog.into_iter().find(|entry| entry["type"] == "t").map(|entry| entry["endpoints"].clone())
+        let entry = catalog.into_iter().find(|entry| entry["type"] == "t").unwrap();
+        entry["endpoints"].as_array().unwrap().clone()
     };
-    assert!(seen(in_project(ADMIN)).is_some());
-    assert!(seen(json!({"system": {"all": true}})).is_none());
-    let change = json!({"endpoint": {"url": "http://y", "interface": "admin", "region": "RegionOne"}});
-    assert_eq!(cloud.call(&admin, "PATCH", &path, &change).status, 200);
-    assert_eq!(seen(json!({"system": {"all": true}})).unwrap()[0]["url"], "http://y");
-    let bad = |body: Json| {
-        assert_eq!(cloud.call(&admin, "PATCH", &path, &json!({"endpoint": body})).status, 400, "{body}");
+    let system = json!({"system": {"all": true}});
+    let project = cloud.get(&admin, "projects?name=admin").body["projects"][0]["id"].clone();
+    let url = format!("http://x/{}", project.as_str().unwrap());
+    let shown = seen(in_project(ADMIN));
+    assert_eq!((shown.len(), &shown[0]["url"], &shown[0]["colour"]), (1, &json!(url), &json!("red")));
+    assert_eq!((shown[0].get("service_id"), shown[0].get("enabled")), (None, None));
+    assert_eq!(seen(system.clone()), Vec::<Json>::new());
+    let change = |body: Json| {
+        assert_eq!(cloud.call(&admin, "PATCH", &path, &json!({"endpoint": body})).status, 200);
     };
-    bad(json!({"url": "nonsense"}));
-    bad(json!({"url": "http://x/$(galaxy)s"}));
-    bad(json!({"interface": "secret"}));
-    bad(json!({"service_id": "nothing"}));
-    bad(json!({"region_id": "nowhere"}));
-    let off = json!({"service": {"enabled": false}});
-    assert_eq!(cloud.call(&admin, "PATCH", &format!("services/{id}"), &off).status, 200);
-    assert!(seen(in_project(ADMIN)).is_none());
-    assert_eq!(cloud.call(&admin, "DELETE", &format!("services/{id}"), &Json::Null).status, 204);
-    assert_eq!(cloud.get(&admin, &path).status, 404);
+    change(json!({"url": "http://y"}));
+    assert_eq!(seen(system.clone())[0]["url"], "http://y");
+    change(json!({"enabled": false}));
+    assert_eq!(seen(system), Vec::<Json>::new());
 }
 
 #[test]

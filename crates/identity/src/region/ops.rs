@@ -1,7 +1,7 @@
 //! What can be done with regions.
 
 use policy::{Caller, Target};
-use store::{Direction, Select, Tx};
+use store::{Direction, Select, Stored, Tx};
 
 use super::model::{Region, RegionChange};
 use super::store::REGIONS;
@@ -9,48 +9,33 @@ use crate::Error;
 use crate::endpoint::store::ENDPOINTS;
 use crate::ids::RegionId;
 use crate::policy::RULES;
-use crate::token::ops::changed;
 
-/// Makes a region; the id is the client's or fresh.
+/// Makes a region whose id is free and whose parent is there.
 pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, region: Region) -> Result<Region, Error> {
     RULES.check("identity:create_region", caller, &Target::default())?;
     if REGIONS.load(tx, &region.id)?.is_some() {
-        let detail = format!("Duplicate ID, {}", region.id);
+        let detail = format!("Duplicate ID, {}.", region.id);
         return Err(Error::Conflict { kind: "region", detail });
     }
     if let Some(parent) = &region.parent_id {
-        refuse_parent(tx, &region.id, parent)?;
+        find(tx, parent)?;
     }
     Ok(REGIONS.insert(tx, region)?.into_inner())
 }
 
-/// A parent must be there and must not be below its child.
-fn refuse_parent(tx: &mut Tx<'_>, id: &RegionId, parent: &RegionId) -> Result<(), Error> {
-    let mut next = Some(parent.clone());
-    while let Some(above) = next {
-        if above == *id {
-            return Err(Error::Invalid(format!(
-                "The specified parent region {parent} would create a circular region hierarchy."
-            )));
-        }
-        let region = REGIONS.load(tx, &above)?.ok_or_else(|| Error::not_found("region", &above))?;
-        next = region.into_inner().parent_id;
-    }
-    Ok(())
-}
-
 pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<Region, Error> {
     RULES.check("identity:get_region", caller, &Target::default())?;
-    Ok(REGIONS.load(tx, id)?.ok_or_else(|| Error::not_found("region", id))?.into_inner())
+    Ok(find(tx, &id.into())?.into_inner())
 }
 
+/// All regions, or those right below `parent`.
 pub(crate) fn list(caller: &Caller, tx: &mut Tx<'_>, parent: Option<&str>) -> Result<Vec<Region>, Error> {
     RULES.check("identity:list_regions", caller, &Target::default())?;
     let mut select = Select::all().order("id", Direction::Asc);
     if let Some(parent) = parent {
         select = select.eq("parent_id", parent);
     }
-    Ok(REGIONS.query(tx, &select)?.into_iter().map(|region| region.into_inner()).collect())
+    Ok(REGIONS.query(tx, &select)?.into_iter().map(Stored::into_inner).collect())
 }
 
 pub(crate) fn update(
@@ -60,14 +45,12 @@ pub(crate) fn update(
     change: RegionChange,
 ) -> Result<Region, Error> {
     RULES.check("identity:update_region", caller, &Target::default())?;
-    let mut region = REGIONS.load(tx, id)?.ok_or_else(|| Error::not_found("region", id))?;
+    let mut region = find(tx, &id.into())?;
     if let Some(description) = change.description {
         region.description = description;
     }
     if let Some(parent) = change.parent_id {
-        if let Some(parent) = &parent {
-            refuse_parent(tx, &region.id, parent)?;
-        }
+        refuse_circle(tx, &region.id, parent.as_ref())?;
         region.parent_id = parent;
     }
     region.extra.extend(change.extra);
@@ -75,26 +58,48 @@ pub(crate) fn update(
     Ok(region.into_inner())
 }
 
-/// Removes a region and those below it, unless any of them has endpoints.
+/// Removes a region and those below it, unless one of them is still in use.
 pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
     RULES.check("identity:delete_region", caller, &Target::default())?;
-    let region = REGIONS.load(tx, id)?.ok_or_else(|| Error::not_found("region", id))?;
-    let mut all = vec![region];
-    let mut at = 0;
-    while at < all.len() {
-        let below = REGIONS.query(tx, &Select::all().eq("parent_id", &all[at].id))?;
-        all.extend(below);
-        at += 1;
-    }
-    let ids = all.iter().map(|region| &region.id);
+    let region = find(tx, &id.into())?;
+    let regions = with_those_below(tx, region)?;
+    let ids = regions.iter().map(|region| &region.id);
     if ENDPOINTS.count(tx, &Select::all().is_in("region_id", ids))? > 0 {
         return Err(Error::Forbidden(format!(
             "Unable to delete region {id} because it or its child regions have associated endpoints."
         )));
     }
-    for region in &all {
+    for region in &regions {
         REGIONS.remove(tx, region)?;
     }
-    changed(tx);
     Ok(())
+}
+
+fn find(tx: &mut Tx<'_>, id: &RegionId) -> Result<Stored<Region>, Error> {
+    REGIONS.load(tx, id)?.ok_or_else(|| Error::not_found("region", id))
+}
+
+/// A region must not be around itself, by however many steps.
+fn refuse_circle(tx: &mut Tx<'_>, id: &RegionId, parent: Option<&RegionId>) -> Result<(), Error> {
+    let mut next = parent.cloned();
+    while let Some(around) = next {
+        if around == *id {
+            return Err(Error::Invalid(format!(
+                "The specified parent region {id} would create a circular region hierarchy."
+            )));
+        }
+        next = find(tx, &around)?.into_inner().parent_id;
+    }
+    Ok(())
+}
+
+fn with_those_below(tx: &mut Tx<'_>, region: Stored<Region>) -> Result<Vec<Stored<Region>>, Error> {
+    let mut found = vec![region];
+    let mut at = 0;
+    while at < found.len() {
+        let below = REGIONS.query(tx, &Select::all().eq("parent_id", &found[at].id))?;
+        found.extend(below);
+        at += 1;
+    }
+    Ok(found)
 }

@@ -7,7 +7,7 @@ use store::Tx;
 use super::model::{CatalogService, ServiceChange};
 use super::ops;
 use crate::Error;
-use crate::api::{extra, filter_of, flag, links, listed, name, required_name, with_extra};
+use crate::api::{changing, extra, filter_of, flag, links, listed, name, required_name, with_extra};
 use crate::ids::{ServiceId, fresh};
 
 const NAME_MAX: usize = 255;
@@ -47,7 +47,8 @@ fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 }
 
 fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let mut fields = request.fields("service")?;
+    let id = request.param("service_id");
+    let mut fields = changing(request.fields("service")?, id)?;
     let change = ServiceChange {
         kind: name(&mut fields, "type", NAME_MAX)?,
         name: name(&mut fields, "name", NAME_MAX)?,
@@ -55,7 +56,7 @@ fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         enabled: flag(&mut fields, "enabled")?,
         extra: extra(fields),
     };
-    let service = ops::update(request.caller(), tx, request.param("service_id"), change)?;
+    let service = ops::update(request.caller(), tx, id, change)?;
     Ok(Reply::ok(json!({"service": view(request, &service)})))
 }
 

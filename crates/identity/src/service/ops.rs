@@ -6,6 +6,7 @@ use store::{Direction, Select, Tx};
 use super::model::{CatalogService, ServiceChange};
 use super::store::SERVICES;
 use crate::Error;
+use crate::endpoint::ops::remove;
 use crate::endpoint::store::ENDPOINTS;
 use crate::policy::RULES;
 use crate::token::ops::changed;
@@ -16,7 +17,9 @@ pub(crate) fn create(
     service: CatalogService,
 ) -> Result<CatalogService, Error> {
     RULES.check("identity:create_service", caller, &Target::default())?;
-    Ok(SERVICES.insert(tx, service)?.into_inner())
+    let service = SERVICES.insert(tx, service)?.into_inner();
+    changed(tx);
+    Ok(service)
 }
 
 pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<CatalogService, Error> {
@@ -72,7 +75,7 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), E
     RULES.check("identity:delete_service", caller, &Target::default())?;
     let service = SERVICES.load(tx, id)?.ok_or_else(|| Error::not_found("service", id))?;
     for endpoint in ENDPOINTS.query(tx, &Select::all().eq("service_id", &service.id))? {
-        ENDPOINTS.remove(tx, &endpoint)?;
+        remove(tx, &endpoint)?;
     }
     SERVICES.remove(tx, &service)?;
     changed(tx);
