@@ -52,6 +52,7 @@ pub fn service() -> Service {
         .below("/v3");
     Service {
         prefix: "/volume",
+        types: &["block-storage", "volumev3"],
         faults: FaultStyle::BlockStorage,
         microversions: Some(version::MICROVERSIONS),
         routes: version::documents().and(routes),

@@ -65,7 +65,13 @@ pub fn service(store: &Store, inquiries: &nodes::Inquiries) -> Service {
         .and(proxy::routes())
         .and(extension::routes());
     let routes = version::routes().and(below.clone().below("/v2")).and(below.below("/v2.1"));
-    Service { prefix: "/compute", faults: FaultStyle::Compute, microversions: Some(microversions), routes }
+    Service {
+        prefix: "/compute",
+        types: &["compute"],
+        faults: FaultStyle::Compute,
+        microversions: Some(microversions),
+        routes,
+    }
 }
 
 /// What makes servers be as wanted.

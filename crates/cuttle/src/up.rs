@@ -339,5 +339,5 @@ fn health() -> rest::Service {
         let up = hosts.iter().filter(|host| host.is_up(tx.now())).count();
         Ok::<_, image::Error>(rest::Reply::ok(serde_json::json!({"status": "ok", "hosts_up": up})))
     });
-    rest::Service { prefix: "", faults: rest::FaultStyle::Identity, microversions: None, routes }
+    rest::Service { prefix: "", types: &[], faults: rest::FaultStyle::Identity, microversions: None, routes }
 }

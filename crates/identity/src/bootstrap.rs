@@ -139,7 +139,6 @@ fn ensure_user(
         enabled: true,
         default_project_id: Some(project.clone()),
         password: Some(password::hash(password, cost)?),
-        tokens_from: tx.now(),
         extra: Extra::new(),
     };
     Ok(USERS.insert(tx, user)?.into_inner().id)

@@ -12,6 +12,9 @@ pub enum Error {
     /// Wrong password, wrong token, disabled user, no role in the scope: 401, and never which of them.
     #[error("The request you have made requires authentication.")]
     Unauthorized,
+    /// 401, where the client is to learn why.
+    #[error("{0}")]
+    LoginRefused(String),
     /// A rule says no: 403.
     #[error("You are not authorized to perform the requested action: {0}.")]
     Denied(String),
@@ -76,7 +79,7 @@ impl Fault for Error {
     fn status(&self) -> u16 {
         match self {
             Error::Invalid(_) => 400,
-            Error::Unauthorized => 401,
+            Error::Unauthorized | Error::LoginRefused(_) => 401,
             Error::Denied(_) | Error::Forbidden(_) => 403,
             Error::NotFound { .. } | Error::Absent(_) => 404,
             Error::Conflict { .. } => 409,
@@ -89,7 +92,7 @@ impl Fault for Error {
     fn name(&self) -> &'static str {
         match self {
             Error::Invalid(_) => "ValidationError",
-            Error::Unauthorized => "Unauthorized",
+            Error::Unauthorized | Error::LoginRefused(_) => "Unauthorized",
             Error::Denied(_) | Error::Forbidden(_) => "Forbidden",
             Error::NotFound { .. } | Error::Absent(_) => "NotFound",
             Error::Conflict { .. } => "Conflict",

@@ -20,11 +20,13 @@ mod endpoint_group;
 mod error;
 mod group;
 mod ids;
+mod login;
 mod password;
 mod policy;
 mod policy_document;
 pub mod project;
 mod region;
+mod revocation;
 mod role;
 mod service;
 #[cfg(test)]
@@ -50,6 +52,7 @@ pub(crate) const PREFIX: &str = "/identity";
 /// The schema's history.
 pub const MIGRATIONS: &[Migration] = &[
     Migration { service: "identity", version: 1, sql: include_str!("../migrations/0001_identity.sql") },
+    Migration { service: "identity", version: 2, sql: include_str!("../migrations/0002_revocations.sql") },
     Migration {
         service: "identity",
         version: 20,
@@ -76,7 +79,9 @@ impl Default for Config {
 pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
     let routes = Routes::new()
         .and(version::api::routes())
+        .and(login::api::routes(store, tokens))
         .and(token::api::routes(store, tokens))
+        .and(revocation::api::routes())
         .and(domain::api::routes())
         .and(project::api::routes())
         .and(user::api::routes(store, tokens))
@@ -90,11 +95,17 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         .and(endpoint_filter::api::routes())
         .and(credential::api::routes())
         .and(policy_document::api::routes())
-        .and(trust::api::routes(tokens));
-    Service { prefix: PREFIX, faults: FaultStyle::Identity, microversions: None, routes }
+        .and(trust::api::routes());
+    Service {
+        prefix: PREFIX,
+        types: &["identity"],
+        faults: FaultStyle::Identity,
+        microversions: None,
+        routes,
+    }
 }
 
 /// Lets a fresh key encrypt tokens from now on; those that older keys wrote stay good until they expire.
 pub fn rotate_keys(tx: &mut store::Tx<'_>, config: &Config) -> Result<(), Error> {
-    Ok(token::keys::rotate(tx, config.token_ttl)?)
+    Ok(token::keys::rotate(tx, config.token_ttl + token::ops::EXPIRED_WINDOW)?)
 }

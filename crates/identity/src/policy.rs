@@ -29,6 +29,7 @@ pub static RULES: Rules = Rules(&[
     ("identity:check_token", READER_OR_USER),
     ("identity:validate_token", Rule::Any(&[ADMIN, SYSTEM_READER, Rule::Role("service"), Rule::OwnerUser])),
     ("identity:revoke_token", USER_OR_ADMIN),
+    ("identity:list_revoke_events", READER),
     ("identity:get_domain", READER_OR_DOMAIN_OR_PROJECT),
     ("identity:list_domains", READER_OR_DOMAIN),
     ("identity:create_domain", ADMIN),

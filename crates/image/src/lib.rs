@@ -65,7 +65,7 @@ pub fn service(store: &Store, images: Arc<dyn ImageStore>, config: Config) -> Se
         .and(image::api::routes())
         .and(data::api::routes(&shared))
         .and(member::api::routes());
-    Service { prefix: "/image", faults: FaultStyle::Image, microversions: None, routes }
+    Service { prefix: "/image", types: &["image"], faults: FaultStyle::Image, microversions: None, routes }
 }
 
 /// The reconcilers to run.

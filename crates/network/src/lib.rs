@@ -77,7 +77,13 @@ pub fn service() -> Service {
         .and(tag::routes(router::ops::show))
         .and(tag::routes(floating_ip::ops::show))
         .and(tag::routes(security_group::ops::show));
-    Service { prefix: "/network", faults: FaultStyle::Network, microversions: None, routes }
+    Service {
+        prefix: "/network",
+        types: &["network"],
+        faults: FaultStyle::Network,
+        microversions: None,
+        routes,
+    }
 }
 
 /// What makes wishes true.

@@ -47,6 +47,7 @@ pub fn service() -> Service {
         .and(schedule::routes());
     Service {
         prefix: "/placement",
+        types: &["placement"],
         faults: FaultStyle::Placement,
         microversions: Some(microversions),
         routes,

@@ -3,10 +3,14 @@
 //! A service lists its rules once, under OpenStack's names, as [`Rules`]. An operation asks
 //! `RULES.check("create_port", caller, &Target::project(&port.project_id))`.
 
+mod delegation;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use types::{DomainId, ProjectId, UserId};
+
+pub use delegation::{AccessRule, Delegation};
 
 /// What a token is good for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +48,8 @@ pub struct Caller {
     pub scope: Scope,
     /// Names of the roles in that scope, the implied ones included.
     pub roles: Vec<String>,
+    /// By what the caller acts, if not by a login of its own.
+    pub delegation: Option<Delegation>,
 }
 
 impl Caller {
@@ -73,6 +79,7 @@ impl Caller {
             user_domain_id: "default".into(),
             scope: Scope::System,
             roles: ["admin", "manager", "member", "reader", "service"].map(str::to_owned).to_vec(),
+            delegation: None,
         }
     }
 }

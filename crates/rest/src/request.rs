@@ -46,6 +46,7 @@ impl Request {
                 user_domain_id: "".into(),
                 scope: policy::Scope::Unscoped,
                 roles: Vec::new(),
+                delegation: None,
             })
         })
     }

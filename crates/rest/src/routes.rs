@@ -243,6 +243,8 @@ impl Routes {
 pub struct Service {
     /// Where it is: `/network`.
     pub prefix: &'static str,
+    /// The types under which the catalog has it.
+    pub types: &'static [&'static str],
     /// The shape of its faults.
     pub faults: FaultStyle,
     /// Its microversions, if it has any.

@@ -153,6 +153,10 @@ impl Server {
             return Err(failed(405, "HTTPMethodNotAllowed", "The method is not allowed for this resource."));
         };
         let caller = if route.open { None } else { Some(self.caller(&parts.headers).await?) };
+        let asked = parts.uri.path();
+        if caller.as_ref().is_some_and(|caller| !permitted(caller, service, &parts.method, [asked, &path])) {
+            return Err(unauthorized());
+        }
         let host = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or("127.0.0.1");
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let mut request = Request {
@@ -187,8 +191,6 @@ impl Server {
     }
 
     async fn caller(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Failed> {
-        let unauthorized =
-            || failed(401, "Unauthorized", "The request you have made requires authentication.");
         let token =
             headers.get("x-auth-token").and_then(|value| value.to_str().ok()).ok_or_else(unauthorized)?;
         if let Some(caller) = self.authenticate.cached(token) {
@@ -285,6 +287,19 @@ fn streamed(chunks: crate::BodyStream) -> Body {
 
 fn failed(status: u16, name: &'static str, message: &str) -> Failed {
     Failed { status, name, message: message.to_owned(), detail: None, store: None }
+}
+
+fn unauthorized() -> Failed {
+    failed(401, "Unauthorized", "The request you have made requires authentication.")
+}
+
+/// Whether the access rules of the caller's application credential, if there are any, let the request pass. A rule may
+/// spell the path with the service's prefix or without. Asking what a token is worth is always allowed.
+fn permitted(caller: &Caller, service: &Service, method: &Method, paths: [&str; 2]) -> bool {
+    let asks_token = service.types.contains(&"identity") && paths[1] == "/v3/auth/tokens";
+    (asks_token && method == Method::GET)
+        || service.types.is_empty()
+        || service.types.iter().any(|kind| caller.may_request(kind, method.as_str(), &paths))
 }
 
 fn refused(refused: &Refused, speaks: &crate::Microversions) -> Failed {

@@ -182,6 +182,7 @@ impl Authenticate for ByName {
                 domain_id: "default".into(),
             },
             roles: order[..=rank].iter().map(|role| (*role).to_owned()).collect(),
+            delegation: None,
         }))
     }
 

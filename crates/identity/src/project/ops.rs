@@ -13,7 +13,9 @@ use crate::credential::store::CREDENTIALS;
 use crate::domain::ops::{domain_for, refuse_missing, refuse_move, scoped_to};
 use crate::ids::fresh;
 use crate::policy::RULES;
+use crate::revocation;
 use crate::token::ops::{changed, projects_of};
+use crate::trust;
 use crate::trust::store::TRUSTS;
 use crate::user::store::USERS;
 
@@ -241,10 +243,11 @@ pub(crate) fn remove(tx: &mut Tx<'_>, project: &Stored<Project>) -> Result<(), E
     for credential in CREDENTIALS.query(tx, &inside)? {
         CREDENTIALS.remove(tx, &credential)?;
     }
-    for trust in TRUSTS.query(tx, &inside)? {
-        TRUSTS.remove(tx, &trust)?;
+    while let Some(trust) = TRUSTS.first(tx, &inside)? {
+        trust::ops::remove(tx, &trust)?;
     }
     PROJECTS.remove(tx, project)?;
+    revocation::ops::create_for_project(tx, &project.id)?;
     changed(tx);
     Ok(())
 }

@@ -1,35 +1,29 @@
-//! `/v3/auth`: logging in, checking and giving back tokens, and where one could log in to.
+//! `/v3/auth`: checking and giving back tokens, and where one could log in to.
 
 use std::sync::Arc;
 
-use rest::{Fields, InvalidBody, Method, Reply, ReplyBody, Request, Routes};
+use policy::AccessRule;
+use rest::{Method, Reply, ReplyBody, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::{Store, Tx};
+use types::Timestamp;
 
 use super::cache::Checked;
-use super::model::{DomainSpec, Login, Named, RoleRef, ScopeWish, Token, TokenScope};
-use super::ops::{self, Proven, Tokens};
+use super::model::{RoleRef, Token, TokenScope};
+use super::ops::{self, Tokens};
 use crate::Error;
-use crate::api::{links, listed, public_url};
+use crate::api::{flag_of, links, listed, public_url};
 use crate::domain::api::view as domain_view;
 use crate::endpoint::api::catalog_view;
 use crate::endpoint::model::Substitutions;
 use crate::endpoint::ops::catalog;
-use crate::ids::TrustId;
-use crate::password::PASSWORD_BYTES_MAX;
 use crate::policy::RULES;
 use crate::project::api::view as project_view;
 
 pub(crate) fn routes(store: &Store, tokens: &Arc<Tokens>) -> Routes {
-    let with = |store: &Store, tokens: &Arc<Tokens>| (store.clone(), tokens.clone());
-    let (login_store, login_tokens) = with(store, tokens);
-    let (show_store, show_tokens) = with(store, tokens);
-    let for_delete = tokens.clone();
+    let (show_store, show_tokens, for_delete) = (store.clone(), tokens.clone(), tokens.clone());
     let path = "/v3/auth/tokens";
     Routes::new()
-        .slow(Method::POST, path, true, move |request| {
-            create(login_store.clone(), login_tokens.clone(), request)
-        })
         .slow(Method::GET, path, false, move |request| show(show_store.clone(), show_tokens.clone(), request))
         .delete(path, move |request, tx| {
             ops::delete(tx, &for_delete, request.caller(), subject(request)?)?;
@@ -45,64 +39,21 @@ fn subject(request: &Request) -> Result<&str, Error> {
     request.header("x-subject-token").ok_or_else(|| Error::Absent("Failed to validate token".to_owned()))
 }
 
-async fn create(store: Store, tokens: Arc<Tokens>, request: Request) -> Result<Reply, Error> {
-    let login = login(&request)?;
-    let proven = prove(&store, &tokens, &login).await?;
-    let (ttl, scope) = (tokens.config.token_ttl, login.scope);
-    let counts_uses = matches!(scope, ScopeWish::Trust(_));
-    let address = public_url(&request).to_owned();
-    let wants_catalog = request.query("nocatalog").is_none();
-    let run = move |tx: &mut Tx<'_>| {
-        let (sealed, token) = ops::issue(tx, &proven, &scope, ttl)?;
-        let body = described(tx, &token, wants_catalog, &address)?;
-        Ok::<_, Error>((sealed, body))
-    };
-    let (sealed, body) = if counts_uses { store.write(run).await? } else { store.read(run).await? };
-    Ok(Reply::created(body).header("x-subject-token", sealed))
-}
-
-/// Checks password and token. All methods named must speak for the same user.
-async fn prove(store: &Store, tokens: &Arc<Tokens>, login: &Login) -> Result<Proven, Error> {
-    let mut user_id = None;
-    let mut hash = None;
-    let mut from = None;
-    if let Some((named, password)) = &login.password {
-        let named = named.clone();
-        let user = store.read(move |tx| ops::user_named(tx, &named)).await?;
-        hash = user.as_ref().and_then(|user| user.password.clone());
-        if !tokens.passwords.verify(password.clone(), hash.clone()).await? {
-            return Err(Error::Unauthorized);
-        }
-        user_id = user.map(|user| user.id);
-    }
-    if let Some(token) = &login.token {
-        let (checker, token) = (tokens.clone(), token.clone());
-        let checked = store.read(move |tx| checker.check(tx, &token)).await?;
-        let claims = checked.token.claims.clone();
-        if user_id.as_ref().is_some_and(|id| *id != claims.user_id) {
-            return Err(Error::Unauthorized);
-        }
-        user_id = Some(claims.user_id.clone());
-        from = Some(claims);
-    }
-    let mut methods = login.methods.clone();
-    for method in from.iter().flat_map(|claims| &claims.methods) {
-        if !methods.contains(method) {
-            methods.push(method.clone());
-        }
-    }
-    Ok(Proven { user_id: user_id.ok_or(Error::Unauthorized)?, methods, password: hash, from })
-}
-
 async fn show(store: Store, tokens: Arc<Tokens>, request: Request) -> Result<Reply, Error> {
     let subject = subject(&request)?.to_owned();
     let checked = match tokens.cache.lookup(&subject) {
         Some(checked) => checked,
         None => {
             let (checker, token) = (tokens.clone(), subject.clone());
-            store.read(move |tx| checker.check(tx, &token)).await.map_err(ops::unknown_token)?
+            let allow_expired = flag_of(&request, "allow_expired") == Some(true);
+            let check = move |tx: &mut Tx<'_>| match checker.check(tx, &token) {
+                Err(Error::Unauthorized) if allow_expired => ops::check_expired(tx, &token),
+                other => other,
+            };
+            store.read(check).await.map_err(ops::unknown_token)?
         }
     };
+    refuse_unaware(&request, &checked.token)?;
     let rule =
         if request.method == Method::HEAD { "identity:check_token" } else { "identity:validate_token" };
     RULES.check(rule, request.caller(), &policy::Target::user(&checked.token.user.id))?;
@@ -114,6 +65,16 @@ async fn show(store: Store, tokens: Arc<Tokens>, request: Request) -> Result<Rep
     };
     let reply = Reply { status: 200, headers: Vec::new(), body: ReplyBody::Bytes(bytes.to_vec()) };
     Ok(reply.header("content-type", "application/json").header("x-subject-token", subject))
+}
+
+/// A service that does not know of access rules must not take a token that is held to some.
+fn refuse_unaware(request: &Request, token: &Token) -> Result<(), Error> {
+    let held = token.application_credential.as_ref().is_some_and(|by| by.access_rules.is_some());
+    let known = request.header("openstack-identity-access-rules").and_then(|text| text.parse::<f64>().ok());
+    match held && known.is_none_or(|version| version < 1.0) {
+        true => Err(ops::unknown_token(Error::Unauthorized)),
+        false => Ok(()),
+    }
 }
 
 /// The description with the catalog, made once for an entry of the cache and a client address.
@@ -172,8 +133,13 @@ fn own_catalog(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     Ok(Reply::ok(json!({"catalog": catalog, "links": links(request, "auth/catalog")})))
 }
 
-/// The token's description, with the catalog if that is wanted and the token is good for anything.
-fn described(tx: &mut Tx<'_>, token: &Token, wants_catalog: bool, address: &str) -> Result<Json, Error> {
+/// A token's description, with the catalog if that is wanted and the token is good for anything.
+pub(crate) fn described(
+    tx: &mut Tx<'_>,
+    token: &Token,
+    wants_catalog: bool,
+    address: &str,
+) -> Result<Json, Error> {
     if !wants_catalog || token.scope == TokenScope::Unscoped {
         return Ok(view(token, None));
     }
@@ -193,7 +159,7 @@ fn view(token: &Token, catalog: Option<Json>) -> Json {
             "domain": {"id": user.domain.id.as_str(), "name": user.domain.name},
             "id": user.id.as_str(),
             "name": user.name,
-            "password_expires_at": null,
+            "password_expires_at": user.password_expires_at.map(Timestamp::iso_micros),
         },
         "audit_ids": token.claims.audit_ids,
         "expires_at": token.claims.expires_at.iso_micros_z(),
@@ -226,93 +192,33 @@ fn view(token: &Token, catalog: Option<Json>) -> Json {
             "impersonation": trust.impersonation,
         });
     }
+    if let Some(federated) = &token.claims.federated {
+        let groups: Vec<Json> = federated.group_ids.iter().map(|id| json!({"id": id.0})).collect();
+        view["user"]["OS-FEDERATION"] = json!({
+            "groups": groups,
+            "identity_provider": {"id": federated.idp_id},
+            "protocol": {"id": federated.protocol_id},
+        });
+        if let Some(user) = view["user"].as_object_mut() {
+            user.remove("password_expires_at");
+        }
+    }
+    if let Some(credential) = &token.application_credential {
+        let mut by = json!({
+            "id": credential.id, "name": credential.name, "restricted": !credential.unrestricted,
+        });
+        if let Some(rules) = &credential.access_rules {
+            let rule = |rule: &AccessRule| {
+                json!({
+                    "service": rule.service, "method": rule.method, "path": rule.path,
+                })
+            };
+            by["access_rules"] = rules.iter().map(rule).collect();
+        }
+        view["application_credential"] = by;
+    }
     if let Some(catalog) = catalog {
         view["catalog"] = catalog;
     }
     json!({"token": view})
-}
-
-/// Reads `{"auth": {"identity": …, "scope": …}}`.
-fn login(request: &Request) -> Result<Login, Error> {
-    let mut auth = request.fields("auth")?;
-    let mut identity = auth.object("identity")?.ok_or_else(|| auth.error("identity", "is required"))?;
-    let methods = identity.texts("methods")?.ok_or_else(|| identity.error("methods", "is required"))?;
-    let mut login = Login { methods: Vec::new(), password: None, token: None, scope: ScopeWish::Default };
-    for method in methods {
-        if login.methods.contains(&method) {
-            continue;
-        }
-        match method.as_str() {
-            "password" => login.password = Some(password(&mut identity)?),
-            "token" => {
-                let mut token =
-                    identity.object("token")?.ok_or_else(|| identity.error("token", "is required"))?;
-                login.token = Some(token.required_text("id")?);
-            }
-            // Keystone answers 401 to a method that it does not have.
-            _ => return Err(Error::Unauthorized),
-        }
-        login.methods.push(method);
-    }
-    login.scope = scope(&mut auth)?;
-    Ok(login)
-}
-
-fn password(identity: &mut Fields) -> Result<(Named, String), InvalidBody> {
-    let mut password =
-        identity.object("password")?.ok_or_else(|| identity.error("password", "is required"))?;
-    let mut user = password.object("user")?.ok_or_else(|| password.error("user", "is required"))?;
-    let secret = user.required_text("password")?;
-    if secret.len() > PASSWORD_BYTES_MAX {
-        return Err(user.error("password", format!("is too long: at most {PASSWORD_BYTES_MAX} bytes")));
-    }
-    Ok((named(&mut user)?, secret))
-}
-
-/// A user or project, by id or by name and domain.
-fn named(fields: &mut Fields) -> Result<Named, InvalidBody> {
-    if let Some(id) = fields.text("id")? {
-        return Ok(Named::Id(id));
-    }
-    let name = fields.required_text("name")?;
-    let mut domain = fields.object("domain")?.ok_or_else(|| fields.error("domain", "is required"))?;
-    Ok(Named::Name { name, domain: domain_spec(&mut domain)? })
-}
-
-fn domain_spec(fields: &mut Fields) -> Result<DomainSpec, InvalidBody> {
-    match fields.text("id")? {
-        Some(id) => Ok(DomainSpec::Id(id)),
-        None => Ok(DomainSpec::Name(fields.required_text("name")?)),
-    }
-}
-
-fn scope(auth: &mut Fields) -> Result<ScopeWish, InvalidBody> {
-    let value = match auth.take("scope") {
-        None | Some(Json::Null) => return Ok(ScopeWish::Default),
-        Some(Json::String(word)) if word == "unscoped" => return Ok(ScopeWish::Unscoped),
-        Some(value) => value,
-    };
-    let mut scope = Fields::new("auth.scope", value)?;
-    if scope.has("unscoped") {
-        return Ok(ScopeWish::Unscoped);
-    }
-    let kinds = ["project", "domain", "OS-TRUST:trust", "system"];
-    if kinds.iter().filter(|kind| scope.has(kind)).count() > 1 {
-        return Err(InvalidBody::at("auth.scope", "names more than one scope"));
-    }
-    if let Some(mut project) = scope.object("project")? {
-        return Ok(ScopeWish::Project(named(&mut project)?));
-    }
-    if let Some(mut domain) = scope.object("domain")? {
-        return Ok(ScopeWish::Domain(domain_spec(&mut domain)?));
-    }
-    if let Some(mut trust) = scope.object("OS-TRUST:trust")? {
-        return Ok(ScopeWish::Trust(TrustId(trust.required_text("id")?)));
-    }
-    match scope.object("system")?.map(|mut system| system.flag("all")) {
-        Some(Ok(Some(true))) => Ok(ScopeWish::System),
-        Some(Err(invalid)) => Err(invalid),
-        Some(Ok(_)) => Err(InvalidBody::at("auth.scope.system.all", "is not true")),
-        None => Err(InvalidBody::at("auth.scope", "names no scope that is known")),
-    }
 }

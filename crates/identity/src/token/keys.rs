@@ -1,5 +1,5 @@
-//! The keys that encrypt tokens: the newest writes, all of them read. A key goes when every token that it wrote has
-//! expired.
+//! The keys that encrypt tokens and receipts: the newest writes, all of them read. A key goes when nothing that it wrote
+//! can be asked for any more.
 
 use std::time::Duration;
 
@@ -10,8 +10,6 @@ use serde::{Deserialize, Serialize};
 use store::{Direction, Select, Tx};
 use types::Timestamp;
 
-use super::codec;
-use super::model::Claims;
 use super::store::KEYS;
 use crate::Error;
 use crate::ids::fresh;
@@ -43,24 +41,21 @@ impl Keys {
         Ok(Keys(writing.iter().chain(&reading).filter_map(|key| Fernet::new(&key.secret)).collect()))
     }
 
-    /// The token that carries the claims. Its padding is left out, as Keystone does.
-    pub(crate) fn seal(&self, claims: &Claims) -> Result<String, Error> {
+    /// What encrypts these bytes, as of `at`. Its padding is left out, as Keystone does.
+    pub(crate) fn seal(&self, bytes: &[u8], at: Timestamp) -> Result<String, Error> {
         let key = self.0.first().ok_or_else(|| {
             Error::Internal("there is no key to write tokens with: the cloud was not set up".to_owned())
         })?;
-        let at = u64::try_from(claims.issued_at.seconds()).unwrap_or(0);
-        let sealed = key.encrypt_at_time(&codec::encode(claims), at);
+        let sealed = key.encrypt_at_time(bytes, u64::try_from(at.seconds()).unwrap_or(0));
         Ok(sealed.trim_end_matches('=').to_owned())
     }
 
-    /// The claims of a token that one of our keys wrote and that is valid at `now`.
-    pub(crate) fn open(&self, token: &str, now: Timestamp) -> Option<Claims> {
-        let padding = (4 - token.len() % 4) % 4;
-        let padded = format!("{token}{}", "=".repeat(padding));
+    /// The bytes that one of our keys encrypted, not later than `now`.
+    pub(crate) fn open(&self, sealed: &str, now: Timestamp) -> Option<Vec<u8>> {
+        let padding = (4 - sealed.len() % 4) % 4;
+        let padded = format!("{sealed}{}", "=".repeat(padding));
         let at = u64::try_from(now.seconds()).unwrap_or(0);
-        let bytes = self.0.iter().find_map(|key| key.decrypt_at_time(&padded, None, at).ok())?;
-        let claims = codec::decode(&bytes)?;
-        (claims.issued_at <= now.plus(CLOCK_SKEW) && claims.expires_at > now).then_some(claims)
+        self.0.iter().find_map(|key| key.decrypt_at_time(&padded, None, at).ok())
     }
 }
 
@@ -72,7 +67,7 @@ pub(crate) fn ensure(tx: &mut Tx<'_>) -> Result<(), store::Error> {
     }
 }
 
-/// Lets a fresh key write from now on, and drops those whose last token, `ttl` long, has expired.
+/// Lets a fresh key write from now on, and drops those whose last token is past use, which it is after `ttl`.
 pub(crate) fn rotate(tx: &mut Tx<'_>, ttl: Duration) -> Result<(), store::Error> {
     let now = tx.now();
     for mut key in KEYS.query(tx, &Select::all())? {

@@ -3,7 +3,7 @@
 
 pub(crate) mod api;
 pub(crate) mod cache;
-mod codec;
+pub(crate) mod codec;
 pub(crate) mod keys;
 pub(crate) mod model;
 pub(crate) mod ops;

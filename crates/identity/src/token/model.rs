@@ -1,9 +1,10 @@
 //! A token's data: what it claims, and what stands behind the claims now.
 
-use policy::{Caller, Scope};
+use policy::{AccessRule, Caller, Delegation, Scope};
+use serde::{Deserialize, Serialize};
 use types::{DomainId, ProjectId, RoleId, Timestamp, UserId};
 
-use crate::ids::TrustId;
+use crate::ids::{GroupId, TrustId};
 
 /// What a token is good for, as it claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,21 @@ pub struct Claims {
     pub audit_ids: Vec<String>,
     /// The trust it was issued by.
     pub trust_id: Option<TrustId>,
+    /// The application credential it was issued by.
+    pub application_credential_id: Option<String>,
+    /// Where the user logged in, if elsewhere.
+    pub federated: Option<Federated>,
+}
+
+/// A login at an identity provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Federated {
+    /// The identity provider.
+    pub idp_id: String,
+    /// The protocol that was spoken with it.
+    pub protocol_id: String,
+    /// The groups that the mapping put the user into, for the life of the token.
+    pub group_ids: Vec<GroupId>,
 }
 
 impl Claims {
@@ -71,6 +87,8 @@ pub struct UserRef {
     pub name: String,
     /// The user's domain.
     pub domain: DomainRef,
+    /// When the password has to be another.
+    pub password_expires_at: Option<Timestamp>,
 }
 
 /// What a token is good for, with the names.
@@ -106,6 +124,19 @@ pub struct TrustRef {
     pub impersonation: bool,
 }
 
+/// The application credential behind a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationCredentialRef {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it may make others.
+    pub unrestricted: bool,
+    /// The requests it is good for, if not for all.
+    pub access_rules: Option<Vec<AccessRule>>,
+}
+
 /// A token that is good now, with all that it gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
@@ -119,6 +150,8 @@ pub struct Token {
     pub roles: Vec<RoleRef>,
     /// By which trust.
     pub trust: Option<TrustRef>,
+    /// By which application credential.
+    pub application_credential: Option<ApplicationCredentialRef>,
 }
 
 impl Token {
@@ -137,59 +170,19 @@ impl Token {
                 TokenScope::System => Scope::System,
             },
             roles: self.roles.iter().map(|role| role.name.clone()).collect(),
+            delegation: self.delegation(),
         }
     }
-}
 
-/// A user as a login names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Named {
-    /// By id.
-    Id(String),
-    /// By name in a domain.
-    Name {
-        /// The name.
-        name: String,
-        /// The domain.
-        domain: DomainSpec,
-    },
-}
-
-/// A domain as a login names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DomainSpec {
-    /// By id.
-    Id(String),
-    /// By name.
-    Name(String),
-}
-
-/// The scope that a login asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScopeWish {
-    /// The default project if the user has one, else none.
-    Default,
-    /// None.
-    Unscoped,
-    /// A project.
-    Project(Named),
-    /// A domain.
-    Domain(DomainSpec),
-    /// The system.
-    System,
-    /// What a trust gives.
-    Trust(TrustId),
-}
-
-/// A login.
-#[derive(Debug, Clone)]
-pub struct Login {
-    /// The methods, in the order given.
-    pub methods: Vec<String>,
-    /// User and password, if the method `password` is used.
-    pub password: Option<(Named, String)>,
-    /// A token, if the method `token` is used.
-    pub token: Option<String>,
-    /// What for.
-    pub scope: ScopeWish,
+    fn delegation(&self) -> Option<Delegation> {
+        if let Some(trust) = &self.trust {
+            return Some(Delegation::Trust { id: trust.id.to_string() });
+        }
+        let credential = self.application_credential.as_ref()?;
+        Some(Delegation::ApplicationCredential {
+            id: credential.id.clone(),
+            unrestricted: credential.unrestricted,
+            access_rules: credential.access_rules.clone(),
+        })
+    }
 }

@@ -1,39 +1,38 @@
-//! Issuing, checking and revoking tokens.
+//! What tokens are good for now, and taking them back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use policy::{Caller, Target};
 use rest::Rejected;
 use store::{Direction, Select, Store, Tx};
-use types::{DomainId, ProjectId, RoleId, UserId};
+use types::{DomainId, RoleId, Timestamp, UserId};
 
 use super::cache::{CHANGED, Cache, Checked};
+use super::codec;
 use super::keys::Keys;
-use super::model::{
-    ClaimedScope, Claims, DomainRef, DomainSpec, Named, RoleRef, ScopeWish, Token, TokenScope, TrustRef,
-    UserRef,
-};
-use super::store::{REVOCATIONS, Revocation, revoke};
+use super::model::{ClaimedScope, Claims, DomainRef, RoleRef, Token, TokenScope, TrustRef, UserRef};
 use crate::assignment::model::Target as AssignedIn;
 use crate::assignment::store::{of_user, roles_of};
 use crate::domain::model::Domain;
 use crate::domain::store::DOMAINS;
-use crate::ids::{TrustId, key_of};
+use crate::ids::TrustId;
 use crate::password::Passwords;
 use crate::policy::RULES;
 use crate::project::model::Project;
 use crate::project::store::PROJECTS;
+use crate::revocation;
 use crate::role::model::implied;
 use crate::role::store::{ROLES, implications};
 use crate::trust::model::Trust;
-use crate::trust::store::TRUSTS;
-use crate::user::model::User;
+use crate::trust::store::chain_of;
 use crate::user::store::USERS;
 use crate::{Config, Error};
+
+/// How long after a token expired a service that works for its user may still ask what it was worth, as Keystone's
+/// `[token] allow_expired_window`.
+pub(crate) const EXPIRED_WINDOW: Duration = Duration::from_secs(2 * 86_400);
 
 /// Checks tokens for all services, and knows how logins are to be done.
 pub struct Tokens {
@@ -62,12 +61,23 @@ impl Tokens {
             return Ok(checked);
         }
         let mark = self.cache.mark();
-        let now = tx.now();
-        let claims = Keys::load(tx)?.open(token, now).ok_or(Error::Unauthorized)?;
-        let checked = Arc::new(Checked::new(resolve(tx, claims)?, now));
+        let claims = open(&Keys::load(tx)?, token, tx.now(), Duration::ZERO).ok_or(Error::Unauthorized)?;
+        let checked = Arc::new(Checked::new(resolve(tx, claims)?, tx.now()));
         self.cache.remember(token, checked.clone(), mark);
         Ok(checked)
     }
+}
+
+/// A token that expired not long ago, as it would be if it had not. It is never remembered.
+pub(crate) fn check_expired(tx: &mut Tx<'_>, token: &str) -> Result<Arc<Checked>, Error> {
+    let claims = open(&Keys::load(tx)?, token, tx.now(), EXPIRED_WINDOW).ok_or(Error::Unauthorized)?;
+    Ok(Arc::new(Checked::new(resolve(tx, claims)?, tx.now())))
+}
+
+/// What a token that one of the keys wrote claims, until `window` after it expired.
+pub(crate) fn open(keys: &Keys, token: &str, now: Timestamp, window: Duration) -> Option<Claims> {
+    let claims = codec::decode(&keys.open(token, now)?)?;
+    (claims.expires_at.plus(window) > now).then_some(claims)
 }
 
 impl rest::Authenticate for Tokens {
@@ -89,147 +99,25 @@ pub(crate) fn changed(tx: &mut Tx<'_>) {
     tx.signal(CHANGED);
 }
 
-/// Who logged in, and how.
-#[derive(Debug, Clone)]
-pub(crate) struct Proven {
-    pub(crate) user_id: UserId,
-    pub(crate) methods: Vec<String>,
-    /// The hash that the password was compared with. It must still be the user's.
-    pub(crate) password: Option<String>,
-    /// The token that was shown: the new one expires no later.
-    pub(crate) from: Option<Claims>,
-}
-
-/// The user that a login names.
-pub(crate) fn user_named(tx: &mut Tx<'_>, named: &Named) -> Result<Option<User>, store::Error> {
-    let found = match named {
-        Named::Id(id) => USERS.load(tx, id)?,
-        Named::Name { name, domain } => {
-            let Some(domain) = domain_named(tx, domain)? else { return Ok(None) };
-            let select = Select::all().eq("domain_id", &domain.id).eq("name_hash", key_of(&[name]));
-            USERS.first(tx, &select)?
-        }
-    };
-    Ok(found.map(|user| user.into_inner()))
-}
-
-fn domain_named(tx: &mut Tx<'_>, domain: &DomainSpec) -> Result<Option<Domain>, store::Error> {
-    let found = match domain {
-        DomainSpec::Id(id) => DOMAINS.load(tx, id)?,
-        DomainSpec::Name(name) => DOMAINS.first(tx, &Select::all().eq("name", name))?,
-    };
-    Ok(found.map(|domain| domain.into_inner()))
-}
-
-fn project_named(tx: &mut Tx<'_>, named: &Named) -> Result<Option<Project>, store::Error> {
-    let found = match named {
-        Named::Id(id) => PROJECTS.load(tx, id)?,
-        Named::Name { name, domain } => {
-            let Some(domain) = domain_named(tx, domain)? else { return Ok(None) };
-            PROJECTS.first(tx, &Select::all().eq("domain_id", &domain.id).eq("name", name))?
-        }
-    };
-    Ok(found.map(|project| project.into_inner()))
-}
-
-/// A token for somebody who proved who it is.
-pub(crate) fn issue(
-    tx: &mut Tx<'_>,
-    proven: &Proven,
-    wish: &ScopeWish,
-    ttl: Duration,
-) -> Result<(String, Token), Error> {
-    let user = USERS.load(tx, &proven.user_id)?.ok_or(Error::Unauthorized)?;
-    if proven.password.is_some() && proven.password != user.password {
-        return Err(Error::Unauthorized);
-    }
-    let now = tx.now();
-    let mut audit_ids = vec![audit_id()];
-    let mut expires_at = now.plus(ttl);
-    if let Some(from) = &proven.from {
-        audit_ids.extend(from.audit_ids.last().cloned());
-        expires_at = expires_at.min(from.expires_at);
-        // A token of a trust gives no other token, or the trust could be left.
-        if from.trust_id.is_some() {
-            return Err(Error::Forbidden("Trust-scoped tokens cannot be rescoped.".to_owned()));
-        }
-    }
-    let mut claims = Claims {
-        user_id: proven.user_id.clone(),
-        methods: proven.methods.clone(),
-        scope: ClaimedScope::Unscoped,
-        issued_at: now,
-        expires_at,
-        audit_ids,
-        trust_id: None,
-    };
-    let token = match claimed(tx, wish)? {
-        Some((scope, trust_id)) => {
-            (claims.scope, claims.trust_id) = (scope, trust_id);
-            resolve(tx, claims)?
-        }
-        None => in_default_project(tx, claims, user.default_project_id.as_ref())?,
-    };
-    if let Some(trust) = &token.trust {
-        use_trust(tx, &trust.id)?;
-    }
-    Ok((Keys::load(tx)?.seal(&token.claims)?, token))
-}
-
-/// The scope wished for; none if the user's default is to be tried.
-fn claimed(tx: &mut Tx<'_>, wish: &ScopeWish) -> Result<Option<(ClaimedScope, Option<TrustId>)>, Error> {
-    let scope = match wish {
-        ScopeWish::Default => return Ok(None),
-        ScopeWish::Unscoped => ClaimedScope::Unscoped,
-        ScopeWish::Project(named) => {
-            ClaimedScope::Project(project_named(tx, named)?.ok_or(Error::Unauthorized)?.id)
-        }
-        ScopeWish::Domain(domain) => {
-            ClaimedScope::Domain(domain_named(tx, domain)?.ok_or(Error::Unauthorized)?.id)
-        }
-        ScopeWish::System => ClaimedScope::System,
-        ScopeWish::Trust(id) => {
-            let trust = TRUSTS.load(tx, id)?.ok_or(Error::Unauthorized)?;
-            let scope = match &trust.project_id {
-                Some(project) => ClaimedScope::Project(project.clone()),
-                None => ClaimedScope::Unscoped,
-            };
-            return Ok(Some((scope, Some(id.clone()))));
-        }
-    };
-    Ok(Some((scope, None)))
-}
-
-/// Falls back to no scope where the default project is gone, disabled, or no longer the user's.
-fn in_default_project(
-    tx: &mut Tx<'_>,
-    mut claims: Claims,
-    project: Option<&ProjectId>,
-) -> Result<Token, Error> {
-    if let Some(project) = project {
-        claims.scope = ClaimedScope::Project(project.clone());
-        match resolve(tx, claims.clone()) {
-            Err(Error::Unauthorized) => claims.scope = ClaimedScope::Unscoped,
-            other => return other,
-        }
-    }
-    resolve(tx, claims)
-}
-
 /// What the claims give now; refused if anything that they rest on is gone or disabled.
 pub(crate) fn resolve(tx: &mut Tx<'_>, claims: Claims) -> Result<Token, Error> {
-    if REVOCATIONS.load(tx, claims.audit_id())?.is_some() {
-        return Err(Error::Unauthorized);
-    }
-    let (mut user, _) = live_user(tx, &claims)?;
+    let mut user = live_user(tx, &claims.user_id)?;
     let mut trust_roles = None;
     let mut trust_ref = None;
+    // Whose roles the token gives: by a trust that was handed on, those of the first who gave.
+    let mut holder = claims.user_id.clone();
+    let mut subjects = vec![claims.audit_id().to_owned(), claims.user_id.to_string()];
     if let Some(id) = &claims.trust_id {
-        let trust = live_trust(tx, id, &claims)?;
-        let (trustor, _) = live_user(tx, &Claims { user_id: trust.trustor_id.clone(), ..claims.clone() })?;
-        if trust.impersonation {
-            user = trustor;
+        let chain = live_trusts(tx, id, &claims)?;
+        for trust in &chain {
+            subjects.extend([trust.id.to_string(), trust.trustor_id.to_string()]);
+            holder = trust.trustor_id.clone();
         }
+        let trust = chain.into_iter().next().ok_or(Error::Unauthorized)?;
+        if trust.impersonation {
+            user = live_user(tx, &trust.trustor_id)?;
+        }
+        live_user(tx, &holder)?;
         trust_ref = Some(TrustRef {
             id: trust.id,
             trustor_id: trust.trustor_id,
@@ -239,11 +127,17 @@ pub(crate) fn resolve(tx: &mut Tx<'_>, claims: Claims) -> Result<Token, Error> {
         trust_roles = Some(trust.roles);
     }
     let (scope, target) = live_scope(tx, &claims.scope)?;
+    if let TokenScope::Project { id, .. } = &scope {
+        subjects.push(id.to_string());
+    }
+    let subjects: Vec<&str> = subjects.iter().map(String::as_str).collect();
+    if revocation::store::is_revoked(tx, &subjects, claims.issued_at)? {
+        return Err(Error::Unauthorized);
+    }
     let roles = match target {
         None => Vec::new(),
         Some(target) => {
-            let whose = trust_ref.as_ref().map_or(&claims.user_id, |trust| &trust.trustor_id);
-            let mut roles = effective_roles(tx, whose, &target)?;
+            let mut roles = effective_roles(tx, &holder, &target)?;
             if let Some(given) = &trust_roles {
                 let given = implied(&given.iter().cloned().collect(), &implications(tx)?);
                 roles.retain(|role| given.contains(&role.id));
@@ -254,17 +148,14 @@ pub(crate) fn resolve(tx: &mut Tx<'_>, claims: Claims) -> Result<Token, Error> {
             roles
         }
     };
-    Ok(Token { claims, user, scope, roles, trust: trust_ref })
+    Ok(Token { claims, user, scope, roles, trust: trust_ref, application_credential: None })
 }
 
-/// The user of the claims, enabled and with the password that was valid then.
-fn live_user(tx: &mut Tx<'_>, claims: &Claims) -> Result<(UserRef, User), Error> {
-    let user = USERS.load(tx, &claims.user_id)?.ok_or(Error::Unauthorized)?.into_inner();
-    if !user.enabled || claims.issued_at < user.tokens_from {
-        return Err(Error::Unauthorized);
-    }
+/// A user who can log in.
+fn live_user(tx: &mut Tx<'_>, id: &UserId) -> Result<UserRef, Error> {
+    let user = USERS.load(tx, id)?.filter(|user| user.enabled).ok_or(Error::Unauthorized)?.into_inner();
     let domain = live_domain(tx, &user.domain_id)?;
-    Ok((UserRef { id: user.id.clone(), name: user.name.clone(), domain }, user))
+    Ok(UserRef { id: user.id, name: user.name, domain, password_expires_at: None })
 }
 
 fn live_domain(tx: &mut Tx<'_>, id: &DomainId) -> Result<DomainRef, Error> {
@@ -272,21 +163,20 @@ fn live_domain(tx: &mut Tx<'_>, id: &DomainId) -> Result<DomainRef, Error> {
     if domain.enabled { Ok(DomainRef { id: domain.id, name: domain.name }) } else { Err(Error::Unauthorized) }
 }
 
-fn live_trust(tx: &mut Tx<'_>, id: &TrustId, claims: &Claims) -> Result<Trust, Error> {
-    let trust = TRUSTS.load(tx, id)?.ok_or(Error::Unauthorized)?.into_inner();
-    let expired = trust.expires_at.is_some_and(|at| at <= tx.now());
-    if expired || trust.trustee_id != claims.user_id { Err(Error::Unauthorized) } else { Ok(trust) }
-}
-
-/// Counts one use of a trust whose uses are limited.
-fn use_trust(tx: &mut Tx<'_>, id: &TrustId) -> Result<(), Error> {
-    let Some(mut trust) = TRUSTS.load(tx, id)? else { return Err(Error::Unauthorized) };
-    match trust.remaining_uses {
-        None => return Ok(()),
-        Some(0) => return Err(Error::Forbidden(format!("No remaining uses for trust: {id}."))),
-        Some(left) => trust.remaining_uses = Some(left - 1),
+/// The trust of a token and those that it was handed on from, each still in force and its parties still there.
+fn live_trusts(tx: &mut Tx<'_>, id: &TrustId, claims: &Claims) -> Result<Vec<Trust>, Error> {
+    let chain = chain_of(tx, id)?;
+    let now = tx.now();
+    if chain.first().is_none_or(|trust| trust.trustee_id != claims.user_id) {
+        return Err(Error::Unauthorized);
     }
-    Ok(TRUSTS.save(tx, &mut trust)?)
+    for trust in &chain {
+        if trust.expires_at.is_some_and(|at| at <= now) {
+            return Err(Error::Unauthorized);
+        }
+        live_user(tx, &trust.trustee_id)?;
+    }
+    Ok(chain)
 }
 
 fn live_scope(tx: &mut Tx<'_>, scope: &ClaimedScope) -> Result<(TokenScope, Option<AssignedIn>), Error> {
@@ -333,10 +223,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, tokens: &Tokens, caller: &Caller, token: &
     let checked = tokens.check(tx, token).map_err(unknown_token)?;
     let claims = &checked.token.claims;
     RULES.check("identity:revoke_token", caller, &Target::user(&checked.token.user.id))?;
-    let audit_id = claims.audit_id().to_owned();
-    revoke(tx, Revocation { audit_id, expires_at: claims.expires_at })?;
-    changed(tx);
-    Ok(())
+    revocation::ops::create_for_token(tx, claims.audit_id())
 }
 
 /// A subject token that is no good is something not found, not a reason to log in again.
@@ -386,8 +273,4 @@ fn targets_of(
     wanted: impl Fn(&AssignedIn) -> Option<String>,
 ) -> Result<BTreeSet<String>, Error> {
     Ok(of_user(tx, user)?.iter().filter_map(|a| wanted(&a.target)).collect())
-}
-
-fn audit_id() -> String {
-    URL_SAFE_NO_PAD.encode(runtime::new_uuid().as_bytes())
 }

@@ -8,7 +8,8 @@ use types::{ProjectId, Timestamp, UserId};
 
 use super::codec::{decode, encode};
 use super::keys::{Keys, ensure, rotate};
-use super::model::{ClaimedScope, Claims};
+use super::model::{ClaimedScope, Claims, Federated};
+use super::ops::open;
 use crate::tests::{ADMIN, Cloud, DEMO, cloud, in_project, login};
 
 fn roles(token: &Json) -> Vec<&str> {
@@ -80,7 +81,7 @@ fn bad_logins() {
     check(&json!({"auth": {"identity": {"methods": ["magic"]}}}), 401);
     check(&json!({"auth": {"identity": {"methods": []}}}), 401);
     check(&login(DEMO, &"x".repeat(5000), Json::Null), 400);
-    check(&json!({"auth": {"identity": {"methods": ["token"], "token": {"id": "junk"}}}}), 401);
+    check(&json!({"auth": {"identity": {"methods": ["token"], "token": {"id": "junk"}}}}), 404);
     let answer = cloud.api.send("", "POST", "/identity/v3/auth/tokens", &[], b"{not json".to_vec());
     assert_eq!(answer.status, 400);
 }
@@ -165,14 +166,32 @@ fn claims(now: Timestamp) -> Claims {
         expires_at: now.plus(Duration::from_secs(60)),
         audit_ids: vec!["a1".to_owned()],
         trust_id: None,
+        application_credential_id: None,
+        federated: None,
     }
+}
+
+fn sealed_by(keys: &Keys, claims: &Claims) -> String {
+    keys.seal(&encode(claims), claims.issued_at).unwrap()
+}
+
+fn opened_by(keys: &Keys, sealed: &str, now: Timestamp) -> Option<Claims> {
+    open(keys, sealed, now, Duration::ZERO)
 }
 
 #[test]
 fn claims_survive_packing() {
     let scopes = [ClaimedScope::Unscoped, ClaimedScope::System, ClaimedScope::Domain("d".into())];
     for scope in scopes {
-        let claims = Claims { scope, trust_id: Some("t".into()), ..claims(Timestamp(1_234_567)) };
+        let federated =
+            Federated { idp_id: "i".into(), protocol_id: "p".into(), group_ids: vec!["g".into()] };
+        let claims = Claims {
+            scope,
+            trust_id: Some("t".into()),
+            application_credential_id: Some("a".into()),
+            federated: Some(federated),
+            ..claims(Timestamp(1_234_567))
+        };
         assert_eq!(decode(&encode(&claims)), Some(claims));
     }
     assert_eq!(decode(b"[1,\"u\"]"), None);
@@ -186,20 +205,20 @@ fn only_whole_present_tokens_of_our_keys_open() {
     let foreign = cloud().api.store.read_blocking(Keys::load).unwrap();
     let (keys, mut sealed) = (api.store.read_blocking(Keys::load).unwrap(), String::new());
     for _ in 0..2 {
-        sealed = keys.seal(&claims(now)).unwrap();
+        sealed = sealed_by(&keys, &claims(now));
     }
     let minute = Duration::from_secs(60);
-    assert_eq!(keys.open(&sealed, now), Some(claims(now)));
-    assert_eq!(keys.open(&sealed, now.plus(minute)), None, "expired");
-    assert_eq!(keys.open(&sealed, now.minus(2 * minute)), None, "not yet");
-    assert_eq!(foreign.open(&sealed, now), None, "another cloud's");
+    assert_eq!(opened_by(&keys, &sealed, now), Some(claims(now)));
+    assert_eq!(opened_by(&keys, &sealed, now.plus(minute)), None, "expired");
+    assert_eq!(opened_by(&keys, &sealed, now.minus(2 * minute)), None, "not yet");
+    assert_eq!(opened_by(&foreign, &sealed, now), None, "another cloud's");
     for at in [0, 5, 40, sealed.len() - 1] {
         let mut tampered = sealed.clone().into_bytes();
         tampered[at] = if tampered[at] == b'A' { b'Q' } else { b'A' };
-        assert_eq!(keys.open(&String::from_utf8(tampered).unwrap(), now), None, "changed at {at}");
+        assert_eq!(opened_by(&keys, &String::from_utf8(tampered).unwrap(), now), None, "changed at {at}");
     }
     for junk in ["", "gAAAA", "ü", "=", &"A".repeat(10_000)] {
-        assert_eq!(keys.open(junk, now), None);
+        assert_eq!(opened_by(&keys, junk, now), None);
     }
 }
 
@@ -210,8 +229,9 @@ fn a_rotated_key_reads_until_its_tokens_have_expired() {
     let ttl = Duration::from_secs(3600);
     let now = runtime::now();
     let long = Claims { expires_at: now.plus(100 * ttl), ..claims(now) };
-    let sealed = api.store.read_blocking(Keys::load).unwrap().seal(&long).unwrap();
-    let opens = || api.store.read_blocking(Keys::load).unwrap().open(&sealed, runtime::now()).is_some();
+    let sealed = sealed_by(&api.store.read_blocking(Keys::load).unwrap(), &long);
+    let opens =
+        || opened_by(&api.store.read_blocking(Keys::load).unwrap(), &sealed, runtime::now()).is_some();
     let turn = || api.store.write_blocking(move |tx| rotate(tx, ttl)).unwrap();
     turn();
     api.store.write_blocking(ensure).unwrap();

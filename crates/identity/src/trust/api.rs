@@ -1,7 +1,5 @@
 //! `/v3/OS-TRUST/trusts`.
 
-use std::sync::Arc;
-
 use rest::{Fields, InvalidBody, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
@@ -12,15 +10,13 @@ use super::ops;
 use crate::Error;
 use crate::api::{filter_of, flag, links, listed};
 use crate::role::api::view as role_view;
-use crate::token::ops::Tokens;
 
-pub(crate) fn routes(tokens: &Arc<Tokens>) -> Routes {
-    let tokens = tokens.clone();
+pub(crate) fn routes() -> Routes {
     let base = "/v3/OS-TRUST/trusts";
     let one = "/v3/OS-TRUST/trusts/{trust_id}";
     Routes::new()
         .get(base, list)
-        .post(base, move |request, tx| create(request, tx, &tokens))
+        .post(base, create)
         .get(one, show)
         .delete(one, delete)
         .get("/v3/OS-TRUST/trusts/{trust_id}/roles", list_roles)
@@ -34,10 +30,8 @@ fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     Ok(listed(request, "trusts", trusts.iter().map(|trust| view(request, trust)).collect()))
 }
 
-fn create(request: &Request, tx: &mut Tx<'_>, tokens: &Tokens) -> Result<Reply, Error> {
-    let token = request.header("x-auth-token").unwrap_or_default();
-    let by_trust = tokens.check(tx, token)?.token.trust.is_some();
-    let trust = ops::create(request.caller(), tx, draft(request)?, by_trust)?;
+fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let trust = ops::create(request.caller(), tx, draft(request)?)?;
     let whole = whole_view(request, tx, &trust)?;
     Ok(Reply::created(json!({"trust": whole})))
 }
@@ -48,10 +42,7 @@ fn draft(request: &Request) -> Result<TrustDraft, InvalidBody> {
         None => None,
         Some(text) => Some(Timestamp::parse(&text).map_err(|_| fields.error("expires_at", "is not a time"))?),
     };
-    let remaining_uses = match fields.int_in("remaining_uses", 1, i64::from(u32::MAX))? {
-        None => None,
-        Some(n) => u32::try_from(n).ok(),
-    };
+    let remaining_uses = count(&mut fields, "remaining_uses", 1)?;
     let mut roles = fields.objects("roles")?.unwrap_or_default();
     let roles = roles.iter_mut().map(role_spec).collect::<Result<_, _>>()?;
     Ok(TrustDraft {
@@ -63,7 +54,14 @@ fn draft(request: &Request) -> Result<TrustDraft, InvalidBody> {
             .ok_or_else(|| fields.error("impersonation", "is required"))?,
         expires_at,
         remaining_uses,
+        allow_redelegation: flag(&mut fields, "allow_redelegation")?.unwrap_or(false),
+        redelegation_count: count(&mut fields, "redelegation_count", 0)?,
     })
+}
+
+fn count(fields: &mut Fields, name: &str, min: i64) -> Result<Option<u32>, InvalidBody> {
+    let number = fields.int_in(name, min, i64::from(u32::MAX))?;
+    Ok(number.and_then(|number| u32::try_from(number).ok()))
 }
 
 fn role_spec(fields: &mut Fields) -> Result<RoleSpec, InvalidBody> {
@@ -114,8 +112,8 @@ fn view(request: &Request, trust: &Trust) -> Json {
         "expires_at": trust.expires_at.map(Timestamp::iso_micros_z),
         "remaining_uses": trust.remaining_uses,
         "deleted_at": null,
-        "redelegation_count": 0,
-        "redelegated_trust_id": null,
+        "redelegation_count": trust.redelegation_count,
+        "redelegated_trust_id": trust.redelegated_from.as_ref().map(|id| id.0.as_str()),
         "links": links(request, &format!("OS-TRUST/trusts/{}", trust.id)),
     })
 }

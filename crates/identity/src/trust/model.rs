@@ -24,6 +24,12 @@ pub struct Trust {
     pub expires_at: Option<Timestamp>,
     /// How many more tokens may be had by it.
     pub remaining_uses: Option<u32>,
+    /// How many times it may still be handed on.
+    #[serde(default)]
+    pub redelegation_count: u32,
+    /// The trust that it was handed on from.
+    #[serde(default)]
+    pub redelegated_from: Option<TrustId>,
 }
 
 /// A trust to be.
@@ -43,6 +49,10 @@ pub struct TrustDraft {
     pub expires_at: Option<Timestamp>,
     /// How many tokens may be had by it.
     pub remaining_uses: Option<u32>,
+    /// Whether the trustee may hand it on.
+    pub allow_redelegation: bool,
+    /// How many times it may be handed on.
+    pub redelegation_count: Option<u32>,
 }
 
 /// A role as a trust names it.

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use policy::{Caller, Target};
+use policy::{Caller, Delegation, Target};
 use store::{Direction, Select, Stored, Tx};
 use types::{RoleId, UserId};
 
 use super::model::{RoleSpec, Trust, TrustDraft};
-use super::store::TRUSTS;
+use super::store::{CHAIN_MAX, TRUSTS, chain_of};
 use crate::Error;
 use crate::assignment::model::Target as AssignedIn;
 use crate::assignment::store::roles_of;
 use crate::ids::{TrustId, fresh, key_of};
 use crate::policy::RULES;
 use crate::project::store::PROJECTS;
+use crate::revocation;
 use crate::role::model::{Role, implied};
 use crate::role::ops::existing;
 use crate::role::store::{ROLES, implications};
-use crate::token::ops::changed;
 use crate::user::store::USERS;
 
 /// Trustor and trustee may see a trust. One that is not there is 404 to everybody, as upstream.
@@ -30,20 +30,14 @@ fn find(caller: &Caller, tx: &mut Tx<'_>, rule: &str, id: &str) -> Result<Stored
         target = Target::user(&trust.trustee_id);
     }
     RULES.check(rule, caller, &target)?;
+    refuse_application_credential(caller)?;
     Ok(trust)
 }
 
-/// Makes a trust. Whoever acts by a trust cannot make another: it could give more than it was given.
-pub(crate) fn create(
-    caller: &Caller,
-    tx: &mut Tx<'_>,
-    draft: TrustDraft,
-    by_trust: bool,
-) -> Result<Trust, Error> {
+/// Makes a trust, or hands one on where the caller acts by one that allows it.
+pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, draft: TrustDraft) -> Result<Trust, Error> {
     RULES.check("identity:create_trust", caller, &Target::user(&draft.trustor_id))?;
-    if by_trust {
-        return Err(Error::Denied("Redelegation is not built".to_owned()));
-    }
+    refuse_application_credential(caller)?;
     if draft.project_id.is_some() && draft.roles.is_empty() {
         return Err(Error::Denied("At least one role should be specified".to_owned()));
     }
@@ -56,13 +50,50 @@ pub(crate) fn create(
                 .to_owned(),
         ));
     }
+    let chain = match &caller.delegation {
+        Some(Delegation::Trust { id }) => chain_of(tx, &TrustId(id.clone()))?,
+        Some(Delegation::ApplicationCredential { .. }) | None => Vec::new(),
+    };
+    let holder = chain.last().map_or(&draft.trustor_id, |first| &first.trustor_id).clone();
+    let roles = roles_held(tx, &draft, &holder)?;
+    let mut trust = Trust {
+        id: TrustId(fresh()),
+        redelegation_count: depth(&draft)?,
+        redelegated_from: None,
+        trustor_id: draft.trustor_id,
+        trustee_id: draft.trustee_id,
+        project_id: draft.project_id,
+        roles,
+        impersonation: draft.impersonation,
+        expires_at: draft.expires_at,
+        remaining_uses: draft.remaining_uses,
+    };
+    if let Some(parent) = chain.first() {
+        hand_on(parent, &mut trust, draft.allow_redelegation, draft.redelegation_count)?;
+        chain.iter().try_for_each(|above| refuse_more(above, &trust))?;
+    }
+    Ok(TRUSTS.insert(tx, trust)?.into_inner())
+}
+
+/// An application credential is for one project; what its owner was entrusted with is none of its business.
+fn refuse_application_credential(caller: &Caller) -> Result<(), Error> {
+    match &caller.delegation {
+        Some(Delegation::ApplicationCredential { .. }) => Err(Error::Denied(
+            "Using method 'application_credential' is not allowed for managing trusts.".to_owned(),
+        )),
+        Some(Delegation::Trust { .. }) | None => Ok(()),
+    }
+}
+
+/// The roles to be given, each of which the holder has in the project.
+fn roles_held(tx: &mut Tx<'_>, draft: &TrustDraft, holder: &UserId) -> Result<Vec<RoleId>, Error> {
     let held = match &draft.project_id {
         None => BTreeSet::new(),
         Some(project) => {
             if PROJECTS.load(tx, project)?.is_none() {
                 return Err(Error::not_found("project", project));
             }
-            let held = roles_of(tx, &draft.trustor_id, &AssignedIn::Project(project.clone()))?;
+            let held = roles_of(tx, holder, &AssignedIn::Project(project.clone()))?;
             implied(&held, &implications(tx)?)
         }
     };
@@ -74,17 +105,78 @@ pub(crate) fn create(
         }
         roles.push(role.id);
     }
-    let trust = Trust {
-        id: TrustId(fresh()),
-        trustor_id: draft.trustor_id,
-        trustee_id: draft.trustee_id,
-        project_id: draft.project_id,
-        roles,
-        impersonation: draft.impersonation,
-        expires_at: draft.expires_at,
-        remaining_uses: draft.remaining_uses,
+    Ok(roles)
+}
+
+/// How many times a new trust can be handed on.
+fn depth(draft: &TrustDraft) -> Result<u32, Error> {
+    if !draft.allow_redelegation || draft.redelegation_count == Some(0) {
+        return Ok(0);
+    }
+    let asked = draft.redelegation_count.unwrap_or(CHAIN_MAX);
+    if asked > CHAIN_MAX {
+        return Err(Error::Forbidden(format!(
+            "Requested redelegation depth of {asked} is greater than allowed {CHAIN_MAX}"
+        )));
+    }
+    if draft.remaining_uses.is_some() {
+        return Err(Error::Invalid("remaining_uses must not be set if redelegation is allowed".to_owned()));
+    }
+    Ok(asked)
+}
+
+/// Makes `trust` one that `parent` is handed on by: one step less deep, and not longer in force.
+fn hand_on(parent: &Trust, trust: &mut Trust, allow: bool, asked: Option<u32>) -> Result<(), Error> {
+    let left = parent.redelegation_count.saturating_sub(1);
+    if allow && asked.is_some_and(|asked| asked != 0 && asked != left) {
+        return Err(Error::Forbidden(
+            "Modifying \"redelegation_count\" upon redelegation is forbidden. Omitting this parameter is advised."
+                .to_owned(),
+        ));
+    }
+    trust.redelegated_from = Some(parent.id.clone());
+    trust.redelegation_count = if trust.redelegation_count == 0 { 0 } else { left };
+    trust.expires_at = trust.expires_at.or(parent.expires_at);
+    Ok(())
+}
+
+/// A trust that is handed on gives no more than any of those above it.
+fn refuse_more(above: &Trust, trust: &Trust) -> Result<(), Error> {
+    let outlives = match (above.expires_at, trust.expires_at) {
+        (Some(above), Some(own)) => own > above,
+        (Some(_), None) => true,
+        (None, _) => false,
     };
-    Ok(TRUSTS.insert(tx, trust)?.into_inner())
+    let elsewhere = above.project_id != trust.project_id;
+    let refusals = [
+        (
+            !(1..=CHAIN_MAX).contains(&above.redelegation_count),
+            format!(
+                "Remaining redelegation depth of {} out of allowed range of [0..{CHAIN_MAX}]",
+                above.redelegation_count
+            ),
+        ),
+        (
+            trust.remaining_uses.is_some(),
+            "Field \"remaining_uses\" must not be set in order to redelegate a trust".to_owned(),
+        ),
+        (outlives, "Requested expiration time is more than redelegated trust can provide".to_owned()),
+        (
+            elsewhere || !trust.roles.iter().all(|role| above.roles.contains(role)),
+            "Some of requested roles are not in redelegated trust".to_owned(),
+        ),
+        (
+            trust.impersonation && !above.impersonation,
+            format!(
+                "Impersonation is not allowed because redelegated trust does not specify impersonation. Redelegated trust id: {}",
+                above.id
+            ),
+        ),
+    ];
+    match refusals.into_iter().find(|(refused, _)| *refused) {
+        Some((_, why)) => Err(Error::Forbidden(why)),
+        None => Ok(()),
+    }
 }
 
 fn role_named(tx: &mut Tx<'_>, spec: &RoleSpec) -> Result<Role, Error> {
@@ -118,6 +210,7 @@ pub(crate) fn list(
         }
         (None, None) => RULES.check("identity:list_trusts", caller, &Target::default())?,
     }
+    refuse_application_credential(caller)?;
     if let Some(user) = trustor {
         select = select.eq("trustor_id", user);
     }
@@ -150,7 +243,20 @@ pub(crate) fn show_role(caller: &Caller, tx: &mut Tx<'_>, id: &str, role_id: &st
 
 pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
     let trust = find(caller, tx, "identity:delete_trust", id)?;
-    TRUSTS.remove(tx, &trust)?;
-    changed(tx);
-    Ok(())
+    remove(tx, &trust)
+}
+
+/// Removes a trust and those that it was handed on by.
+pub(crate) fn remove(tx: &mut Tx<'_>, trust: &Stored<Trust>) -> Result<(), Error> {
+    // What it was handed on by names the same trustor or, without impersonation, the trustee.
+    let mut below = TRUSTS.query(tx, &Select::all().eq("trustor_id", &trust.trustor_id))?;
+    below.extend(TRUSTS.query(tx, &Select::all().eq("trustor_id", &trust.trustee_id))?);
+    let mut removed = BTreeSet::new();
+    for other in below {
+        if other.redelegated_from.as_ref() == Some(&trust.id) && removed.insert(other.id.to_string()) {
+            remove(tx, &other)?;
+        }
+    }
+    TRUSTS.remove(tx, trust)?;
+    revocation::ops::create_for_trust(tx, &trust.id)
 }

@@ -118,3 +118,49 @@ fn lists() {
     let foreign = format!("OS-TRUST/trusts?trustee_user_id={}", parties.trustee.as_str().unwrap());
     assert_eq!(parties.cloud.get(&parties.demo, &foreign).status, 403);
 }
+
+#[test]
+fn a_trust_is_handed_on_as_often_as_it_allows() {
+    let parties = parties();
+    let cloud = &parties.cloud;
+    let third = json!({"name": "third", "password": "third-secret"});
+    let third = cloud.make("users", "user", third)["id"].clone();
+    let first = parties.make(json!({
+        "impersonation": true, "allow_redelegation": true, "redelegation_count": 2, "roles": [{"name": "member"}],
+    }));
+    let acting = parties.use_trust("helper", &first);
+    let acting = acting.header("x-subject-token").unwrap();
+    let hand_on = |token: &str, more: Json| {
+        let mut body = parties.body(json!({
+            "trustee_user_id": third, "impersonation": true, "roles": [{"name": "member"}],
+        }));
+        body["trust"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        cloud.call(token, "POST", "OS-TRUST/trusts", &body)
+    };
+    assert_eq!(hand_on(acting, json!({"remaining_uses": 2})).status, 403);
+    assert_eq!(hand_on(acting, json!({"allow_redelegation": true, "redelegation_count": 2})).status, 403);
+    let second = hand_on(acting, json!({"allow_redelegation": true}));
+    assert_eq!(second.status, 201, "{}", second.body);
+    let second = &second.body["trust"];
+    assert_eq!((&second["redelegation_count"], &second["redelegated_trust_id"]), (&json!(1), &json!(first)));
+    let last = second["id"].as_str().unwrap();
+    let answer = parties.use_trust("third", last);
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    assert_eq!(answer.body["token"]["user"]["name"], "demo");
+    let token = answer.header("x-subject-token").unwrap();
+
+    let plain = parties.make(json!({}));
+    let plain = parties.use_trust("helper", &plain);
+    let plain = plain.header("x-subject-token").unwrap();
+    let own = parties.cloud.validate(plain, plain).body["token"]["user"]["id"].clone();
+    let refused = hand_on(
+        plain,
+        json!({"trustor_user_id": own, "impersonation": false, "roles": [{"name": "reader"}]}),
+    );
+    assert_eq!(refused.status, 403, "it does not allow that: {}", refused.body);
+
+    let path = format!("OS-TRUST/trusts/{first}");
+    assert_eq!(cloud.call(&parties.demo, "DELETE", &path, &Json::Null).status, 204);
+    assert_eq!(cloud.get(token, "auth/projects").status, 401, "what was handed on goes with it");
+    assert_eq!(parties.use_trust("third", last).status, 401);
+}

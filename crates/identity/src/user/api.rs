@@ -11,9 +11,10 @@ use super::model::{User, UserChange, UserDraft, UserFilter};
 use super::ops;
 use crate::Error;
 use crate::api::{Extra, extra, filter_of, flag, flag_of, links, listed, name, required_name, with_extra};
+use crate::login::model::Named;
+use crate::login::ops::user_named;
 use crate::password::PASSWORD_BYTES_MAX;
-use crate::token::model::Named;
-use crate::token::ops::{Tokens, user_named};
+use crate::token::ops::Tokens;
 
 const NAME_MAX: usize = 255;
 

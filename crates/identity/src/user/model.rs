@@ -1,7 +1,7 @@
 //! A user's data.
 
 use serde::{Deserialize, Serialize};
-use types::{DomainId, ProjectId, Timestamp, UserId};
+use types::{DomainId, ProjectId, UserId};
 
 use crate::api::Extra;
 
@@ -20,9 +20,6 @@ pub struct User {
     pub default_project_id: Option<ProjectId>,
     /// The password's hash; a user without one cannot log in by password.
     pub password: Option<String>,
-    /// Tokens issued before this are no longer good: the password changed then, or the user was disabled.
-    #[serde(default)]
-    pub tokens_from: Timestamp,
     /// Whatever else the client wanted remembered.
     #[serde(default)]
     pub extra: Extra,

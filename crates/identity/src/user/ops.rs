@@ -14,7 +14,9 @@ use crate::domain::ops::{domain_for, refuse_missing, refuse_move, scoped_to};
 use crate::group::store::MEMBERSHIPS;
 use crate::ids::{fresh, key_of};
 use crate::policy::RULES;
+use crate::revocation;
 use crate::token::ops::changed;
+use crate::trust;
 use crate::trust::store::TRUSTS;
 
 pub(crate) fn find(caller: &Caller, tx: &mut Tx<'_>, rule: &str, id: &str) -> Result<Stored<User>, Error> {
@@ -46,7 +48,6 @@ pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, draft: UserDraft) -> Resu
         enabled: draft.enabled,
         default_project_id: draft.default_project_id,
         password: draft.password,
-        tokens_from: tx.now(),
         extra: draft.extra,
     };
     Ok(USERS.insert(tx, user)?.into_inner())
@@ -82,7 +83,7 @@ pub(crate) fn update(caller: &Caller, tx: &mut Tx<'_>, id: &str, change: UserCha
     if let Some(enabled) = change.enabled {
         // Enabled again, the user logs in again: the old tokens stay worthless.
         if user.enabled && !enabled {
-            user.tokens_from = tx.now();
+            revocation::ops::create_for_user(tx, &user.id)?;
         }
         user.enabled = enabled;
     }
@@ -91,7 +92,7 @@ pub(crate) fn update(caller: &Caller, tx: &mut Tx<'_>, id: &str, change: UserCha
     }
     if let Some(password) = change.password {
         user.password = password;
-        user.tokens_from = tx.now();
+        revocation::ops::create_for_user(tx, &user.id)?;
     }
     user.extra.extend(change.extra);
     USERS.save(tx, &mut user)?;
@@ -111,7 +112,7 @@ pub(crate) fn change_password(
         return Err(Error::Unauthorized);
     }
     user.password = Some(password);
-    user.tokens_from = tx.now();
+    revocation::ops::create_for_user(tx, id)?;
     USERS.save(tx, &mut user)?;
     changed(tx);
     Ok(())
@@ -132,11 +133,13 @@ pub(crate) fn remove(tx: &mut Tx<'_>, user: &Stored<User>) -> Result<(), Error> 
         CREDENTIALS.remove(tx, &credential)?;
     }
     for side in ["trustor_id", "trustee_id"] {
-        for trust in TRUSTS.query(tx, &Select::all().eq(side, &user.id))? {
-            TRUSTS.remove(tx, &trust)?;
+        // One at a time, for with it go those that it was handed on by.
+        while let Some(trust) = TRUSTS.first(tx, &Select::all().eq(side, &user.id))? {
+            trust::ops::remove(tx, &trust)?;
         }
     }
     USERS.remove(tx, user)?;
+    revocation::ops::create_for_user(tx, &user.id)?;
     changed(tx);
     Ok(())
 }

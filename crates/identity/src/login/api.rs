@@ -1,0 +1,105 @@
+//! `POST /v3/auth/tokens`.
+
+use std::sync::Arc;
+
+use rest::{Method, Reply, Request, Routes};
+use store::{Store, Tx};
+use types::UserId;
+
+use super::body;
+use super::model::{Login, Proven, ScopeWish, Shown};
+use super::ops;
+use crate::Error;
+use crate::api::public_url;
+use crate::token::api::described;
+use crate::token::model::Claims;
+use crate::token::ops::Tokens;
+
+pub(crate) fn routes(store: &Store, tokens: &Arc<Tokens>) -> Routes {
+    let (store, tokens) = (store.clone(), tokens.clone());
+    Routes::new().slow(Method::POST, "/v3/auth/tokens", true, move |request| {
+        create(store.clone(), tokens.clone(), request)
+    })
+}
+
+async fn create(store: Store, tokens: Arc<Tokens>, request: Request) -> Result<Reply, Error> {
+    let login = body::login(&request)?;
+    let proven = prove(&store, &tokens, &login).await?;
+    let (ttl, scope) = (tokens.config.token_ttl, login.scope);
+    let counts_uses = matches!(scope, ScopeWish::Trust(_));
+    let address = public_url(&request).to_owned();
+    let wants_catalog = request.query("nocatalog").is_none();
+    let run = move |tx: &mut Tx<'_>| {
+        let (sealed, token) = ops::issue(tx, &proven, &scope, ttl)?;
+        let body = described(tx, &token, wants_catalog, &address)?;
+        Ok::<_, Error>((sealed, body))
+    };
+    let (sealed, body) = if counts_uses { store.write(run).await? } else { store.read(run).await? };
+    Ok(Reply::created(body).header("x-subject-token", sealed))
+}
+
+/// What a login has proven so far.
+#[derive(Default)]
+struct Proofs {
+    user_id: Option<UserId>,
+    methods: Vec<String>,
+    password: Option<String>,
+    from: Option<Claims>,
+}
+
+impl Proofs {
+    /// Everything that is shown must speak for the same user.
+    fn of(&mut self, user_id: UserId) -> Result<(), Error> {
+        match &self.user_id {
+            Some(known) if *known != user_id => Err(Error::Unauthorized),
+            _ => {
+                self.user_id = Some(user_id);
+                Ok(())
+            }
+        }
+    }
+
+    fn by(&mut self, methods: &[String]) {
+        for method in methods {
+            if !self.methods.contains(method) {
+                self.methods.push(method.clone());
+            }
+        }
+    }
+}
+
+/// Checks all that is shown.
+async fn prove(store: &Store, tokens: &Arc<Tokens>, login: &Login) -> Result<Proven, Error> {
+    let mut proofs = Proofs::default();
+    for shown in &login.shown {
+        proofs.by(&[shown.method().to_owned()]);
+        match shown {
+            Shown::Password { user, password } => {
+                let named = user.clone();
+                let user = store.read(move |tx| ops::user_named(tx, &named)).await?;
+                let hash = user.as_ref().and_then(|user| user.password.clone());
+                if !tokens.passwords.verify(password.clone(), hash.clone()).await? {
+                    return Err(Error::Unauthorized);
+                }
+                proofs.password = hash;
+                proofs.of(user.ok_or(Error::Unauthorized)?.id)?;
+            }
+            Shown::Token(token) => {
+                let (checker, token) = (tokens.clone(), token.clone());
+                let checked = store.read(move |tx| checker.check(tx, &token)).await;
+                let claims = checked.map_err(crate::token::ops::unknown_token)?.token.claims.clone();
+                proofs.of(claims.user_id.clone())?;
+                proofs.by(&claims.methods);
+                proofs.from = Some(claims);
+            }
+        }
+    }
+    if let Some(sealed) = login.receipt.clone() {
+        let receipt = store.read(move |tx| ops::open_receipt(tx, &sealed)).await?;
+        proofs.of(receipt.user_id)?;
+        proofs.by(&receipt.methods);
+    }
+    let Proofs { user_id, methods, password, from } = proofs;
+    let federated = from.as_ref().and_then(|claims| claims.federated.clone());
+    Ok(Proven { user_id: user_id.ok_or(Error::Unauthorized)?, methods, password, from, federated })
+}

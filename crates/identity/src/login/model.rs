@@ -1,0 +1,109 @@
+//! A login's data: what was shown, what was wished for, and what has been proven.
+
+use types::{Timestamp, UserId};
+
+use crate::ids::TrustId;
+use crate::token::model::{Claims, Federated};
+
+/// A user or project as a login names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// By id.
+    Id(String),
+    /// By name in a domain.
+    Name {
+        /// The name.
+        name: String,
+        /// The domain.
+        domain: DomainSpec,
+    },
+}
+
+/// A domain as a login names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DomainSpec {
+    /// By id.
+    Id(String),
+    /// By name.
+    Name(String),
+}
+
+/// The scope that a login asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScopeWish {
+    /// The default project if the user has one, else none.
+    Default,
+    /// None.
+    Unscoped,
+    /// A project.
+    Project(Named),
+    /// A domain.
+    Domain(DomainSpec),
+    /// The system.
+    System,
+    /// What a trust gives.
+    Trust(TrustId),
+}
+
+/// One thing that is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// A user's password.
+    Password {
+        /// The user.
+        user: Named,
+        /// The password.
+        password: String,
+    },
+    /// A token.
+    Token(String),
+}
+
+impl Shown {
+    /// The name of the method.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Shown::Password { .. } => "password",
+            Shown::Token(_) => "token",
+        }
+    }
+}
+
+/// A login.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// What is shown, each method once.
+    pub shown: Vec<Shown>,
+    /// What for.
+    pub scope: ScopeWish,
+    /// What an earlier login with fewer methods got.
+    pub receipt: Option<String>,
+}
+
+/// Who logged in, and how.
+#[derive(Debug, Clone)]
+pub struct Proven {
+    /// The user.
+    pub user_id: UserId,
+    /// The methods, those of a token that was shown included.
+    pub methods: Vec<String>,
+    /// The hash that the password was compared with. It must still be the user's.
+    pub password: Option<String>,
+    /// The token that was shown: the new one expires no later.
+    pub from: Option<Claims>,
+    /// Where the user logged in, if elsewhere.
+    pub federated: Option<Federated>,
+}
+
+/// That a user has shown some of what it takes to log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The user.
+    pub user_id: UserId,
+    /// The methods so far.
+    pub methods: Vec<String>,
+    /// When.
+    pub issued_at: Timestamp,
+    /// Until when the rest may be shown.
+    pub expires_at: Timestamp,
+}
