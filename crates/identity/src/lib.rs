@@ -20,6 +20,7 @@ mod endpoint_group;
 mod error;
 mod group;
 mod ids;
+mod list;
 mod login;
 mod password;
 mod policy;
