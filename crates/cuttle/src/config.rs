@@ -19,6 +19,8 @@ pub struct Config {
     pub token_seconds: u32,
     /// The bcrypt cost of new passwords.
     pub password_cost: u32,
+    /// How Keystone's unified limits of domains bind those of their projects: `flat` or `strict_two_level`.
+    pub limit_model: identity::LimitModel,
     /// Whether an upload whose bytes are not of the format it claims is refused.
     pub image_format_enforcement: bool,
 }
@@ -31,6 +33,7 @@ impl Default for Config {
             accelerator: "auto".to_owned(),
             token_seconds: 3600,
             password_cost: 12,
+            limit_model: identity::LimitModel::Flat,
             image_format_enforcement: true,
         }
     }

@@ -1,10 +1,7 @@
 //! What the bodies of all resources have in common: links, lists, and fields that nobody knows but keeps.
 
-use rest::{Fields, InvalidBody, Request};
+use rest::{Fields, InvalidBody, Reply, Request};
 use serde_json::{Map, Value as Json, json};
-
-use crate::list::truth;
-pub(crate) use crate::list::{Filters, Kind, asked, filtered, listed};
 
 /// Fields that the service does not know; Keystone keeps them and gives them back.
 pub type Extra = Map<String, Json>;
@@ -21,6 +18,14 @@ pub(crate) fn with_extra(extra: &Extra, known: Json) -> Json {
         all.extend(known);
     }
     Json::Object(all)
+}
+
+/// A list as clients see it.
+pub(crate) fn listed(request: &Request, key: &str, items: Vec<Json>) -> Reply {
+    let query: Vec<String> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mark = if query.is_empty() { "" } else { "?" };
+    let url = format!("{}{}{mark}{}", request.base_url, request.path, query.join("&"));
+    Reply::ok(json!({key: items, "links": {"next": null, "self": url, "previous": null}}))
 }
 
 /// The scheme, host and port that the client used.
@@ -91,6 +96,16 @@ pub(crate) fn sole_fields(request: &Request, root: &str) -> Result<Fields, Inval
     sole(request, root).and_then(|value| Fields::new(root, value))
 }
 
+/// The objects of the list under `root`, of which there is at least one, beside which the body holds nothing.
+pub(crate) fn sole_list(request: &Request, root: &str) -> Result<Vec<Fields>, InvalidBody> {
+    match sole(request, root)? {
+        Json::Array(items) if !items.is_empty() => {
+            items.into_iter().enumerate().map(|(n, item)| Fields::new(&format!("{root}.{n}"), item)).collect()
+        }
+        _ => Err(InvalidBody::at(root, "is not a list with something in it")),
+    }
+}
+
 fn sole(request: &Request, root: &str) -> Result<Json, InvalidBody> {
     let mut body = Fields::new("", request.json()?)?;
     let value = body.take(root).ok_or_else(|| InvalidBody::at(root, "is required"))?;
@@ -117,12 +132,13 @@ pub(crate) fn extra(fields: Fields) -> Extra {
     left
 }
 
-/// A filter that is true or false, for SQL.
+/// A filter that is true or false; Keystone takes everything but `0` and `false` as true.
 pub(crate) fn flag_of(request: &Request, name: &str) -> Option<bool> {
-    request.query(name).map(truth)
+    let word = request.query(name)?.to_lowercase();
+    Some(!matches!(word.as_str(), "0" | "false" | "no" | "off"))
 }
 
-/// A filter, for SQL; an empty one is none.
+/// A filter; an empty one is none.
 pub(crate) fn filter_of(request: &Request, name: &str) -> Option<String> {
     request.query(name).filter(|value| !value.is_empty()).map(str::to_owned)
 }

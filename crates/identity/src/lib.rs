@@ -20,13 +20,14 @@ mod endpoint_group;
 mod error;
 mod group;
 mod ids;
-mod list;
+mod limit;
 mod login;
 mod password;
 mod policy;
 mod policy_document;
 pub mod project;
 mod region;
+mod registered_limit;
 mod revocation;
 mod role;
 mod service;
@@ -45,6 +46,7 @@ use store::{Migration, Store};
 
 pub use bootstrap::{Bootstrap, REGION, bootstrap};
 pub use error::Error;
+pub use limit::model::LimitModel;
 pub use token::ops::Tokens;
 
 /// Where the service is.
@@ -52,14 +54,15 @@ pub(crate) const PREFIX: &str = "/identity";
 
 /// The schema's history.
 pub const MIGRATIONS: &[Migration] = &[
-    Migration { service: "identity", version: 1, sql: include_str!("../migrations/0001_identity.sql") },
-    Migration { service: "identity", version: 2, sql: include_str!("../migrations/0002_revocations.sql") },
-    Migration {
-        service: "identity",
-        version: 20,
-        sql: include_str!("../migrations/0020_endpoint_filters.sql"),
-    },
+    migration(1, include_str!("../migrations/0001_identity.sql")),
+    migration(2, include_str!("../migrations/0002_revocations.sql")),
+    migration(20, include_str!("../migrations/0020_endpoint_filters.sql")),
+    migration(21, include_str!("../migrations/0021_limits.sql")),
 ];
+
+const fn migration(version: u32, sql: &'static str) -> Migration {
+    Migration { service: "identity", version, sql }
+}
 
 /// What an operator can set.
 #[derive(Debug, Clone)]
@@ -68,11 +71,13 @@ pub struct Config {
     pub token_ttl: Duration,
     /// bcrypt's cost: each step doubles the work of a login and of guessing.
     pub bcrypt_cost: u32,
+    /// How limits of domains bind those of their projects.
+    pub limit_model: LimitModel,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { token_ttl: Duration::from_secs(3600), bcrypt_cost: 12 }
+        Config { token_ttl: Duration::from_secs(3600), bcrypt_cost: 12, limit_model: LimitModel::Flat }
     }
 }
 
@@ -94,6 +99,8 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         .and(endpoint::api::routes())
         .and(endpoint_group::api::routes())
         .and(endpoint_filter::api::routes())
+        .and(registered_limit::api::routes())
+        .and(limit::api::routes(tokens.config.limit_model))
         .and(credential::api::routes())
         .and(policy_document::api::routes())
         .and(trust::api::routes());

@@ -27,12 +27,17 @@ fn fresh(public_url: Option<&str>) -> Bootstrap {
 
 /// A fresh cloud whose tokens live as long as tokens do.
 pub(crate) fn cloud() -> Cloud {
+    cloud_with(Config { bcrypt_cost: 4, ..Config::default() })
+}
+
+/// A fresh cloud that is configured so.
+pub(crate) fn cloud_with(config: Config) -> Cloud {
     let mut kept = None;
     let api = Api::checked_by(&[MIGRATIONS], |store| {
         for _ in 0..2 {
             store.write_blocking(|tx| bootstrap(tx, &fresh(None))).unwrap();
         }
-        let tokens = Tokens::new(store, Config { bcrypt_cost: 4, ..Config::default() });
+        let tokens = Tokens::new(store, config);
         kept = Some(tokens.clone());
         let services = vec![service(store, &tokens)];
         (tokens, (services, Vec::new()))

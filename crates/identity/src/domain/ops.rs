@@ -144,6 +144,7 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), E
         crate::role::ops::remove(tx, &role)?;
     }
     remove_in(tx, &AssignedIn::Domain(domain.id.clone()))?;
+    crate::limit::ops::forget_domain(tx, &domain.id)?;
     DOMAINS.remove(tx, &domain)?;
     changed(tx);
     Ok(())

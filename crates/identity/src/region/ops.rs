@@ -9,6 +9,7 @@ use crate::Error;
 use crate::endpoint::store::ENDPOINTS;
 use crate::ids::RegionId;
 use crate::policy::RULES;
+use crate::registered_limit::ops::is_about;
 
 /// Makes a region whose id is free and whose parent is there.
 pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, region: Region) -> Result<Region, Error> {
@@ -63,10 +64,15 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), E
     RULES.check("identity:delete_region", caller, &Target::default())?;
     let region = find(tx, &id.into())?;
     let regions = with_those_below(tx, region)?;
-    let ids = regions.iter().map(|region| &region.id);
-    if ENDPOINTS.count(tx, &Select::all().is_in("region_id", ids))? > 0 {
+    let ids: Vec<&str> = regions.iter().map(|region| region.id.0.as_str()).collect();
+    if ENDPOINTS.count(tx, &Select::all().is_in("region_id", ids.iter().copied()))? > 0 {
         return Err(Error::Forbidden(format!(
             "Unable to delete region {id} because it or its child regions have associated endpoints."
+        )));
+    }
+    if is_about(tx, "region_id", &ids)? {
+        return Err(Error::Forbidden(format!(
+            "Unable to delete region {id} because it or its child regions have registered limits."
         )));
     }
     for region in &regions {

@@ -9,6 +9,7 @@ use crate::Error;
 use crate::endpoint::ops::remove;
 use crate::endpoint::store::ENDPOINTS;
 use crate::policy::RULES;
+use crate::registered_limit::ops::is_about;
 use crate::token::ops::changed;
 
 pub(crate) fn create(
@@ -70,10 +71,14 @@ pub(crate) fn update(
     Ok(service.into_inner())
 }
 
-/// Removes a service and its endpoints.
+/// Removes a service and its endpoints, unless something of it is limited.
 pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
     RULES.check("identity:delete_service", caller, &Target::default())?;
     let service = SERVICES.load(tx, id)?.ok_or_else(|| Error::not_found("service", id))?;
+    if is_about(tx, "service_id", &[id])? {
+        let message = format!("Unable to delete service {id} because it has registered limits.");
+        return Err(Error::Forbidden(message));
+    }
     for endpoint in ENDPOINTS.query(tx, &Select::all().eq("service_id", &service.id))? {
         remove(tx, &endpoint)?;
     }
