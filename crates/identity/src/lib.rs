@@ -58,6 +58,14 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(2, include_str!("../migrations/0002_revocations.sql")),
     migration(20, include_str!("../migrations/0020_endpoint_filters.sql")),
     migration(21, include_str!("../migrations/0021_limits.sql")),
+    Migration { service: "identity", version: 1, sql: include_str!("../migrations/0001_identity.sql") },
+    Migration { service: "identity", version: 2, sql: include_str!("../migrations/0002_revocations.sql") },
+    Migration { service: "identity", version: 3, sql: include_str!("../migrations/0003_generations.sql") },
+    Migration {
+        service: "identity",
+        version: 20,
+        sql: include_str!("../migrations/0020_endpoint_filters.sql"),
+    },
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {
