@@ -6,6 +6,7 @@ mod clock;
 mod cloud;
 mod databases;
 mod demo;
+mod golden;
 mod project;
 mod test;
 mod tidy;
@@ -18,6 +19,8 @@ cargo xtask down [--purge]    stops the demo's servers and cloud; --purge delete
 cargo xtask test [CRATE] [--host] [--databases] [--all]
                               fast tests; those that need root and QEMU; those that need database servers; all
 cargo xtask bench             measures Cuttle
+cargo xtask golden --against keystone
+                              records anew what the original identity service answers
 cargo xtask sim [ARG...]      the seeded whole-cloud simulation
 cargo xtask check             formatting, lints, tidy, dependencies
 cargo xtask tidy [--accept-migrations]
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         "down" => demo::down(rest),
         "test" => test::run(rest),
         "bench" => bench::run(rest),
+        "golden" => golden::run(rest),
         "sim" => bench::simulate(rest),
         "check" => check::run(rest),
         "tidy" => tidy::run(rest),

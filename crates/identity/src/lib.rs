@@ -35,6 +35,8 @@ mod service;
 mod tests;
 mod token;
 mod trust;
+#[cfg(test)]
+mod upstream;
 mod user;
 mod version;
 

@@ -13,12 +13,12 @@
 //! {"port": {…}}
 //! ```
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value as Json;
 
 use crate::Api;
+use crate::names::Names;
 
 /// Replays a file against the API and compares; panics at the first difference, with both sides.
 pub fn check_golden(api: &Api, path: impl AsRef<Path>) {
@@ -27,8 +27,7 @@ pub fn check_golden(api: &Api, path: impl AsRef<Path>) {
         std::fs::read_to_string(path).unwrap_or_else(|e| panic!("cannot read {}: {e}", path.display()));
     let mut names = Names::default();
     let mut blessed = String::new();
-    for exchange in text.split("\n### ").filter(|part| !part.trim().is_empty()) {
-        let exchange = Exchange::parse(exchange.trim_start_matches("### "));
+    for exchange in Exchange::all(&text) {
         let answer = exchange.send(api, &names);
         let (status, body) = (answer.status, names.normalise(&answer.body));
         api.settle();
@@ -54,133 +53,88 @@ pub fn check_golden(api: &Api, path: impl AsRef<Path>) {
     }
 }
 
-fn pretty(json: &Json) -> String {
+pub(crate) fn pretty(json: &Json) -> String {
     if json.is_null() { String::new() } else { serde_json::to_string_pretty(json).unwrap() }
 }
 
-struct Exchange {
-    title: String,
+pub(crate) struct Exchange {
+    pub(crate) title: String,
     /// The request's lines as they stand in the file.
-    request: String,
-    status: u16,
-    answer: Json,
+    pub(crate) request: String,
+    pub(crate) status: u16,
+    /// Those of the answer's headers that matter.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) answer: Json,
+}
+
+/// A request's parts, names replaced by what they stand for.
+pub(crate) struct Sent {
+    /// Who asks.
+    pub(crate) caller: String,
+    /// What the thing that the answer shows is called from then on.
+    pub(crate) label: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Exchange {
+    /// All of a file.
+    pub(crate) fn all(text: &str) -> Vec<Exchange> {
+        let parts = text.split("\n### ").filter(|part| !part.trim().is_empty());
+        parts.map(|part| Exchange::parse(part.trim_start_matches("### "))).collect()
+    }
+
     fn parse(text: &str) -> Exchange {
         let (title, rest) = text.split_once('\n').unwrap_or((text, ""));
         let (request, answer) = rest.split_once("\n\n").unwrap_or((rest, ""));
-        let (status, body) = answer.trim().split_once('\n').unwrap_or((answer.trim(), ""));
+        let (status, rest) = answer.trim().split_once('\n').unwrap_or((answer.trim(), ""));
+        let (headers, body) = headers_and_body(rest);
         Exchange {
             title: title.trim().to_owned(),
             request: request.trim().to_owned(),
             status: status.trim().parse().unwrap_or(0),
-            answer: serde_json::from_str(body).unwrap_or(Json::Null),
+            headers,
+            answer: serde_json::from_str(&body).unwrap_or(Json::Null),
+        }
+    }
+
+    /// The request, to be sent.
+    pub(crate) fn sent(&self, names: &Names) -> Sent {
+        let (first, rest) = self.request.split_once('\n').unwrap_or((&self.request, ""));
+        let (first, label) = first.split_once(" -> ").unwrap_or((first, ""));
+        let (what, caller) = first.split_once(" as ").unwrap_or((first, ""));
+        let (method, path) = what.trim().split_once(' ').unwrap_or(("GET", what));
+        let (headers, body) = headers_and_body(&names.restore(rest));
+        Sent {
+            caller: caller.trim().to_owned(),
+            label: label.trim().to_owned(),
+            method: method.to_owned(),
+            path: names.restore(path),
+            headers,
+            body: body.into_bytes(),
         }
     }
 
     fn send(&self, api: &Api, names: &Names) -> crate::Answer {
-        let request = names.restore(&self.request);
-        let mut lines = request.lines();
-        let first = lines.next().unwrap_or_default();
-        let (what, token) = first.split_once(" as ").unwrap_or((first, ""));
-        let (method, path) = what.trim().split_once(' ').unwrap_or(("GET", what));
-        let rest: Vec<&str> = lines.collect();
-        let is_header = |line: &&&str| !line.trim_start().starts_with(['{', '[']) && line.contains(": ");
+        let sent = self.sent(names);
         let headers: Vec<(&str, &str)> =
-            rest.iter().take_while(is_header).filter_map(|line| line.split_once(": ")).collect();
-        let body = rest[headers.len()..].join("\n");
-        api.send(token.trim(), method, path, &headers, body.into_bytes())
+            sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        api.send(&sent.caller, &sent.method, &sent.path, &headers, sent.body)
     }
 }
 
-/// What was named so far.
-#[derive(Default)]
-struct Names {
-    by_value: BTreeMap<String, String>,
-    counts: BTreeMap<&'static str, usize>,
-}
-
-impl Names {
-    fn restore(&self, text: &str) -> String {
-        self.by_value.iter().fold(text.to_owned(), |text, (value, name)| text.replace(name, value))
-    }
-
-    fn normalise(&mut self, json: &Json) -> Json {
-        match json {
-            Json::String(text) => Json::String(self.named(text)),
-            Json::Array(list) => Json::Array(list.iter().map(|item| self.normalise(item)).collect()),
-            Json::Object(fields) => Json::Object(
-                fields.iter().map(|(key, value)| (self.named(key), self.normalise(value))).collect(),
-            ),
-            Json::Null | Json::Bool(_) | Json::Number(_) => json.clone(),
-        }
-    }
-
-    /// Replaces what is recognised anywhere in `text`.
-    fn named(&mut self, text: &str) -> String {
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some(c) = rest.chars().next() {
-            let found = [("time", time_length(rest)), ("id", uuid_length(rest)), ("mac", mac_length(rest))];
-            match found.iter().find(|(_, length)| *length > 0) {
-                Some(("time", length)) => {
-                    out.push_str("<time>");
-                    rest = &rest[*length..];
-                }
-                Some((kind, length)) => {
-                    out.push_str(&self.name(kind, &rest[..*length]));
-                    rest = &rest[*length..];
-                }
-                None => {
-                    out.push(c);
-                    rest = &rest[c.len_utf8()..];
-                }
-            }
-        }
-        out
-    }
-
-    fn name(&mut self, kind: &'static str, value: &str) -> String {
-        if let Some(name) = self.by_value.get(value) {
-            return name.clone();
-        }
-        let count = self.counts.entry(kind).or_default();
-        *count += 1;
-        let name = format!("<{kind}-{count}>");
-        self.by_value.insert(value.to_owned(), name.clone());
-        name
-    }
-}
-
-/// The length of the text at the start of `text` that looks like `pattern`: `x` is a hexadecimal digit, `9` a
-/// decimal one, anything else itself; 0 if it does not.
-fn matching(text: &str, pattern: &str) -> usize {
-    let bytes = text.as_bytes();
-    let fits = pattern.bytes().enumerate().all(|(n, wanted)| match (wanted, bytes.get(n)) {
-        (b'x', Some(byte)) => byte.is_ascii_hexdigit(),
-        (b'9', Some(byte)) => byte.is_ascii_digit(),
-        (wanted, Some(byte)) => wanted == *byte,
-        (_, None) => false,
-    });
-    if fits { pattern.len() } else { 0 }
-}
-
-fn uuid_length(text: &str) -> usize {
-    let dashed = matching(text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
-    if dashed > 0 { dashed } else { matching(text, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx") }
-}
-
-fn mac_length(text: &str) -> usize {
-    matching(text, "xx:xx:xx:xx:xx:xx")
-}
-
-fn time_length(text: &str) -> usize {
-    let seconds = matching(text, "9999-99-99T99:99:99");
-    if seconds == 0 {
-        return 0;
-    }
-    let fraction = matching(&text[seconds..], ".999999");
-    let zone = usize::from(text[seconds + fraction..].starts_with('Z'));
-    seconds + fraction + zone
+/// Lines of a header each, and what follows them.
+fn headers_and_body(text: &str) -> (Vec<(String, String)>, String) {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_header = |line: &&&str| !line.trim_start().starts_with(['{', '[', '"']) && line.contains(": ");
+    let headers: Vec<(String, String)> = lines
+        .iter()
+        .take_while(is_header)
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let body = lines[headers.len()..].join("\n");
+    (headers, body)
 }

@@ -5,6 +5,11 @@
 
 mod api;
 mod golden;
+mod likeness;
+mod names;
+mod remote;
 
 pub use api::{Answer, Api, caller};
 pub use golden::check_golden;
+pub use likeness::{Conversations, Peer};
+pub use remote::Remote;

@@ -1,0 +1,32 @@
+//! Conversations recorded with the original, Keystone, and held against this service.
+//!
+//! `cargo xtask golden --against keystone` records them anew. `BLESS=1` rewrites the list of what is not alike yet.
+
+use testkit::{Api, Conversations, Remote};
+
+use crate::tests::cloud;
+
+fn conversations() -> Conversations {
+    Conversations::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/upstream"))
+}
+
+/// A fresh cloud of ours.
+fn fresh() -> Api {
+    cloud().api
+}
+
+#[test]
+#[ignore = "the list of what is not alike yet changes with each resource that lands"]
+fn answers_as_the_original_does() {
+    assert!(conversations().count() >= 300, "{} requests are too few", conversations().count());
+    conversations().check(fresh);
+}
+
+/// Not a test: `xtask golden` runs it with the original's address.
+#[test]
+fn record_the_original() {
+    match std::env::var("CUTTLE_ORIGINAL") {
+        Ok(url) => conversations().record(&Remote::new(&url)),
+        Err(_) => println!("skipped: record_the_original: xtask golden runs it"),
+    }
+}

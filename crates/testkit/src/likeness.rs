@@ -1,0 +1,270 @@
+//! Conversations recorded with the original and held against a service of ours.
+//!
+//! A folder has files of golden conversations (see [`crate::check_golden`]). Two things are added to their language:
+//! `-> NAME` behind a request names what the answer made (its token, or else the id of the object it shows, or of the
+//! first in the list), so that later requests may say `<NAME>`, or `as NAME` if it is a token; and the headers that
+//! matter stand below the status. Lists are sorted, because the original leaves their order to its database.
+//!
+//! Beside them are `on-purpose.txt`, which lists the differences that are meant, below the reason for them, and
+//! `not-yet.txt`, which lists those that are not. Both must list exactly what differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+
+use crate::golden::{Exchange, pretty};
+use crate::names::Names;
+use crate::{Answer, Api};
+
+/// What clients act on.
+const HEADERS: [&str; 5] =
+    ["location", "openstack-auth-receipt", "vary", "www-authenticate", "x-subject-token"];
+
+/// Somebody who answers requests.
+pub trait Peer {
+    /// Makes a request.
+    fn send(&self, token: &str, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer;
+}
+
+impl Peer for Api {
+    fn send(&self, token: &str, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+        Api::send(self, token, method, path, headers, body)
+    }
+}
+
+/// A folder of conversations.
+pub struct Conversations {
+    folder: PathBuf,
+}
+
+/// An answer without what differs from run to run.
+struct Plain {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Json,
+}
+
+impl Conversations {
+    /// The conversations in a folder.
+    pub fn new(folder: impl AsRef<Path>) -> Conversations {
+        Conversations { folder: folder.as_ref().to_path_buf() }
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let mut files: Vec<PathBuf> =
+            paths.filter(|path| path.extension().is_some_and(|kind| kind == "http")).collect();
+        files.sort();
+        files
+    }
+
+    /// How many requests there are.
+    pub fn count(&self) -> usize {
+        self.files().iter().map(|path| Exchange::all(&read(path)).len()).sum()
+    }
+
+    /// Sends all requests to the original and writes down what it answers.
+    pub fn record(&self, original: &dyn Peer) {
+        for path in self.files() {
+            let mut names = Names::default();
+            let mut recorded = String::new();
+            for exchange in Exchange::all(&read(&path)) {
+                let plain = converse(original, &exchange, &mut names);
+                let headers: String =
+                    plain.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+                recorded.push_str(&format!(
+                    "### {}\n{}\n\n{}\n{headers}{}\n\n",
+                    exchange.title,
+                    exchange.request,
+                    plain.status,
+                    pretty(&plain.body)
+                ));
+            }
+            std::fs::write(path, format!("{}\n", recorded.trim_end())).unwrap();
+        }
+    }
+
+    /// Sends each file's requests to a fresh service of ours; panics unless exactly the listed differences are there.
+    pub fn check(&self, fresh: impl Fn() -> Api) {
+        let mut found = BTreeMap::new();
+        for path in self.files() {
+            let file = path.file_name().unwrap().to_string_lossy().into_owned();
+            let (api, mut names) = (fresh(), Names::default());
+            let mut titles = BTreeSet::new();
+            for exchange in Exchange::all(&read(&path)) {
+                assert!(titles.insert(exchange.title.clone()), "{file}: {} twice", exchange.title);
+                let ours = converse(&api, &exchange, &mut names);
+                for (place, both) in differences(&exchange, &ours) {
+                    found.insert(format!("{file}: {}: {place}", exchange.title), both);
+                }
+            }
+        }
+        let on_purpose = listed(&self.folder.join("on-purpose.txt"));
+        let not_yet = self.folder.join("not-yet.txt");
+        if std::env::var_os("BLESS").is_some() {
+            let left = found.keys().filter(|key| !on_purpose.contains(*key));
+            let text: String = left.map(|key| format!("{key}\n")).collect();
+            std::fs::write(&not_yet, text).unwrap();
+        }
+        let not_yet = listed(&not_yet);
+        let is_listed = |key: &String| on_purpose.contains(key) || not_yet.contains(key);
+        let new: Vec<String> = found
+            .iter()
+            .filter(|(key, _)| !is_listed(key))
+            .map(|(key, both)| format!("{key}\n{both}"))
+            .collect();
+        let gone: Vec<&String> =
+            on_purpose.iter().chain(&not_yet).filter(|key| !found.contains_key(*key)).collect();
+        assert!(new.is_empty(), "{} differences:\n{}", new.len(), new.join("\n"));
+        assert!(gone.is_empty(), "these are listed and do not differ: {gone:#?}");
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("cannot read {}: {e}", path.display()))
+}
+
+/// The entries of a list of differences: its lines, but for comments and blank ones.
+fn listed(path: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(str::to_owned).collect()
+}
+
+fn converse(peer: &dyn Peer, exchange: &Exchange, names: &mut Names) -> Plain {
+    let sent = exchange.sent(names);
+    let token = names.labelled(&sent.caller).unwrap_or(&sent.caller).to_owned();
+    let headers: Vec<(&str, &str)> =
+        sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    // A name that stands for nothing, because nothing was made, is no reason to stop.
+    let path = sent.path.replace('<', "%3C").replace('>', "%3E");
+    let answer = peer.send(&token, &sent.method, &path, &headers, sent.body);
+    if !sent.label.is_empty()
+        && let Some(value) = subject(&answer)
+    {
+        names.label(value, &sent.label);
+    }
+    let mut headers: Vec<(String, String)> = HEADERS
+        .iter()
+        .filter_map(|name| answer.header(name).map(|value| ((*name).to_owned(), header(name, value, names))))
+        .collect();
+    headers.sort();
+    let body = opaque(&sorted(&answer.body, names), names);
+    Plain { status: answer.status, headers, body: names.normalise(&body) }
+}
+
+/// What `-> NAME` names.
+fn subject(answer: &Answer) -> Option<&str> {
+    if let Some(token) = answer.header("x-subject-token").or(answer.header("openstack-auth-receipt")) {
+        return Some(token);
+    }
+    let shown = answer.body.as_object()?.iter().find(|(key, _)| *key != "links").map(|(_, value)| value)?;
+    let shown = shown.as_array().map_or(Some(shown), |list| list.first())?;
+    shown["id"].as_str().or(shown["access"].as_str())
+}
+
+fn header(name: &str, value: &str, names: &mut Names) -> String {
+    match name {
+        "x-subject-token" => names.name("token", value),
+        "openstack-auth-receipt" => names.name("receipt", value),
+        _ => names.named(value),
+    }
+}
+
+/// Names what can be known only by its key.
+fn opaque(json: &Json, names: &mut Names) -> Json {
+    match json {
+        Json::Object(fields) => {
+            let named = fields.iter().map(|(key, value)| {
+                let value = match (key.as_str(), value) {
+                    ("audit_ids", Json::Array(list)) => {
+                        let ids = list.iter().filter_map(Json::as_str);
+                        Json::Array(ids.map(|id| Json::String(names.name("audit", id))).collect())
+                    }
+                    ("audit_id" | "audit_chain_id", Json::String(id)) => {
+                        Json::String(names.name("audit", id))
+                    }
+                    ("secret", Json::String(secret)) if secret.len() > 60 => {
+                        Json::String(names.name("secret", secret))
+                    }
+                    _ => opaque(value, names),
+                };
+                (key.clone(), value)
+            });
+            Json::Object(named.collect())
+        }
+        Json::Array(list) => Json::Array(list.iter().map(|item| opaque(item, names)).collect()),
+        _ => json.clone(),
+    }
+}
+
+/// With lists of objects sorted by what is in them, apart from what has no name yet.
+fn sorted(json: &Json, names: &Names) -> Json {
+    match json {
+        Json::Object(fields) => {
+            Json::Object(fields.iter().map(|(key, value)| (key.clone(), sorted(value, names))).collect())
+        }
+        Json::Array(list) => {
+            let mut keyed: Vec<(String, Json)> =
+                list.iter().map(|item| (key_of(item, names), sorted(item, names))).collect();
+            keyed.sort_by(|one, other| one.0.cmp(&other.0));
+            Json::Array(keyed.into_iter().map(|(_, item)| item).collect())
+        }
+        _ => json.clone(),
+    }
+}
+
+fn key_of(item: &Json, names: &Names) -> String {
+    let mut masked = names.clone();
+    let item = opaque(item, &mut masked);
+    let text = masked.normalise(&item).to_string();
+    // A name made up just now says only in which order the list came.
+    let parts = text.split('<').map(|part| match part.split_once('>') {
+        Some((name, rest)) if names.labelled(name).is_none() => format!("<?>{rest}"),
+        _ => part.to_owned(),
+    });
+    parts.collect()
+}
+
+/// Where an answer of ours differs, and both sides.
+fn differences(recorded: &Exchange, ours: &Plain) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    if recorded.status != ours.status {
+        let both =
+            format!("  theirs {} {}\n  ours {} {}", recorded.status, recorded.answer, ours.status, ours.body);
+        return vec![("status".to_owned(), both)];
+    }
+    let (theirs, mine): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        (recorded.headers.iter().cloned().collect(), ours.headers.iter().cloned().collect());
+    for name in HEADERS {
+        if theirs.get(name) != mine.get(name) {
+            let both = format!("  theirs {:?}\n  ours {:?}", theirs.get(name), mine.get(name));
+            found.push((format!("header {name}"), both));
+        }
+    }
+    compare("body", Some(&recorded.answer), Some(&ours.body), &mut found);
+    found
+}
+
+fn compare(place: &str, theirs: Option<&Json>, ours: Option<&Json>, found: &mut Vec<(String, String)>) {
+    match (theirs, ours) {
+        (Some(Json::Object(theirs)), Some(Json::Object(ours))) => {
+            let keys: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
+            for key in keys {
+                compare(&format!("{place}.{key}"), theirs.get(key), ours.get(key), found);
+            }
+        }
+        (Some(Json::Array(theirs)), Some(Json::Array(ours))) if theirs.len() == ours.len() => {
+            for (n, (theirs, ours)) in theirs.iter().zip(ours).enumerate() {
+                compare(&format!("{place}.{n}"), Some(theirs), Some(ours), found);
+            }
+        }
+        _ if theirs == ours => {}
+        _ => {
+            let said = |side: Option<&Json>| side.map_or("nothing".to_owned(), Json::to_string);
+            found.push((place.to_owned(), format!("  theirs {}\n  ours {}", said(theirs), said(ours))));
+        }
+    }
+}

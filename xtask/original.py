@@ -1,0 +1,90 @@
+"""A fresh Keystone, the original of Cuttle's identity service, that lives as long as this program.
+
+    original.py FOLDER PORT [PROCESSES]
+
+Everything it makes is in FOLDER: an SQLite database, Fernet keys, configuration and log. It listens on loopback, below
+/identity as Cuttle does, and prints `ready URL` once it answers. Its administrator is `admin`, password `admin-secret`.
+Passwords cost next to nothing, because it is its answers, and its work apart from bcrypt's, that are compared.
+"""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+
+folder, port = pathlib.Path(sys.argv[1]).resolve(), int(sys.argv[2])
+processes = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+configuration = folder / "keystone.conf"
+
+CONFIGURATION = f"""
+[DEFAULT]
+log_file = {folder}/keystone.log
+[database]
+connection = sqlite:///{folder}/keystone.db
+[fernet_tokens]
+key_repository = {folder}/tokens
+[fernet_receipts]
+key_repository = {folder}/receipts
+[credential]
+key_repository = {folder}/credentials
+[auth]
+methods = password,token,application_credential,totp,mapped,ec2credential
+[identity]
+domain_configurations_from_database = true
+password_hash_rounds = 4
+[federation]
+assertion_prefix = FED_
+remote_id_attribute = FED_ISS
+[oslo_policy]
+enforce_scope = true
+enforce_new_defaults = true
+"""
+
+
+def manage(*arguments):
+    program = pathlib.Path(sys.executable).with_name("keystone-manage")
+    command = [program, "--config-file", configuration, *arguments]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def set_up():
+    folder.mkdir(parents=True, exist_ok=True)
+    configuration.write_text(CONFIGURATION)
+    for keys in ["tokens", "receipts", "credentials"]:
+        (folder / keys).mkdir(mode=0o700)
+    manage("db_sync")
+    for kind in ["fernet", "receipt", "credential"]:
+        manage(kind + "_setup", "--keystone-user", str(os.getuid()), "--keystone-group", str(os.getgid()))
+    manage("bootstrap", "--bootstrap-password", "admin-secret", "--bootstrap-region-id", "RegionOne",
+           "--bootstrap-public-url", "http://cloud.test/identity/v3")
+
+
+def serve():
+    listener = socket.create_server(("127.0.0.1", port), backlog=128)
+    os.environ["OS_KEYSTONE_CONFIG_FILES"] = str(configuration)
+    sys.argv = ["keystone-wsgi-public"]
+    from keystone.server.wsgi import initialize_public_application
+    import waitress
+
+    children = []
+    for _ in range(processes - 1):
+        child = os.fork()
+        if child == 0:
+            children = []
+            break
+        children.append(child)
+    else:
+        def end(*_):
+            for child in children:
+                os.kill(child, signal.SIGKILL)
+            os._exit(0)
+
+        signal.signal(signal.SIGTERM, end)
+        print(f"ready http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    waitress.serve(initialize_public_application(), sockets=[listener], threads=8, url_prefix="/identity")
+
+
+set_up()
+serve()
