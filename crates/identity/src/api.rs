@@ -1,7 +1,10 @@
 //! What the bodies of all resources have in common: links, lists, and fields that nobody knows but keeps.
 
-use rest::{Fields, InvalidBody, Reply, Request};
+use rest::{Fields, InvalidBody, Request};
 use serde_json::{Map, Value as Json, json};
+
+use crate::list::truth;
+pub(crate) use crate::list::{Filters, Kind, asked, filtered, listed};
 
 /// Fields that the service does not know; Keystone keeps them and gives them back.
 pub type Extra = Map<String, Json>;
@@ -18,14 +21,6 @@ pub(crate) fn with_extra(extra: &Extra, known: Json) -> Json {
         all.extend(known);
     }
     Json::Object(all)
-}
-
-/// A list as clients see it.
-pub(crate) fn listed(request: &Request, key: &str, items: Vec<Json>) -> Reply {
-    let query: Vec<String> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let mark = if query.is_empty() { "" } else { "?" };
-    let url = format!("{}{}{mark}{}", request.base_url, request.path, query.join("&"));
-    Reply::ok(json!({key: items, "links": {"next": null, "self": url, "previous": null}}))
 }
 
 /// The scheme, host and port that the client used.
@@ -132,13 +127,12 @@ pub(crate) fn extra(fields: Fields) -> Extra {
     left
 }
 
-/// A filter that is true or false; Keystone takes everything but `0` and `false` as true.
+/// A filter that is true or false, for SQL.
 pub(crate) fn flag_of(request: &Request, name: &str) -> Option<bool> {
-    let word = request.query(name)?.to_lowercase();
-    Some(!matches!(word.as_str(), "0" | "false" | "no" | "off"))
+    request.query(name).map(truth)
 }
 
-/// A filter; an empty one is none.
+/// A filter, for SQL; an empty one is none.
 pub(crate) fn filter_of(request: &Request, name: &str) -> Option<String> {
     request.query(name).filter(|value| !value.is_empty()).map(str::to_owned)
 }

@@ -21,6 +21,7 @@ mod error;
 mod group;
 mod ids;
 mod limit;
+mod list;
 mod login;
 mod password;
 mod policy;

@@ -22,7 +22,7 @@ pub use fault::{Fault, FaultStyle};
 pub use fields::{Fields, InvalidBody};
 pub use http::{HeaderMap, Method};
 pub use microversion::{Microversion, Microversions};
-pub use page::{Page, sort_of};
+pub use page::{Page, encoded, sort_of};
 pub use reply::{BodyStream, Reply, ReplyBody};
 pub use request::Request;
 pub use routes::{Routes, Service};

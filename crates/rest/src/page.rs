@@ -51,3 +51,11 @@ pub fn sort_of(request: &Request) -> Result<Vec<(String, Direction)>, InvalidBod
     });
     keys.collect()
 }
+
+/// A name or value as it stands in a query, for the links of pages.
+pub fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:,".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}

@@ -8,7 +8,7 @@ use types::{DomainId, ProjectId, RoleId, UserId};
 use super::model::{Actor, Assignment, AssignmentFilter, Grant, Target};
 use super::ops::{self, Name, Names};
 use crate::Error;
-use crate::api::{filter_of, flag_of, listed};
+use crate::api::{asked, filter_of, listed};
 use crate::ids::GroupId;
 use crate::role::api::view as role_view;
 
@@ -75,16 +75,12 @@ fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     if filter_of(request, "scope.OS-INHERIT:inherited_to").is_some() {
         grants.clear();
     }
-    let names = match flag_of(request, "include_names") {
-        Some(true) => Some(ops::names(tx, &grants)?),
-        _ => None,
-    };
+    let names = if asked(request, "include_names") { Some(ops::names(tx, &grants)?) } else { None };
     let views = grants.iter().map(|grant| view(request, grant, names.as_ref()));
     Ok(listed(request, "role_assignments", views.collect()))
 }
 
 fn filter(request: &Request) -> Result<AssignmentFilter, Error> {
-    let flag = |name: &str| flag_of(request, name) == Some(true);
     let filter = AssignmentFilter {
         role_id: filter_of(request, "role.id").map(RoleId),
         user_id: filter_of(request, "user.id").map(UserId),
@@ -92,8 +88,8 @@ fn filter(request: &Request) -> Result<AssignmentFilter, Error> {
         project_id: filter_of(request, "scope.project.id").map(ProjectId),
         domain_id: filter_of(request, "scope.domain.id").map(DomainId),
         system: filter_of(request, "scope.system").is_some(),
-        effective: flag("effective"),
-        subtree: flag("include_subtree"),
+        effective: asked(request, "effective"),
+        subtree: asked(request, "include_subtree"),
     };
     let (project, domain) = (filter.project_id.is_some(), filter.domain_id.is_some());
     let refused = [

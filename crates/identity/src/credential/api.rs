@@ -8,9 +8,10 @@ use types::{ProjectId, UserId};
 use super::model::{Credential, CredentialChange, CredentialDraft};
 use super::ops;
 use crate::Error;
-use crate::api::{extra, filter_of, links, listed, name, required_name, with_extra};
+use crate::api::{Filters, Kind, extra, filter_of, filtered, links, name, required_name, with_extra};
 
 const TYPE_MAX: usize = 255;
+const FILTERS: Filters = &[("user_id", Kind::Text), ("type", Kind::Text)];
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
@@ -25,8 +26,8 @@ fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let user_id = filter_of(request, "user_id").map(UserId);
     let kind = filter_of(request, "type");
     let credentials = ops::list(request.caller(), tx, user_id.as_ref(), kind.as_deref())?;
-    let views = credentials.iter().map(|credential| view(request, credential));
-    Ok(listed(request, "credentials", views.collect()))
+    let views = credentials.iter().map(|credential| view(request, credential)).collect();
+    filtered(request, "credentials", FILTERS, views)
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -8,9 +8,12 @@ use types::DomainId;
 use super::model::{Domain, DomainChange, DomainDraft};
 use super::ops;
 use crate::Error;
-use crate::api::{extra, filter_of, flag, flag_of, links, listed, name, required_name, with_extra};
+use crate::api::{
+    Filters, Kind, extra, filter_of, filtered, flag, flag_of, links, name, required_name, with_extra,
+};
 
 const NAME_MAX: usize = 64;
+const FILTERS: Filters = &[("name", Kind::Name(NAME_MAX)), ("enabled", Kind::Flag)];
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
@@ -24,7 +27,7 @@ pub(crate) fn routes() -> Routes {
 fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let name = filter_of(request, "name");
     let domains = ops::list(request.caller(), tx, name.as_deref(), flag_of(request, "enabled"))?;
-    Ok(listed(request, "domains", domains.iter().map(|domain| view(request, domain)).collect()))
+    filtered(request, "domains", FILTERS, domains.iter().map(|domain| view(request, domain)).collect())
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -8,13 +8,16 @@ use super::model::{Endpoint, EndpointChange, Interface, is_address, with_address
 use super::ops::{self, CatalogEntry, EndpointFilter};
 use crate::Error;
 use crate::api::{
-    Extra, changing, extra, filter_of, flag, links, listed, public_url, sole_fields, text, with_extra,
+    Extra, Filters, Kind, changing, extra, filter_of, filtered, flag, links, public_url, sole_fields, text,
+    with_extra,
 };
 use crate::ids::{EndpointId, ServiceId, fresh};
 use crate::region::api::region_id;
 
 /// The longest URL, as upstream's schema has it.
 const URL_MAX: usize = 225;
+
+const FILTERS: Filters = &[("interface", Kind::Text), ("service_id", Kind::Text), ("region_id", Kind::Text)];
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
@@ -32,7 +35,8 @@ fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         interface: filter_of(request, "interface").map(|name| interface(&name)).transpose()?,
     };
     let endpoints = ops::list(request.caller(), tx, &filter)?;
-    Ok(listed(request, "endpoints", endpoints.iter().map(|endpoint| view(request, endpoint)).collect()))
+    let views = endpoints.iter().map(|endpoint| view(request, endpoint)).collect();
+    filtered(request, "endpoints", FILTERS, views)
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

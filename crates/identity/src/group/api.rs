@@ -8,10 +8,11 @@ use types::DomainId;
 use super::model::{Group, GroupChange, GroupDraft};
 use super::ops;
 use crate::Error;
-use crate::api::{extra, filter_of, links, listed, name, required_name, with_extra};
-use crate::user::api::view as user_view;
+use crate::api::{Filters, Kind, extra, filter_of, filtered, links, name, required_name, with_extra};
+use crate::user::api::{FILTERS as USER_FILTERS, view as user_view};
 
 const NAME_MAX: usize = 64;
+const FILTERS: Filters = &[("domain_id", Kind::Id), ("name", Kind::Name(255))];
 
 pub(crate) fn routes() -> Routes {
     let member = "/v3/groups/{group_id}/users/{user_id}";
@@ -42,19 +43,18 @@ fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let domain_id = filter_of(request, "domain_id").map(DomainId);
     let name = filter_of(request, "name");
     let groups = ops::list(request.caller(), tx, domain_id.as_ref(), name.as_deref())?;
-    Ok(listed(request, "groups", groups.iter().map(|group| view(request, group)).collect()))
+    filtered(request, "groups", FILTERS, groups.iter().map(|group| view(request, group)).collect())
 }
 
 fn list_of_user(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let groups = ops::list_of_user(request.caller(), tx, request.param("user_id"))?;
-    let name = filter_of(request, "name");
-    let wanted = groups.iter().filter(|group| name.as_ref().is_none_or(|name| *name == group.name));
-    Ok(listed(request, "groups", wanted.map(|group| view(request, group)).collect()))
+    let filters = &[("name", Kind::Text)];
+    filtered(request, "groups", filters, groups.iter().map(|group| view(request, group)).collect())
 }
 
 fn list_users(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let users = ops::list_users(request.caller(), tx, request.param("group_id"))?;
-    Ok(listed(request, "users", users.iter().map(|user| user_view(request, user)).collect()))
+    filtered(request, "users", USER_FILTERS, users.iter().map(|user| user_view(request, user)).collect())
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -7,10 +7,11 @@ use store::Tx;
 use super::model::{PolicyChange, PolicyDocument};
 use super::ops;
 use crate::Error;
-use crate::api::{extra, filter_of, links, listed, name, required_name, with_extra};
+use crate::api::{Filters, Kind, extra, filter_of, filtered, links, name, required_name, with_extra};
 use crate::ids::{PolicyId, fresh};
 
 const TYPE_MAX: usize = 255;
+const FILTERS: Filters = &[("type", Kind::Text)];
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
@@ -23,7 +24,8 @@ pub(crate) fn routes() -> Routes {
 
 fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let documents = ops::list(request.caller(), tx, filter_of(request, "type").as_deref())?;
-    Ok(listed(request, "policies", documents.iter().map(|document| view(request, document)).collect()))
+    let views = documents.iter().map(|document| view(request, document)).collect();
+    filtered(request, "policies", FILTERS, views)
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

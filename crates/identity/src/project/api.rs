@@ -8,10 +8,20 @@ use types::DomainId;
 use super::model::{Project, ProjectChange, ProjectDraft, ProjectFilter, TagFilter};
 use super::ops;
 use crate::Error;
-use crate::api::{extra, filter_of, flag, flag_of, links, listed, name, required_name, with_extra};
+use crate::api::{
+    Filters, Kind, extra, filter_of, filtered, flag, flag_of, links, name, required_name, with_extra,
+};
 use crate::domain;
 
 const NAME_MAX: usize = 64;
+const FILTERS: Filters = &[
+    ("domain_id", Kind::Id),
+    ("enabled", Kind::Flag),
+    ("name", Kind::Name(NAME_MAX)),
+    ("parent_id", Kind::Id),
+    ("is_domain", Kind::Flag),
+];
+const FILTERS_OF_USER: Filters = &[("domain_id", Kind::Text), ("enabled", Kind::Text), ("name", Kind::Text)];
 
 pub(crate) fn routes() -> Routes {
     let tags = "/v3/projects/{project_id}/tags";
@@ -61,7 +71,7 @@ fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         let projects = ops::list(request.caller(), tx, &filter(request))?;
         projects.iter().map(|project| view(request, project)).collect()
     };
-    Ok(listed(request, "projects", views))
+    filtered(request, "projects", FILTERS, views)
 }
 
 fn as_project(mut domain: Json) -> Json {
@@ -73,7 +83,8 @@ fn as_project(mut domain: Json) -> Json {
 
 fn list_of_user(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let projects = ops::list_of_user(request.caller(), tx, request.param("user_id"), &filter(request))?;
-    Ok(listed(request, "projects", projects.iter().map(|project| view(request, project)).collect()))
+    let views = projects.iter().map(|project| view(request, project)).collect();
+    filtered(request, "projects", FILTERS_OF_USER, views)
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -8,9 +8,10 @@ use types::DomainId;
 use super::model::{Role, RoleChange, RoleDraft};
 use super::ops;
 use crate::Error;
-use crate::api::{extra, filter_of, flag, links, listed, name, required_name, with_extra};
+use crate::api::{Filters, Kind, extra, filter_of, filtered, flag, links, name, required_name, with_extra};
 
 const NAME_MAX: usize = 255;
+const FILTERS: Filters = &[("name", Kind::Name(NAME_MAX)), ("domain_id", Kind::Id)];
 
 pub(crate) fn routes() -> Routes {
     let implied = "/v3/roles/{role_id}/implies/{implied_role_id}";
@@ -31,7 +32,7 @@ pub(crate) fn routes() -> Routes {
 fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let (domain, name) = (filter_of(request, "domain_id"), filter_of(request, "name"));
     let roles = ops::list(request.caller(), tx, domain.as_deref(), name.as_deref())?;
-    Ok(listed(request, "roles", roles.iter().map(|role| view(request, role)).collect()))
+    filtered(request, "roles", FILTERS, roles.iter().map(|role| view(request, role)).collect())
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

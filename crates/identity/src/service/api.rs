@@ -7,10 +7,13 @@ use store::Tx;
 use super::model::{CatalogService, ServiceChange};
 use super::ops;
 use crate::Error;
-use crate::api::{changing, extra, filter_of, flag, links, listed, name, required_name, with_extra};
+use crate::api::{
+    Filters, Kind, changing, extra, filter_of, filtered, flag, links, name, required_name, with_extra,
+};
 use crate::ids::{ServiceId, fresh};
 
 const NAME_MAX: usize = 255;
+const FILTERS: Filters = &[("type", Kind::Text), ("name", Kind::Text)];
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
@@ -24,7 +27,7 @@ pub(crate) fn routes() -> Routes {
 fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let (kind, name) = (filter_of(request, "type"), filter_of(request, "name"));
     let services = ops::list(request.caller(), tx, kind.as_deref(), name.as_deref())?;
-    Ok(listed(request, "services", services.iter().map(|service| view(request, service)).collect()))
+    filtered(request, "services", FILTERS, services.iter().map(|service| view(request, service)).collect())
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

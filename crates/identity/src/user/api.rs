@@ -10,13 +10,22 @@ use types::{DomainId, ProjectId};
 use super::model::{User, UserChange, UserDraft, UserFilter};
 use super::ops;
 use crate::Error;
-use crate::api::{Extra, extra, filter_of, flag, flag_of, links, listed, name, required_name, with_extra};
+use crate::api::{
+    Extra, Filters, Kind, extra, filter_of, filtered, flag, flag_of, links, name, required_name, with_extra,
+};
 use crate::login::model::Named;
 use crate::login::ops::user_named;
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::token::ops::Tokens;
 
 const NAME_MAX: usize = 255;
+/// By what lists of users are filtered, here and those of a group.
+pub(crate) const FILTERS: Filters = &[
+    ("domain_id", Kind::Id),
+    ("enabled", Kind::Flag),
+    ("name", Kind::Name(NAME_MAX)),
+    ("password_expires_at", Kind::Time),
+];
 
 pub(crate) fn routes(store: &Store, tokens: &Arc<Tokens>) -> Routes {
     let with = || (store.clone(), tokens.clone());
@@ -40,7 +49,7 @@ fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         enabled: flag_of(request, "enabled"),
     };
     let users = ops::list(request.caller(), tx, &filter)?;
-    Ok(listed(request, "users", users.iter().map(|user| view(request, user)).collect()))
+    filtered(request, "users", FILTERS, users.iter().map(|user| view(request, user)).collect())
 }
 
 async fn create((store, tokens): (Store, Arc<Tokens>), request: Request) -> Result<Reply, Error> {
