@@ -14,6 +14,7 @@ mod assignment;
 mod bootstrap;
 mod credential;
 mod domain;
+mod domain_config;
 mod endpoint;
 mod endpoint_filter;
 mod endpoint_group;
@@ -61,14 +62,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(2, include_str!("../migrations/0002_revocations.sql")),
     migration(20, include_str!("../migrations/0020_endpoint_filters.sql")),
     migration(21, include_str!("../migrations/0021_limits.sql")),
-    Migration { service: "identity", version: 1, sql: include_str!("../migrations/0001_identity.sql") },
-    Migration { service: "identity", version: 2, sql: include_str!("../migrations/0002_revocations.sql") },
-    Migration { service: "identity", version: 3, sql: include_str!("../migrations/0003_generations.sql") },
-    Migration {
-        service: "identity",
-        version: 20,
-        sql: include_str!("../migrations/0020_endpoint_filters.sql"),
-    },
+    migration(22, include_str!("../migrations/0022_domain_configs.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {
@@ -100,6 +94,7 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         .and(token::api::routes(store, tokens))
         .and(revocation::api::routes())
         .and(domain::api::routes())
+        .and(domain_config::api::routes(domain_config::model::PasswordRules::default()))
         .and(project::api::routes())
         .and(user::api::routes(store, tokens))
         .and(group::api::routes())

@@ -19,8 +19,11 @@ const SQL_BEGINNINGS: &[&str] =
 /// behind the services, and this one, which looks for it.
 const SQL_CRATES: &[&str] = &["store", "nodes", "sim", "xtask"];
 /// Models that hold JSON because that is what their users store in them.
-const JSON_MODELS: &[&str] =
-    &["crates/identity/src/policy_document/model.rs", "crates/network/src/port/model.rs"];
+const JSON_MODELS: &[&str] = &[
+    "crates/identity/src/domain_config/model.rs",
+    "crates/identity/src/policy_document/model.rs",
+    "crates/network/src/port/model.rs",
+];
 /// Endings that say nothing about what a type is.
 const EMPTY_ENDINGS: &[&str] = &["Manager", "Handler", "Helper", "Impl", "Info", "Data"];
 /// File names that say nothing about what is inside.

@@ -145,6 +145,7 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), E
     }
     remove_in(tx, &AssignedIn::Domain(domain.id.clone()))?;
     crate::limit::ops::forget_domain(tx, &domain.id)?;
+    crate::domain_config::ops::forget_domain(tx, &domain.id)?;
     DOMAINS.remove(tx, &domain)?;
     changed(tx);
     Ok(())
