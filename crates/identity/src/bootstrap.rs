@@ -171,7 +171,7 @@ fn ensure_role(tx: &mut Tx<'_>, name: &str) -> Result<(), Error> {
 
 fn ensure_assignment(tx: &mut Tx<'_>, user: &UserId, target: Target, role: &str) -> Result<(), Error> {
     let role_id = role_named(tx, role)?;
-    let assignment = Assignment { actor: Actor::User(user.clone()), target, role_id };
+    let assignment = Assignment { actor: Actor::User(user.clone()), target, role_id, inherited: false };
     if ASSIGNMENTS.load(tx, assignment_key(&assignment))?.is_none() {
         ASSIGNMENTS.insert(tx, assignment)?;
     }

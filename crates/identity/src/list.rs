@@ -76,6 +76,11 @@ pub(crate) fn filtered(
     Ok(Reply::ok(body))
 }
 
+/// Refuses the values that no filter of this kind can have, for a list that does its own filtering.
+pub(crate) fn refuse_values(request: &Request, filters: Filters) -> Result<(), Error> {
+    tests(request, filters).map(|_| ())
+}
+
 /// Whether a parameter such as `effective` is there; its value is looked at only for `0`, as Keystone does.
 pub(crate) fn asked(request: &Request, name: &str) -> bool {
     request.query(name).is_some_and(|value| value != "0")
@@ -267,9 +272,9 @@ fn order(a: &Json, b: &Json) -> Ordering {
 }
 
 fn own_url(request: &Request) -> String {
-    let query: Vec<String> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let query = &request.query_text;
     let mark = if query.is_empty() { "" } else { "?" };
-    format!("{}{}{mark}{}", request.base_url, request.path, query.join("&"))
+    format!("{}{}{mark}{query}", request.base_url, request.path)
 }
 
 /// The address of the page after this one.

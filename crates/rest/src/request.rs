@@ -20,6 +20,8 @@ pub struct Request {
     pub(crate) params: Vec<(String, String)>,
     /// The query's pairs, decoded, in order.
     pub query: Vec<(String, String)>,
+    /// The query as it came, for links to the same list.
+    pub query_text: String,
     /// The headers.
     pub headers: HeaderMap,
     /// The body's bytes; empty for routes that stream it.

@@ -168,6 +168,7 @@ impl Server {
                 .map(|(name, value)| (name.to_owned(), decoded(value, false)))
                 .collect(),
             query: pairs(parts.uri.query().unwrap_or_default()),
+            query_text: parts.uri.query().unwrap_or_default().to_owned(),
             version: answering.version.unwrap_or(Microversion(0, 0)),
             request_id: answering.request_id.clone(),
             base_url: format!("http://{host}{}", service.prefix),

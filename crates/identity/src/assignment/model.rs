@@ -34,6 +34,9 @@ pub struct Assignment {
     pub target: Target,
     /// Which role.
     pub role_id: RoleId,
+    /// Whether it is for the projects below the target, at any depth, and not for the target itself.
+    #[serde(default)]
+    pub inherited: bool,
 }
 
 /// An assignment as it is in force, and where it comes from if it was not made as such.
@@ -41,6 +44,8 @@ pub struct Assignment {
 pub struct Grant {
     /// What is in force.
     pub assignment: Assignment,
+    /// Where it was made, for the projects below, if that is how this project comes by it.
+    pub source: Option<Target>,
     /// The group through which the user has it.
     pub group_id: Option<GroupId>,
     /// The role from which this one follows.
@@ -62,7 +67,9 @@ pub struct AssignmentFilter {
     pub domain_id: Option<DomainId>,
     /// In the system.
     pub system: bool,
-    /// Groups and implied roles resolved.
+    /// Made for the projects below, or made for the target itself.
+    pub inherited: Option<bool>,
+    /// Groups, inheritance and implied roles resolved.
     pub effective: bool,
     /// In the projects below as well.
     pub subtree: bool,

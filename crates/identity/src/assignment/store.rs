@@ -1,7 +1,5 @@
 //! The table of role assignments.
 
-use std::collections::BTreeSet;
-
 use store::{Column, Error, Select, Table, Tx, Value};
 use types::{RoleId, UserId};
 
@@ -24,7 +22,9 @@ pub(crate) static ASSIGNMENTS: Table<Assignment> = Table {
 };
 
 pub(crate) fn assignment_key(a: &Assignment) -> String {
-    key_of(&[a.actor.kind(), a.actor.id(), a.target.kind(), a.target.id(), a.role_id.as_str()])
+    let own = [a.actor.kind(), a.actor.id(), a.target.kind(), a.target.id(), a.role_id.as_str()];
+    let parts: Vec<&str> = own.into_iter().chain(a.inherited.then_some("inherited")).collect();
+    key_of(&parts)
 }
 
 /// The assignments of a user and of the groups that the user is in.
@@ -35,10 +35,10 @@ pub(crate) fn of_user(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<Assignment>,
     Ok(found.into_iter().map(|a| a.into_inner()).collect())
 }
 
-/// The roles that a user has somewhere, alone or by a group, without what follows from them.
-pub(crate) fn roles_of(tx: &mut Tx<'_>, user: &UserId, target: &Target) -> Result<BTreeSet<RoleId>, Error> {
-    let held = of_user(tx, user)?;
-    Ok(held.into_iter().filter(|a| a.target == *target).map(|a| a.role_id).collect())
+/// The assignments of one user, or of one group.
+pub(crate) fn of_actor(tx: &mut Tx<'_>, actor: &Actor) -> Result<Vec<Assignment>, Error> {
+    let select = Select::all().eq("actor_kind", actor.kind()).eq("actor_id", actor.id());
+    Ok(ASSIGNMENTS.query(tx, &select)?.into_iter().map(|a| a.into_inner()).collect())
 }
 
 /// Takes away every assignment of an actor.

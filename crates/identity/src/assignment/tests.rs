@@ -76,17 +76,178 @@ fn lists() {
     assert_eq!(effective.len(), 2);
     assert!(effective.iter().any(|grant| grant["links"].get("prior_role").is_some()));
     let role = id_of(&cloud, "roles", "reader");
-    assert_eq!(list(&format!("?effective=true&role.id={role}")).len(), 4);
+    assert_eq!(list(&format!("?effective=true&role.id={role}")).len(), 3);
     for bad in [
         "?scope.project.id=a&scope.domain.id=b",
         "?scope.system=all&scope.domain.id=b",
         "?user.id=a&group.id=b",
         "?effective&group.id=b",
         "?include_subtree",
+        "?effective&scope.domain.id=b&scope.OS-INHERIT:inherited_to=projects",
+        "?role.id=a_b",
     ] {
         assert_eq!(cloud.get(&admin, &format!("role_assignments{bad}")).status, 400, "{bad}");
     }
+    for absent in
+        ["?effective&user.id=nobody", "?effective&scope.project.id=x", "?scope.project.id=x&include_subtree"]
+    {
+        assert_eq!(cloud.get(&admin, &format!("role_assignments{absent}")).status, 404, "{absent}");
+    }
+    assert_eq!(list("?scope.system=some&effective=0").len(), 4);
     assert_eq!(cloud.get(&cloud.token(DEMO), "role_assignments").status, 403);
+}
+
+/// A cloud with the projects `top`, `mid` below it and `leaf` below that, in the default domain.
+struct Nested {
+    cloud: Cloud,
+    admin: String,
+    user: String,
+    ids: [String; 3],
+}
+
+fn nested() -> Nested {
+    let cloud = cloud();
+    let admin = cloud.token(ADMIN);
+    let user = id_of(&cloud, "users", DEMO);
+    let mut parent = json!("default");
+    let ids = ["top", "mid", "leaf"].map(|name| {
+        parent = cloud.make("projects", "project", json!({"name": name, "parent_id": parent}))["id"].clone();
+        parent.as_str().unwrap().to_owned()
+    });
+    Nested { cloud, admin, user, ids }
+}
+
+impl Nested {
+    fn inherit(&self, method: &str, target: &str, role: &str) -> u16 {
+        let (user, role) = (&self.user, id_of(&self.cloud, "roles", role));
+        let path = format!("OS-INHERIT/{target}/users/{user}/roles/{role}/inherited_to_projects");
+        self.cloud.call(&self.admin, method, &path, &Json::Null).status
+    }
+
+    /// The roles in the token that the user gets for a project; none if it gets no token.
+    fn roles_in(&self, project: &str) -> Vec<String> {
+        let answer = self.cloud.login(DEMO, "demo-secret", in_project(project));
+        let roles = answer.body["token"]["roles"].as_array().cloned().unwrap_or_default();
+        roles.iter().map(|role| role["name"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+#[test]
+fn what_a_project_passes_on_is_in_force_below_it_and_not_in_it() {
+    let nested = nested();
+    let top = format!("projects/{}", nested.ids[0]);
+    assert_eq!(nested.inherit("GET", &top, "member"), 404);
+    assert_eq!(nested.inherit("DELETE", &top, "member"), 404);
+    for _ in 0..2 {
+        assert_eq!(nested.inherit("PUT", &top, "member"), 204);
+    }
+    assert_eq!((nested.inherit("GET", &top, "member"), nested.inherit("HEAD", &top, "member")), (204, 204));
+    assert_eq!(nested.roles_in("top"), [] as [&str; 0]);
+    assert_eq!(nested.roles_in("mid"), ["member", "reader"]);
+    assert_eq!(nested.roles_in("leaf"), ["member", "reader"]);
+    let token = nested.cloud.login(DEMO, "demo-secret", in_project("leaf"));
+    let token = token.header("x-subject-token").unwrap();
+    let projects = nested.cloud.get(token, "auth/projects").body;
+    let mut names: Vec<&str> =
+        projects["projects"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["demo", "leaf", "mid"]);
+    let (user, role) = (&nested.user, id_of(&nested.cloud, "roles", "member"));
+    let plain = format!("{top}/users/{user}/roles");
+    assert_eq!(nested.cloud.get(&nested.admin, &plain).body["roles"], json!([]));
+    assert_eq!(nested.cloud.get(&nested.admin, &format!("{plain}/{role}")).status, 404);
+    assert_eq!(nested.inherit("DELETE", &top, "member"), 204);
+    assert_eq!(nested.cloud.get(token, "auth/projects").status, 401);
+}
+
+#[test]
+fn what_a_domain_passes_on_is_in_force_in_all_its_projects() {
+    let nested = nested();
+    assert_eq!(nested.inherit("PUT", "domains/default", "manager"), 204);
+    for project in ["top", "leaf", "service"] {
+        assert_eq!(nested.roles_in(project), ["manager", "member", "reader"], "{project}");
+    }
+    let scope = json!({"domain": {"id": "default"}});
+    assert_eq!(nested.cloud.login(DEMO, "demo-secret", scope).status, 401);
+    assert_eq!(nested.cloud.get(&nested.cloud.token(DEMO), "auth/domains").body["domains"], json!([]));
+    let path = format!("OS-INHERIT/domains/default/users/{}/roles/inherited_to_projects", nested.user);
+    let listed = nested.cloud.get(&nested.admin, &path).body;
+    assert_eq!(listed["roles"].as_array().unwrap().len(), 1);
+    assert_eq!(listed["roles"][0]["name"], "manager");
+    let plain = format!("domains/default/users/{}/roles", nested.user);
+    assert_eq!(nested.cloud.get(&nested.admin, &plain).body["roles"], json!([]));
+    let other = nested.cloud.make("domains", "domain", json!({"name": "other"}));
+    let far = json!({"name": "far", "domain_id": other["id"]});
+    let far = nested.cloud.make("projects", "project", far);
+    let scope = json!({"project": {"id": far["id"]}});
+    assert_eq!(nested.cloud.login(DEMO, "demo-secret", scope).status, 401);
+    for absent in ["domains/nowhere", "projects/nowhere"] {
+        assert_eq!(nested.inherit("PUT", absent, "member"), 404, "{absent}");
+    }
+    let demo = nested.cloud.token(DEMO);
+    assert_eq!(
+        nested.cloud.call(&demo, "PUT", &path.replace("/inherited", "/x/inherited"), &Json::Null).status,
+        403
+    );
+}
+
+#[test]
+fn groups_pass_on_what_they_inherit() {
+    let nested = nested();
+    let cloud = &nested.cloud;
+    let group = cloud.make("groups", "group", json!({"name": "g"}));
+    let group = group["id"].as_str().unwrap();
+    let (role, mid) = (id_of(cloud, "roles", "reader"), &nested.ids[1]);
+    let path = format!("OS-INHERIT/projects/{mid}/groups/{group}/roles/{role}/inherited_to_projects");
+    assert_eq!(cloud.call(&nested.admin, "PUT", &path, &Json::Null).status, 204);
+    assert_eq!(nested.roles_in("leaf"), [] as [&str; 0]);
+    let member = format!("groups/{group}/users/{}", nested.user);
+    assert_eq!(cloud.call(&nested.admin, "PUT", &member, &Json::Null).status, 204);
+    assert_eq!(nested.roles_in("leaf"), ["reader"]);
+    let query =
+        format!("role_assignments?user.id={}&effective&scope.project.id={}", nested.user, nested.ids[2]);
+    let listed = cloud.get(&nested.admin, &query).body;
+    let expected = json!({
+        "links": {
+            "assignment": format!("http://cloud.test/identity/v3/{path}"),
+            "membership": format!("http://cloud.test/identity/v3/{member}"),
+        },
+        "role": {"id": role},
+        "scope": {"project": {"id": nested.ids[2]}, "OS-INHERIT:inherited_to": "projects"},
+        "user": {"id": nested.user},
+    });
+    assert_eq!(listed["role_assignments"], json!([expected]));
+}
+
+#[test]
+fn lists_of_what_is_inherited() {
+    let nested = nested();
+    let [top, mid, leaf] = &nested.ids;
+    for target in ["domains/default".to_owned(), format!("projects/{mid}")] {
+        assert_eq!(nested.inherit("PUT", &target, "member"), 204);
+    }
+    let user = &nested.user;
+    let check = |query: &str, expected: usize| {
+        let answer = nested.cloud.get(&nested.admin, &format!("role_assignments?user.id={user}{query}"));
+        assert_eq!(answer.status, 200, "{query}");
+        let listed = answer.body["role_assignments"].as_array().unwrap().len();
+        assert_eq!(listed, expected, "{query} {}", answer.body);
+    };
+    check("", 3);
+    check("&scope.OS-INHERIT:inherited_to=projects", 2);
+    check("&scope.OS-INHERIT:inherited_to=none", 1);
+    check("&scope.domain.id=default", 1);
+    check(&format!("&scope.project.id={mid}"), 1);
+    check(&format!("&scope.project.id={top}&include_subtree"), 1);
+    // In force: member and reader in the six projects of the domain, in `leaf` also from `mid`, in `demo` as such.
+    check("&effective", 12 + 2 + 2);
+    check("&effective&scope.OS-INHERIT:inherited_to=projects", 12 + 2);
+    check("&effective&scope.OS-INHERIT:inherited_to=none", 2);
+    check("&effective&scope.domain.id=default", 0);
+    check(&format!("&effective&scope.project.id={leaf}"), 4);
+    check(&format!("&effective&scope.project.id={mid}&include_subtree"), 2 + 4);
+    let (role, query) = (id_of(&nested.cloud, "roles", "member"), "&effective&role.id=");
+    check(&format!("{query}{role}"), 6 + 1 + 1);
 }
 
 #[test]
@@ -123,4 +284,5 @@ fn a_domain_s_manager_stays_in_the_domain_and_below_admin() {
 #[test]
 fn golden() {
     crate::tests::check_golden("assignment/golden/life.http");
+    crate::tests::check_golden("assignment/golden/inherited.http");
 }

@@ -100,7 +100,7 @@ fn refuse_parent(tx: &mut Tx<'_>, parent: &Project, domain_id: &DomainId) -> Res
 }
 
 /// The projects above this one, the nearest first.
-fn ancestors(tx: &mut Tx<'_>, project: &Project) -> Result<Vec<Project>, Error> {
+pub(crate) fn ancestors(tx: &mut Tx<'_>, project: &Project) -> Result<Vec<Project>, store::Error> {
     let mut above = Vec::new();
     let mut next = project.parent_id.clone();
     while let Some(id) = next {
@@ -112,7 +112,7 @@ fn ancestors(tx: &mut Tx<'_>, project: &Project) -> Result<Vec<Project>, Error> 
 }
 
 /// The ids of the projects below this one, at any depth.
-pub(crate) fn subtree(tx: &mut Tx<'_>, id: &ProjectId) -> Result<Vec<ProjectId>, Error> {
+pub(crate) fn subtree(tx: &mut Tx<'_>, id: &ProjectId) -> Result<Vec<ProjectId>, store::Error> {
     let mut all = Vec::new();
     let mut level = vec![id.clone()];
     while !level.is_empty() {

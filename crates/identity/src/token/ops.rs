@@ -14,7 +14,7 @@ use super::codec;
 use super::keys::Keys;
 use super::model::{ClaimedScope, Claims, DomainRef, RoleRef, Token, TokenScope, TrustRef, UserRef};
 use crate::assignment::model::Target as AssignedIn;
-use crate::assignment::store::{of_user, roles_of};
+use crate::assignment::reach::{roles_of, targets_of};
 use crate::domain::model::Domain;
 use crate::domain::store::DOMAINS;
 use crate::ids::TrustId;
@@ -236,10 +236,8 @@ pub(crate) fn unknown_token(error: Error) -> Error {
 
 /// The enabled projects in enabled domains where the user has a role.
 pub(crate) fn projects_of(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<Project>, Error> {
-    let ids = targets_of(tx, user, |target| match target {
-        AssignedIn::Project(id) => Some(id.to_string()),
-        AssignedIn::Domain(_) | AssignedIn::System => None,
-    })?;
+    let targets = targets_of(tx, user)?;
+    let ids = targets.iter().filter(|target| matches!(target, AssignedIn::Project(_))).map(AssignedIn::id);
     let found = PROJECTS
         .query(tx, &Select::all().is_in("id", ids).eq("enabled", true).order("id", Direction::Asc))?;
     let mut projects = Vec::with_capacity(found.len());
@@ -253,10 +251,8 @@ pub(crate) fn projects_of(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<Project>
 
 /// The enabled domains in which the user has a role.
 pub(crate) fn domains_of(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<Domain>, Error> {
-    let ids = targets_of(tx, user, |target| match target {
-        AssignedIn::Domain(id) => Some(id.to_string()),
-        AssignedIn::Project(_) | AssignedIn::System => None,
-    })?;
+    let targets = targets_of(tx, user)?;
+    let ids = targets.iter().filter(|target| matches!(target, AssignedIn::Domain(_))).map(AssignedIn::id);
     let found =
         DOMAINS.query(tx, &Select::all().is_in("id", ids).eq("enabled", true).order("id", Direction::Asc))?;
     Ok(found.into_iter().map(|domain| domain.into_inner()).collect())
@@ -265,12 +261,4 @@ pub(crate) fn domains_of(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<Domain>, 
 /// Whether the user has a role in the system.
 pub(crate) fn has_system(tx: &mut Tx<'_>, user: &UserId) -> Result<bool, Error> {
     Ok(!roles_of(tx, user, &AssignedIn::System)?.is_empty())
-}
-
-fn targets_of(
-    tx: &mut Tx<'_>,
-    user: &UserId,
-    wanted: impl Fn(&AssignedIn) -> Option<String>,
-) -> Result<BTreeSet<String>, Error> {
-    Ok(of_user(tx, user)?.iter().filter_map(|a| wanted(&a.target)).collect())
 }

@@ -10,7 +10,7 @@ use super::model::{RoleSpec, Trust, TrustDraft};
 use super::store::{CHAIN_MAX, TRUSTS, chain_of};
 use crate::Error;
 use crate::assignment::model::Target as AssignedIn;
-use crate::assignment::store::roles_of;
+use crate::assignment::reach::roles_of;
 use crate::ids::{TrustId, fresh, key_of};
 use crate::policy::RULES;
 use crate::project::store::PROJECTS;
