@@ -93,6 +93,7 @@ fn read_half(
     while let Some(message) = receive(reader)? {
         let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = session.receive(message)?;
+        anyhow::ensure!(!session.is_replaced(), "{} has another connection", session.host());
         // A signal can be lost, with the answer to a commit or in another replica; a sign of life comes anyway.
         let changes = session.changes()?;
         for message in answer.into_iter().chain(changes) {

@@ -60,6 +60,7 @@ pub(crate) const PREFIX: &str = "/identity";
 pub const MIGRATIONS: &[Migration] = &[
     migration(1, include_str!("../migrations/0001_identity.sql")),
     migration(2, include_str!("../migrations/0002_revocations.sql")),
+    migration(3, include_str!("../migrations/0003_generations.sql")),
     migration(20, include_str!("../migrations/0020_endpoint_filters.sql")),
     migration(21, include_str!("../migrations/0021_limits.sql")),
     migration(22, include_str!("../migrations/0022_domain_configs.sql")),

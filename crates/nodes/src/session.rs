@@ -19,6 +19,7 @@ pub struct Session {
     sent: i64,
     /// Messages up to this one were taken in.
     received: u64,
+    replaced: bool,
 }
 
 impl Session {
@@ -41,13 +42,19 @@ impl Session {
         let is_news = |document: &Document| have.get(&document.key.to_string()) != Some(&document.revision);
         let documents = all.into_iter().filter(is_news).collect();
         let (store, inquiries, host) = (store.clone(), inquiries.clone(), host.clone());
-        let session = Session { store, inquiries, host, connection, sent, received: 0 };
+        let session = Session { store, inquiries, host, connection, sent, received: 0, replaced: false };
         Ok((session, ToNode::Documents { documents, complete }, news))
     }
 
     /// The node's name.
     pub fn host(&self) -> &HostId {
         &self.host
+    }
+
+    /// Whether another connection of this host counts now, so that this one is deaf and has to be closed. The other may
+    /// be one that the node has long lost, whose hello was read late: closed, the node dials again and says everything.
+    pub fn is_replaced(&self) -> bool {
+        self.replaced
     }
 
     /// What changed since the last call, if anything. To be called after each [`crate::signal`] of this host.
@@ -76,14 +83,15 @@ impl Session {
     fn reports(&mut self, sequence: u64, reports: Vec<Report>) -> Result<ToNode, Error> {
         if sequence > self.received {
             let (host, connection) = (self.host.clone(), self.connection);
-            self.store.write_blocking(move |tx| {
+            self.replaced = self.store.write_blocking(move |tx| {
                 if hosts::load(tx, &host)?.is_none_or(|host| host.connections != connection) {
-                    return Ok(());
+                    return Ok(true);
                 }
                 if reports.is_empty() {
                     hosts::heard(tx, &host, None)?;
                 }
-                reports.iter().try_for_each(|report| documents::accept(tx, &host, report))
+                reports.iter().try_for_each(|report| documents::accept(tx, &host, report))?;
+                Ok::<_, Error>(false)
             })?;
             self.received = sequence;
         }

@@ -122,6 +122,24 @@ impl Simulation {
         self.nodes[at].kill();
     }
 
+    /// A node loses its connection, and the next as soon as it has said hello; that hello is read after the newest one.
+    pub fn lose_a_hello(&mut self, at: usize) -> anyhow::Result<()> {
+        for _ in 0..2 {
+            if let Some(number) = self.nodes[at].link {
+                self.cut(number);
+            }
+            self.connect(at);
+        }
+        let host = self.nodes[at].host.clone();
+        let mut unread: Vec<u64> =
+            self.links.iter().filter(|link| link.host == host).map(|link| link.number).collect();
+        while let Some(newest) = unread.pop() {
+            let index = self.links.iter().position(|link| link.number == newest);
+            index.map_or(Ok(()), |index| self.read_up(index))?;
+        }
+        Ok(())
+    }
+
     /// A connection breaks: nothing, or only the newest part of what was on its way up, is lost.
     fn lose(&mut self, number: u64) {
         self.cut(number);

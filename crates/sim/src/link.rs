@@ -39,13 +39,16 @@ impl Link {
         }
     }
 
-    /// The control plane reads one message. An error ends the connection.
-    pub fn read(&mut self, control: &Control) -> Result<(), store::Error> {
-        let Some(message) = self.up.pop_front() else { return Ok(()) };
-        let Some(session) = &mut self.session else { return self.greet(control, message) };
+    /// The control plane reads one message; tells whether the connection goes on. An error ends it, too.
+    pub fn read(&mut self, control: &Control) -> Result<bool, store::Error> {
+        let Some(message) = self.up.pop_front() else { return Ok(true) };
+        let Some(session) = &mut self.session else { return self.greet(control, message).map(|()| true) };
         let answer = session.receive(message)?;
+        if session.is_replaced() {
+            return Ok(false);
+        }
         self.down.extend(answer);
-        self.write_changes()
+        self.write_changes().map(|()| true)
     }
 
     fn greet(&mut self, control: &Control, message: FromNode) -> Result<(), store::Error> {

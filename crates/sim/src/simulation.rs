@@ -238,7 +238,7 @@ impl Simulation {
         let read = link.read(&self.control);
         let read = self.excuse(&format!("connection {number}"), read)?;
         let over = self.links.get(at).is_some_and(|link| !link.open && link.up.is_empty());
-        if read.is_none() || over {
+        if read != Some(true) || over {
             self.cut(number);
             self.links.retain(|link| link.number != number);
         }

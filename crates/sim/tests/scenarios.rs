@@ -129,6 +129,18 @@ fn a_server_whose_port_is_elsewhere_is_given_up() {
     assert!(why.contains("already bound on host node-1"), "{why}");
 }
 
+/// Seed 56: the hello of a connection that the node had lost was read after that of the next, which then counted no more:
+/// the node was not heard again, until something else broke the connection.
+#[test]
+fn a_late_hello_makes_no_node_deaf() {
+    let mut cloud = Simulation::with_nodes(1, 1).unwrap();
+    cloud.lose_a_hello(0).unwrap();
+    let volume = create(&mut cloud, Kind::Volume, json!({"size": 1}));
+    cloud.settle().unwrap();
+    let path = format!("{}/{volume}", Kind::Volume.path());
+    assert_eq!(call(&mut cloud, "GET", path, &Json::Null)["volume"]["status"], "available");
+}
+
 /// The control plane dies at each of the first commits after a wish; the wish comes true all the same.
 #[test]
 fn a_crash_at_any_commit_loses_no_wish() {

@@ -33,31 +33,37 @@ pub struct Store {
     database: Arc<dyn Database>,
     listeners: Arc<RwLock<Vec<Listener>>>,
     on_commit: OnCommit,
+    shared: bool,
 }
 
 impl Store {
     /// Opens the database; the schema is brought up to date by [`Store::migrate`].
     pub fn open(config: &Config) -> Result<Store, Error> {
-        Ok(Store::over(match config {
-            Config::File(path) => Arc::new(Pool::open(path)?),
-            Config::Url(url) => Arc::new(open_url(url)?),
-            Config::Memory => Arc::new(Inline::open(None)?),
-        }))
+        Ok(match config {
+            Config::File(path) => Store::over(Arc::new(Pool::open(path)?), false),
+            Config::Url(url) => Store::over(Arc::new(open_url(url)?), true),
+            Config::Memory => Store::over(Arc::new(Inline::open(None)?), false),
+        })
     }
 
     /// As [`Config::Memory`], with what goes wrong decided by `faults`.
     pub fn open_faulty(faults: Arc<dyn Faults>) -> Result<Store, Error> {
-        Ok(Store::over(Arc::new(Inline::open(Some(faults))?)))
+        Ok(Store::over(Arc::new(Inline::open(Some(faults))?), false))
     }
 
     /// The same database for another process: nobody listens yet, and listeners of this handle hear nothing of what
     /// the other commits. For simulations of crashes.
     #[must_use]
     pub fn of_next_process(&self) -> Store {
-        Store::over(self.database.clone())
+        Store::over(self.database.clone(), true)
     }
 
-    fn over(database: Arc<dyn Database>) -> Store {
+    /// Whether other processes may commit to the database too, of which no listener here hears.
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    fn over(database: Arc<dyn Database>, shared: bool) -> Store {
         let listeners: Arc<RwLock<Vec<Listener>>> = Arc::default();
         let heard = listeners.clone();
         let on_commit: OnCommit = Arc::new(move |signals: &[Signal]| {
@@ -65,7 +71,7 @@ impl Store {
                 listeners.iter().for_each(|listener| listener(signals));
             }
         });
-        Store { database, listeners, on_commit }
+        Store { database, listeners, on_commit, shared }
     }
 
     /// Calls `listener` with the signals of each committed transaction, on the database's thread: it must not wait.

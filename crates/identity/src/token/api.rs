@@ -41,7 +41,7 @@ fn subject(request: &Request) -> Result<&str, Error> {
 
 async fn show(store: Store, tokens: Arc<Tokens>, request: Request) -> Result<Reply, Error> {
     let subject = subject(&request)?.to_owned();
-    let checked = match tokens.cache.lookup(&subject) {
+    let checked = match tokens.known(&subject) {
         Some(checked) => checked,
         None => {
             let (checker, token) = (tokens.clone(), subject.clone());

@@ -1,7 +1,9 @@
 //! Tokens that were checked lately, so that most requests ask the database nothing.
 //!
 //! Every write that can make a token worth less signals [`CHANGED`]; the cache is then emptied before the writer has
-//! its answer. Another replica of the control plane does not hear that signal, so an entry lives [`LIFE`] at most.
+//! its answer. Another replica of the control plane does not hear that signal: where there may be some, each use of an
+//! entry asks the database whether anything has changed. An entry lives [`LIFE`] at most, for what nobody writes may
+//! change too: a password expires.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
@@ -16,7 +18,7 @@ use super::model::Token;
 /// The signal of every commit that can change what a token gives.
 pub(crate) const CHANGED: &str = "identity";
 
-/// How long an entry is believed. It bounds how late a replica learns of another's revocations.
+/// How long an entry is believed.
 const LIFE: Duration = Duration::from_secs(5);
 /// How many entries one of the two halves holds.
 const HALF_MAX: usize = 8192;
@@ -50,6 +52,14 @@ struct Halves {
     old: Entries,
     /// How often the cache was emptied.
     changes: u64,
+    /// The database's count of changes that the entries were read at, where it is asked.
+    generation: i64,
+}
+
+impl Halves {
+    fn clear(&mut self, generation: i64) {
+        *self = Halves { changes: self.changes + 1, generation, ..Halves::default() };
+    }
 }
 
 /// The cache.
@@ -86,7 +96,18 @@ impl Cache {
     /// Forgets everything.
     pub(crate) fn empty(&self) {
         if let Ok(mut halves) = self.0.write() {
-            *halves = Halves { changes: halves.changes + 1, ..Halves::default() };
+            let generation = halves.generation;
+            halves.clear(generation);
+        }
+    }
+
+    /// Forgets everything that was read at another count of changes.
+    pub(crate) fn follow(&self, generation: i64) {
+        if self.0.read().is_ok_and(|halves| halves.generation == generation) {
+            return;
+        }
+        if let Ok(mut halves) = self.0.write() {
+            halves.clear(generation);
         }
     }
 }

@@ -13,6 +13,7 @@ use super::cache::{CHANGED, Cache, Checked};
 use super::codec;
 use super::keys::Keys;
 use super::model::{ClaimedScope, Claims, DomainRef, RoleRef, Token, TokenScope, TrustRef, UserRef};
+use super::store::{count_change, generation};
 use crate::assignment::model::Target as AssignedIn;
 use crate::assignment::reach::{roles_of, targets_of};
 use crate::domain::model::Domain;
@@ -39,13 +40,16 @@ pub struct Tokens {
     pub(crate) config: Config,
     pub(crate) passwords: Passwords,
     pub(crate) cache: Cache,
+    /// Whether other processes write to the database too.
+    shared: bool,
 }
 
 impl Tokens {
     /// A checker that hears of the changes committed to `store`.
     pub fn new(store: &Store, config: Config) -> Arc<Tokens> {
         let passwords = Passwords::new(config.bcrypt_cost);
-        let tokens = Arc::new(Tokens { config, passwords, cache: Cache::default() });
+        let tokens =
+            Arc::new(Tokens { config, passwords, cache: Cache::default(), shared: store.is_shared() });
         let listening = Arc::downgrade(&tokens);
         store.listen(move |signals| {
             if let (true, Some(tokens)) = (signals.iter().any(|s| s == CHANGED), listening.upgrade()) {
@@ -55,8 +59,16 @@ impl Tokens {
         tokens
     }
 
+    /// The token, if it was checked lately and the cache alone can tell that it is still good.
+    pub(crate) fn known(&self, token: &str) -> Option<Arc<Checked>> {
+        if self.shared { None } else { self.cache.lookup(token) }
+    }
+
     /// The token, from the cache or checked now.
     pub(crate) fn check(&self, tx: &mut Tx<'_>, token: &str) -> Result<Arc<Checked>, Error> {
+        if self.shared {
+            self.cache.follow(generation(tx)?);
+        }
         if let Some(checked) = self.cache.lookup(token) {
             return Ok(checked);
         }
@@ -82,7 +94,7 @@ pub(crate) fn open(keys: &Keys, token: &str, now: Timestamp, window: Duration) -
 
 impl rest::Authenticate for Tokens {
     fn cached(&self, token: &str) -> Option<Arc<Caller>> {
-        Some(self.cache.lookup(token)?.caller.clone())
+        Some(self.known(token)?.caller.clone())
     }
 
     fn authenticate(&self, tx: &mut Tx<'_>, token: &str) -> Result<Arc<Caller>, Rejected> {
@@ -97,6 +109,8 @@ impl rest::Authenticate for Tokens {
 /// To be said in every transaction that can change what a token gives or says.
 pub(crate) fn changed(tx: &mut Tx<'_>) {
     tx.signal(CHANGED);
+    // What fails in the database stays with the transaction, which then is not committed.
+    let _ = count_change(tx);
 }
 
 /// What the claims give now; refused if anything that they rest on is gone or disabled.

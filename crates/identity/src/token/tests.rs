@@ -9,7 +9,8 @@ use types::{ProjectId, Timestamp, UserId};
 use super::codec::{decode, encode};
 use super::keys::{Keys, ensure, rotate};
 use super::model::{ClaimedScope, Claims, Federated};
-use super::ops::open;
+use super::ops::{Tokens, open};
+use crate::Config;
 use crate::tests::{ADMIN, Cloud, DEMO, cloud, in_project, login};
 
 fn roles(token: &Json) -> Vec<&str> {
@@ -256,4 +257,22 @@ fn an_expired_token_is_refused_though_it_is_cached() {
     simulation.advance(Duration::from_secs(1));
     assert!(cloud.tokens.cached(&demo).is_none());
     assert_eq!(cloud.get(&demo, "auth/projects").status, 401);
+}
+
+#[test]
+fn a_replica_does_not_believe_what_another_revoked() {
+    let one = cloud();
+    let tokens =
+        Tokens::new(&one.api.store.of_next_process(), Config { bcrypt_cost: 4, ..Config::default() });
+    let demo = one.token(DEMO);
+    let there = |token: &str| {
+        let (tokens, token) = (tokens.clone(), token.to_owned());
+        one.api.store.read_blocking(move |tx| tokens.check(tx, &token))
+    };
+    let first = there(&demo).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&first, &there(&demo).unwrap()), "the second time from the cache");
+    assert!(tokens.cached(&demo).is_none(), "never without asking");
+    let headers = [("x-subject-token", demo.as_str())];
+    assert_eq!(one.api.call(&demo, "DELETE", "/identity/v3/auth/tokens", &headers, &Json::Null).status, 204);
+    assert!(there(&demo).is_err());
 }
