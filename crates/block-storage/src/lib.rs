@@ -27,6 +27,7 @@ use rest::{FaultStyle, Service};
 use store::{Migration, Tx};
 
 pub use error::Error;
+pub use policy::RULES;
 
 /// This crate's schema.
 pub const MIGRATIONS: &[Migration] = &[Migration {

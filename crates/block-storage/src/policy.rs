@@ -1,9 +1,9 @@
 //! Who may do what with volumes, under OpenStack's names.
 
-use policy::{ADMIN, MEMBER_OR_ADMIN, READER_OR_ADMIN, Rule, Rules};
+use policy::{ADMIN, MEMBER_OR_ADMIN, READER, READER_OR_ADMIN, Rules};
 
 /// The rules of the block-storage service.
-pub static RULES: Rules = Rules(&[
+pub static RULES: Rules = Rules::new(&[
     ("volume:create", MEMBER_OR_ADMIN),
     ("volume:create_from_image", MEMBER_OR_ADMIN),
     ("volume:get", READER_OR_ADMIN),
@@ -32,11 +32,11 @@ pub static RULES: Rules = Rules(&[
     ("volume_extension:volume_host_attribute", ADMIN),
     ("volume:attachment_create", MEMBER_OR_ADMIN),
     ("volume:attachment_delete", MEMBER_OR_ADMIN),
-    ("volume_extension:type_get", Rule::Role("reader")),
+    ("volume_extension:type_get", READER),
     ("volume_extension:type_create", ADMIN),
     ("volume_extension:type_update", ADMIN),
     ("volume_extension:type_delete", ADMIN),
-    ("volume_extension:types_extra_specs:index", Rule::Role("reader")),
+    ("volume_extension:types_extra_specs:index", READER),
     ("volume_extension:types_extra_specs:create", ADMIN),
     ("volume_extension:types_extra_specs:update", ADMIN),
     ("volume_extension:types_extra_specs:delete", ADMIN),

@@ -37,6 +37,7 @@ mod version;
 use std::sync::Arc;
 
 pub use error::Error;
+pub use policy::RULES;
 use reconcile::Reconciler;
 use rest::{FaultStyle, Microversions, Service};
 use store::{Migration, Store, Tx};

@@ -1,9 +1,9 @@
 //! Who may do what in compute: OpenStack's rules and defaults.
 
-use policy::{ADMIN, MEMBER_OR_ADMIN, READER_OR_ADMIN, Rule, Rules, USER_OR_ADMIN};
+use policy::{ADMIN, ANYONE, MEMBER_OR_ADMIN, READER_OR_ADMIN, Rules, USER_OR_ADMIN};
 
 /// Compute's rules under their OpenStack names.
-pub(crate) static RULES: Rules = Rules(&[
+pub static RULES: Rules = Rules::new(&[
     // flavors
     ("os_compute_api:os-flavor-manage:create", ADMIN),
     ("os_compute_api:os-flavor-manage:update", ADMIN),
@@ -68,12 +68,12 @@ pub(crate) static RULES: Rules = Rules(&[
     ("os_compute_api:os-attach-interfaces:create", MEMBER_OR_ADMIN),
     ("os_compute_api:os-attach-interfaces:delete", MEMBER_OR_ADMIN),
     // the cloud
-    ("os_compute_api:os-availability-zone:list", Rule::Anyone),
+    ("os_compute_api:os-availability-zone:list", ANYONE),
     ("os_compute_api:os-availability-zone:detail", ADMIN),
     ("os_compute_api:os-services:list", ADMIN),
     ("os_compute_api:os-services:update", ADMIN),
     ("os_compute_api:os-hypervisors:list", ADMIN),
-    ("os_compute_api:limits", Rule::Anyone),
+    ("os_compute_api:limits", ANYONE),
     ("os_compute_api:limits:other_project", ADMIN),
     ("os_compute_api:os-quota-sets:show", READER_OR_ADMIN),
     ("os_compute_api:os-quota-sets:detail", READER_OR_ADMIN),

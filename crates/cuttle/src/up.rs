@@ -234,6 +234,7 @@ fn identity_config(config: &Config) -> identity::Config {
         token_ttl: Duration::from_secs(config.token_seconds.into()),
         bcrypt_cost: config.password_cost,
         limit_model: config.limit_model,
+        policy: policy::Policy::default(),
     }
 }
 

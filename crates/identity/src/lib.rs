@@ -51,6 +51,7 @@ use store::{Migration, Store};
 pub use bootstrap::{Bootstrap, REGION, bootstrap};
 pub use error::Error;
 pub use limit::model::LimitModel;
+pub use policy::RULES;
 pub use token::ops::Tokens;
 
 /// Where the service is.
@@ -79,11 +80,18 @@ pub struct Config {
     pub bcrypt_cost: u32,
     /// How limits of domains bind those of their projects.
     pub limit_model: LimitModel,
+    /// The rules that the operator states otherwise.
+    pub policy: ::policy::Policy,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { token_ttl: Duration::from_secs(3600), bcrypt_cost: 12, limit_model: LimitModel::Flat }
+        Config {
+            token_ttl: Duration::from_secs(3600),
+            bcrypt_cost: 12,
+            limit_model: LimitModel::Flat,
+            policy: ::policy::Policy::default(),
+        }
     }
 }
 

@@ -29,6 +29,7 @@ use store::{Migration, Store};
 
 pub use bootstrap::{GuestImage, bootstrap};
 pub use error::Error;
+pub use policy::RULES;
 
 /// This crate's schema.
 pub const MIGRATIONS: &[Migration] =

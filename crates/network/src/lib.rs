@@ -38,6 +38,7 @@ use std::sync::Arc;
 
 pub use bootstrap::{Outside, bootstrap, host_joined};
 pub use error::Error;
+pub use policies::RULES;
 use reconcile::Reconciler;
 use rest::{FaultStyle, Routes, Service};
 use store::Migration;

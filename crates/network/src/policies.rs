@@ -4,7 +4,7 @@
 use policy::{ADMIN, MEMBER_OR_ADMIN, READER_OR_ADMIN, Rules};
 
 /// The rules of this service.
-pub static RULES: Rules = Rules(&[
+pub static RULES: Rules = Rules::new(&[
     ("create_network", MEMBER_OR_ADMIN),
     ("create_network:shared", ADMIN),
     ("create_network:router:external", ADMIN),

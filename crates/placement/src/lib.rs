@@ -24,6 +24,7 @@ mod version;
 use std::sync::Arc;
 
 pub use error::Error;
+pub use policy::RULES;
 pub use provider::HOST_SYNC;
 use rest::{FaultStyle, Microversions, Service};
 use store::Migration;

@@ -1,11 +1,11 @@
 //! Who may use the placement API: operators and the services; everybody may see their own project's usage.
 
-use policy::{ADMIN, READER_OR_ADMIN, Rule, Rules};
+use policy::{READER_OR_ADMIN, Rule, Rules};
 
-const ADMIN_OR_SERVICE: Rule = Rule::Any(&[ADMIN, Rule::Role("service")]);
+const ADMIN_OR_SERVICE: Rule = Rule::new("role:admin or role:service");
 
 /// Placement's rules under their OpenStack names.
-pub(crate) static RULES: Rules = Rules(&[
+pub static RULES: Rules = Rules::new(&[
     ("placement:resource_providers:list", ADMIN_OR_SERVICE),
     ("placement:resource_providers:create", ADMIN_OR_SERVICE),
     ("placement:resource_providers:show", ADMIN_OR_SERVICE),

@@ -49,6 +49,7 @@ impl Request {
                 scope: policy::Scope::Unscoped,
                 roles: Vec::new(),
                 delegation: None,
+                policy: policy::Policy::default(),
             })
         })
     }

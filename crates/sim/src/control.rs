@@ -183,6 +183,7 @@ impl Authenticate for ByName {
             },
             roles: order[..=rank].iter().map(|role| (*role).to_owned()).collect(),
             delegation: None,
+            policy: policy::Policy::default(),
         }))
     }
 

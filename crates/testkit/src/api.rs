@@ -158,6 +158,7 @@ pub fn caller(token: &str) -> Option<Caller> {
         scope: Scope::Project { id: project.into(), name: project.to_owned(), domain_id: "default".into() },
         roles: order[..=rank].iter().map(|role| (*role).to_owned()).collect(),
         delegation: None,
+        policy: policy::Policy::default(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Giving and taking roles.
 
-use policy::{Caller, Target as Asked};
+use policy::{Caller, Named, Value};
 use store::Tx;
 use types::DomainId;
 
@@ -15,9 +15,6 @@ use crate::role::model::Role;
 use crate::role::ops::existing;
 use crate::token::ops::changed;
 use crate::user::store::USERS;
-
-/// The roles that a domain's manager may give and take; more would let a manager become an administrator.
-const FOR_MANAGERS: [&str; 3] = ["manager", "member", "reader"];
 
 /// What is done with an assignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,17 +44,35 @@ fn rule(act: Act, actor: &Actor, target: &Target) -> String {
     }
 }
 
-/// Checks the rule and that actor and target are there. Neither may be in a domain that the caller does not manage.
-fn check(caller: &Caller, tx: &mut Tx<'_>, act: Act, actor: &Actor, target: &Target) -> Result<(), Error> {
+/// Checks the rule, which knows all of them, and that actor and target are there.
+fn check(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    act: Act,
+    (actor, target): (&Actor, &Target),
+    role: Option<&Role>,
+) -> Result<(), Error> {
     let actor_domain = domain_of_actor(tx, actor)?;
     let target_domain = match target {
         Target::Project(id) => PROJECTS.load(tx, id)?.map(|project| project.domain_id.clone()),
         Target::Domain(id) => DOMAINS.load(tx, id)?.map(|domain| domain.id.clone()),
         Target::System => None,
     };
-    let shared = target_domain.as_ref().filter(|domain| actor_domain.as_ref() == Some(*domain));
-    let asked = Asked { domain_id: shared, ..Asked::default() };
-    RULES.check(&rule(act, actor, target), caller, &asked)?;
+    let mut named = Vec::new();
+    if let Some(domain) = &actor_domain {
+        let name = match actor {
+            Actor::User(_) => "target.user.domain_id",
+            Actor::Group(_) => "target.group.domain_id",
+        };
+        named.push((name, Value::Text(domain.as_str())));
+    }
+    if let Some(domain) = &target_domain {
+        let project = matches!(target, Target::Project(_));
+        let name = if project { "target.project.domain_id" } else { "target.domain.id" };
+        named.push((name, Value::Text(domain.as_str())));
+    }
+    named.extend(role.into_iter().flat_map(Role::attributes));
+    RULES.check(&rule(act, actor, target), caller, &Named(&named))?;
     if actor_domain.is_none() {
         return Err(Error::not_found(actor.kind(), actor.id()));
     }
@@ -75,11 +90,7 @@ fn domain_of_actor(tx: &mut Tx<'_>, actor: &Actor) -> Result<Option<DomainId>, s
     })
 }
 
-fn refuse_role(caller: &Caller, tx: &mut Tx<'_>, role: &Role, target: &Target) -> Result<(), Error> {
-    let for_managers = role.domain_id.is_none() && FOR_MANAGERS.contains(&role.name.as_str());
-    if !caller.is_admin() && !for_managers {
-        return Err(Error::Denied("identity:domain_managed_target_role".to_owned()));
-    }
+fn refuse_role(tx: &mut Tx<'_>, role: &Role, target: &Target) -> Result<(), Error> {
     let Some(domain) = &role.domain_id else { return Ok(()) };
     match target {
         Target::Domain(_) => Ok(()),
@@ -98,9 +109,9 @@ fn refuse_role(caller: &Caller, tx: &mut Tx<'_>, role: &Role, target: &Target) -
 }
 
 pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, assignment: Assignment) -> Result<(), Error> {
-    check(caller, tx, Act::Create, &assignment.actor, &assignment.target)?;
     let role = existing(tx, assignment.role_id.as_str())?;
-    refuse_role(caller, tx, &role, &assignment.target)?;
+    check(caller, tx, Act::Create, (&assignment.actor, &assignment.target), Some(&role))?;
+    refuse_role(tx, &role, &assignment.target)?;
     if ASSIGNMENTS.load(tx, assignment_key(&assignment))?.is_none() {
         ASSIGNMENTS.insert(tx, assignment)?;
         changed(tx);
@@ -109,8 +120,8 @@ pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, assignment: Assignment) -
 }
 
 pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, assignment: &Assignment) -> Result<(), Error> {
-    check(caller, tx, Act::Check, &assignment.actor, &assignment.target)?;
-    existing(tx, assignment.role_id.as_str())?;
+    let role = existing(tx, assignment.role_id.as_str())?;
+    check(caller, tx, Act::Check, (&assignment.actor, &assignment.target), Some(&role))?;
     match ASSIGNMENTS.load(tx, assignment_key(assignment))? {
         Some(_) => Ok(()),
         None => Err(absent(assignment)),
@@ -118,9 +129,9 @@ pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, assignment: &Assignment) ->
 }
 
 pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, assignment: &Assignment) -> Result<(), Error> {
-    check(caller, tx, Act::Revoke, &assignment.actor, &assignment.target)?;
     let role = existing(tx, assignment.role_id.as_str())?;
-    refuse_role(caller, tx, &role, &assignment.target)?;
+    check(caller, tx, Act::Revoke, (&assignment.actor, &assignment.target), Some(&role))?;
+    refuse_role(tx, &role, &assignment.target)?;
     let found = ASSIGNMENTS.load(tx, assignment_key(assignment))?;
     ASSIGNMENTS.remove(tx, &found.ok_or_else(|| absent(assignment))?)?;
     changed(tx);
@@ -142,7 +153,7 @@ pub(crate) fn list_roles(
     (actor, target): (&Actor, &Target),
     inherited: bool,
 ) -> Result<Vec<Role>, Error> {
-    check(caller, tx, Act::List, actor, target)?;
+    check(caller, tx, Act::List, (actor, target), None)?;
     let held = of_actor(tx, actor)?;
     let here = held.iter().filter(|a| a.target == *target && a.inherited == inherited);
     here.map(|assignment| existing(tx, assignment.role_id.as_str())).collect()

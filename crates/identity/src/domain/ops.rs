@@ -53,12 +53,7 @@ pub(crate) fn refuse_move(domain: &DomainId, asked: Option<&String>) -> Result<(
 
 fn find(caller: &Caller, tx: &mut Tx<'_>, rule: &str, id: &str) -> Result<Stored<Domain>, Error> {
     let found = DOMAINS.load(tx, id)?;
-    let mut target = Target { domain_id: found.as_ref().map(|domain| &domain.id), ..Target::default() };
-    // Whoever works in a project may see the project's domain.
-    if matches!((&caller.scope, target.domain_id), (Scope::Project { domain_id, .. }, Some(id)) if domain_id == id)
-    {
-        target.project_id = caller.project_id();
-    }
+    let target = Target { domain_id: found.as_ref().map(|domain| &domain.id), ..Target::default() };
     RULES.check(rule, caller, &target)?;
     found.ok_or_else(|| Error::not_found("domain", id))
 }

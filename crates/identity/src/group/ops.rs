@@ -1,6 +1,6 @@
 //! What can be done with groups and who is in them.
 
-use policy::{Caller, Target};
+use policy::{Caller, Named, Target, Value};
 use store::{Direction, Select, Stored, Tx};
 use types::{DomainId, UserId};
 
@@ -107,15 +107,20 @@ pub(crate) fn list_users(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<V
     Ok(found.into_iter().map(|user| user.into_inner()).collect())
 }
 
-/// The group and the user, both of which the rule must allow to the caller.
+/// The group and the user, about both of which the rule is asked.
 fn find_both(
     caller: &Caller,
     tx: &mut Tx<'_>,
     rule: &str,
     (group, user): (&str, &str),
 ) -> Result<(GroupId, UserId), Error> {
-    let group = find(caller, tx, rule, group)?;
-    let user = user::ops::find(caller, tx, rule, user)?;
+    let (found, member) = (GROUPS.load(tx, group)?, USERS.load(tx, user)?);
+    let of_group = found.as_ref().map(|g| ("target.group.domain_id", Value::Text(g.domain_id.as_str())));
+    let of_user = member.as_ref().map(|u| ("target.user.domain_id", Value::Text(u.domain_id.as_str())));
+    let named: Vec<_> = of_group.into_iter().chain(of_user).collect();
+    RULES.check(rule, caller, &Named(&named))?;
+    let group = found.ok_or_else(|| Error::not_found("group", group))?;
+    let user = member.ok_or_else(|| Error::not_found("user", user))?;
     Ok((group.into_inner().id, user.into_inner().id))
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use policy::Value;
 use serde::{Deserialize, Serialize};
 use types::{DomainId, RoleId};
 
@@ -24,6 +25,14 @@ pub struct Role {
     /// Whatever else the client wanted remembered.
     #[serde(default)]
     pub extra: Extra,
+}
+
+impl Role {
+    /// What rules may ask of it.
+    pub(crate) fn attributes(&self) -> [(&'static str, Value<'_>); 2] {
+        let domain = Value::of(self.domain_id.as_ref().map(DomainId::as_str));
+        [("target.role.name", Value::Text(&self.name)), ("target.role.domain_id", domain)]
+    }
 }
 
 /// That who has one role has another too.

@@ -1,6 +1,6 @@
 //! What can be done with roles and with what they imply.
 
-use policy::{Caller, Target};
+use policy::{Caller, Named, Target};
 use store::{Direction, Select, Stored, Tx};
 use types::RoleId;
 
@@ -14,15 +14,15 @@ use crate::policy::RULES;
 use crate::token::ops::changed;
 
 /// Roles of domains have rules of their own: `get_role` becomes `get_domain_role`.
-fn check(caller: &Caller, verb: &str, noun: &str, of_domain: bool) -> Result<(), Error> {
-    let rule =
-        if of_domain { format!("identity:{verb}_domain_{noun}") } else { format!("identity:{verb}_{noun}") };
-    Ok(RULES.check(&rule, caller, &Target::default())?)
+fn rule(verb: &str, noun: &str, of_domain: bool) -> String {
+    if of_domain { format!("identity:{verb}_domain_{noun}") } else { format!("identity:{verb}_{noun}") }
 }
 
 fn find(caller: &Caller, tx: &mut Tx<'_>, verb: &str, id: &str) -> Result<Stored<Role>, Error> {
     let found = ROLES.load(tx, id)?;
-    check(caller, verb, "role", found.as_ref().is_some_and(|role| role.domain_id.is_some()))?;
+    let of_domain = found.as_ref().is_some_and(|role| role.domain_id.is_some());
+    let named: Vec<_> = found.iter().flat_map(|role| role.attributes()).collect();
+    RULES.check(&rule(verb, "role", of_domain), caller, &Named(&named))?;
     found.ok_or_else(|| Error::not_found("role", id))
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn existing(tx: &mut Tx<'_>, id: &str) -> Result<Role, Error> {
 }
 
 pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, draft: RoleDraft) -> Result<Role, Error> {
-    check(caller, "create", "role", draft.domain_id.is_some())?;
+    RULES.check(&rule("create", "role", draft.domain_id.is_some()), caller, &Target::default())?;
     if let Some(domain) = &draft.domain_id {
         refuse_missing(tx, domain)?;
     }
@@ -53,7 +53,7 @@ pub(crate) fn list(
     domain_id: Option<&str>,
     name: Option<&str>,
 ) -> Result<Vec<Role>, Error> {
-    check(caller, "list", "roles", domain_id.is_some())?;
+    RULES.check(&rule("list", "roles", domain_id.is_some()), caller, &Target::default())?;
     let mut select = Select::all().eq("domain_id", domain_id.unwrap_or("")).order("id", Direction::Asc);
     if let Some(name) = name {
         select = select.eq("name_hash", key_of(&[name]));

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use policy::Caller;
+use policy::{Caller, Policy};
 use sha2::{Digest, Sha256};
 use types::Timestamp;
 
@@ -36,9 +36,9 @@ pub(crate) struct Checked {
 
 impl Checked {
     /// A token that was checked at `now`.
-    pub(crate) fn new(token: Token, now: Timestamp) -> Checked {
+    pub(crate) fn new(token: Token, now: Timestamp, policy: &Policy) -> Checked {
         let until = token.claims.expires_at.min(now.plus(LIFE));
-        let caller = Arc::new(token.caller());
+        let caller = Arc::new(token.caller(policy));
         Checked { token, caller, description: Mutex::new(None), until }
     }
 }

@@ -1,6 +1,6 @@
 //! A token's data: what it claims, and what stands behind the claims now.
 
-use policy::{AccessRule, Caller, Delegation, Scope};
+use policy::{AccessRule, Caller, Delegation, Policy, Scope};
 use serde::{Deserialize, Serialize};
 use types::{DomainId, ProjectId, RoleId, Timestamp, UserId};
 
@@ -155,8 +155,8 @@ pub struct Token {
 }
 
 impl Token {
-    /// Who makes a request with it.
-    pub fn caller(&self) -> Caller {
+    /// Who makes a request with it, judged by the operator's rules.
+    pub fn caller(&self, policy: &Policy) -> Caller {
         Caller {
             user_id: self.user.id.clone(),
             user_name: self.user.name.clone(),
@@ -171,6 +171,7 @@ impl Token {
             },
             roles: self.roles.iter().map(|role| role.name.clone()).collect(),
             delegation: self.delegation(),
+            policy: policy.clone(),
         }
     }
 

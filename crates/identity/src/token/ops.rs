@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy::{Caller, Target};
+use policy::{Caller, Policy, Target};
 use rest::Rejected;
 use store::{Direction, Select, Store, Tx};
 use types::{DomainId, RoleId, Timestamp, UserId};
@@ -74,16 +74,17 @@ impl Tokens {
         }
         let mark = self.cache.mark();
         let claims = open(&Keys::load(tx)?, token, tx.now(), Duration::ZERO).ok_or(Error::Unauthorized)?;
-        let checked = Arc::new(Checked::new(resolve(tx, claims)?, tx.now()));
+        let checked = Arc::new(Checked::new(resolve(tx, claims)?, tx.now(), &self.config.policy));
         self.cache.remember(token, checked.clone(), mark);
         Ok(checked)
     }
 }
 
-/// A token that expired not long ago, as it would be if it had not. It is never remembered.
+/// A token that expired not long ago, as it would be if it had not. It is never remembered, and nobody
+/// acts by it.
 pub(crate) fn check_expired(tx: &mut Tx<'_>, token: &str) -> Result<Arc<Checked>, Error> {
     let claims = open(&Keys::load(tx)?, token, tx.now(), EXPIRED_WINDOW).ok_or(Error::Unauthorized)?;
-    Ok(Arc::new(Checked::new(resolve(tx, claims)?, tx.now())))
+    Ok(Arc::new(Checked::new(resolve(tx, claims)?, tx.now(), &Policy::default())))
 }
 
 /// What a token that one of the keys wrote claims, until `window` after it expired.

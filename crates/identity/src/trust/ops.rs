@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use policy::{Caller, Delegation, Target};
+use policy::{Caller, Delegation, Named, Target, Value};
 use store::{Direction, Select, Stored, Tx};
 use types::{RoleId, UserId};
 
@@ -24,19 +24,22 @@ use crate::user::store::USERS;
 fn find(caller: &Caller, tx: &mut Tx<'_>, rule: &str, id: &str) -> Result<Stored<Trust>, Error> {
     let trust = TRUSTS.load(tx, id)?.filter(|trust| trust.expires_at.is_none_or(|at| at > tx.now()));
     let trust = trust.ok_or_else(|| Error::not_found("trust", id))?;
-    let mut target = Target::user(&trust.trustor_id);
-    // Upstream lets the trustee see a trust but not end it.
-    if rule != "identity:delete_trust" && caller.user_id == trust.trustee_id {
-        target = Target::user(&trust.trustee_id);
-    }
-    RULES.check(rule, caller, &target)?;
+    RULES.check(rule, caller, &Named(&[by_trustor(&trust.trustor_id), by_trustee(&trust.trustee_id)]))?;
     refuse_application_credential(caller)?;
     Ok(trust)
 }
 
+fn by_trustor(user: &UserId) -> (&'static str, Value<'_>) {
+    ("target.trust.trustor_user_id", Value::Text(user.as_str()))
+}
+
+fn by_trustee(user: &UserId) -> (&'static str, Value<'_>) {
+    ("target.trust.trustee_user_id", Value::Text(user.as_str()))
+}
+
 /// Makes a trust, or hands one on where the caller acts by one that allows it.
 pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, draft: TrustDraft) -> Result<Trust, Error> {
-    RULES.check("identity:create_trust", caller, &Target::user(&draft.trustor_id))?;
+    RULES.check("identity:create_trust", caller, &Named(&[by_trustor(&draft.trustor_id)]))?;
     refuse_application_credential(caller)?;
     if draft.project_id.is_some() && draft.roles.is_empty() {
         return Err(Error::Denied("At least one role should be specified".to_owned()));
@@ -203,10 +206,10 @@ pub(crate) fn list(
     let mut select = Select::all().order("id", Direction::Asc);
     match (trustor, trustee) {
         (Some(user), _) => {
-            RULES.check("identity:list_trusts_for_trustor", caller, &Target::user(user))?;
+            RULES.check("identity:list_trusts_for_trustor", caller, &Named(&[by_trustor(user)]))?;
         }
         (None, Some(user)) => {
-            RULES.check("identity:list_trusts_for_trustee", caller, &Target::user(user))?;
+            RULES.check("identity:list_trusts_for_trustee", caller, &Named(&[by_trustee(user)]))?;
         }
         (None, None) => RULES.check("identity:list_trusts", caller, &Target::default())?,
     }
