@@ -98,7 +98,6 @@ impl Default for Config {
 /// The service, over the same `store` that `tokens` listens to.
 pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
     let routes = Routes::new()
-        .and(version::api::routes())
         .and(login::api::routes(store, tokens))
         .and(token::api::routes(store, tokens))
         .and(revocation::api::routes())
@@ -119,6 +118,7 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         .and(credential::api::routes())
         .and(policy_document::api::routes())
         .and(trust::api::routes());
+    let routes = version::api::routes(&routes).and(routes);
     Service {
         prefix: PREFIX,
         types: &["identity"],
