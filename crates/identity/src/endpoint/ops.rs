@@ -11,7 +11,7 @@ use crate::Error;
 use crate::api::Extra;
 use crate::endpoint_filter::model::Chosen;
 use crate::endpoint_filter::ops::{chosen_for, forget};
-use crate::ids::{EndpointId, RegionId};
+use crate::ids::{EndpointId, RegionId, ServiceId};
 use crate::policy::RULES;
 use crate::region::model::Region;
 use crate::region::store::REGIONS;
@@ -74,10 +74,11 @@ pub(crate) fn create(
     makes_region: bool,
 ) -> Result<Endpoint, Error> {
     RULES.check("identity:create_endpoint", caller, &Target::default())?;
+    refuse_url(&endpoint.url)?;
     if let (true, Some(region)) = (makes_region, &endpoint.region_id) {
         ensure_region(tx, region)?;
     }
-    refuse(tx, &endpoint)?;
+    refuse_missing(tx, endpoint.region_id.as_ref(), Some(&endpoint.service_id))?;
     let endpoint = ENDPOINTS.insert(tx, endpoint)?.into_inner();
     changed(tx);
     Ok(endpoint)
@@ -93,20 +94,29 @@ fn ensure_region(tx: &mut Tx<'_>, id: &RegionId) -> Result<(), Error> {
     Ok(())
 }
 
-/// The region and service must be there, and the URL must make sense for some client.
-fn refuse(tx: &mut Tx<'_>, endpoint: &Endpoint) -> Result<(), Error> {
-    if let Some(region) = &endpoint.region_id
+fn refuse_missing(
+    tx: &mut Tx<'_>,
+    region: Option<&RegionId>,
+    service: Option<&ServiceId>,
+) -> Result<(), Error> {
+    if let Some(region) = region
         && REGIONS.load(tx, region)?.is_none()
     {
         return Err(Error::expecting("endpoint region_id", "region table"));
     }
-    if SERVICES.load(tx, &endpoint.service_id)?.is_none() {
+    if let Some(service) = service
+        && SERVICES.load(tx, service)?.is_none()
+    {
         return Err(Error::expecting("endpoint service_id", "service table"));
     }
+    Ok(())
+}
+
+/// The URL must make sense for some client. Upstream asks that of new ones only, and then hides those that do not.
+fn refuse_url(url: &str) -> Result<(), Error> {
     let with = Substitutions { public_url: "http://client", project_id: Some("p"), user_id: Some("u") };
-    complete(&endpoint.url, &with).map(|_| ()).map_err(|_| {
-        Error::Invalid(format!("Cannot create an endpoint with an invalid URL: {}.", endpoint.url))
-    })
+    let refusal = || Error::Invalid(format!("Cannot create an endpoint with an invalid URL: {url}."));
+    complete(url, &with).map(|_| ()).map_err(|_| refusal())
 }
 
 pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<Endpoint, Error> {
@@ -139,14 +149,16 @@ pub(crate) fn update(
     change: EndpointChange,
 ) -> Result<Endpoint, Error> {
     RULES.check("identity:update_endpoint", caller, &Target::default())?;
+    if let (true, Some(Some(region))) = (change.makes_region, &change.region_id) {
+        ensure_region(tx, region)?;
+    }
+    let region = change.region_id.as_ref().and_then(Option::as_ref);
+    refuse_missing(tx, region, change.service_id.as_ref())?;
     let mut endpoint = ENDPOINTS.load(tx, id)?.ok_or_else(|| Error::not_found("endpoint", id))?;
     if let Some(service) = change.service_id {
         endpoint.service_id = service;
     }
     if let Some(region) = change.region_id {
-        if let (true, Some(region)) = (change.makes_region, &region) {
-            ensure_region(tx, region)?;
-        }
         endpoint.region_id = region;
     }
     if let Some(interface) = change.interface {
@@ -159,7 +171,7 @@ pub(crate) fn update(
         endpoint.enabled = enabled;
     }
     endpoint.extra.extend(change.extra);
-    refuse(tx, &endpoint)?;
+    refuse_url(&endpoint.url)?;
     ENDPOINTS.save(tx, &mut endpoint)?;
     changed(tx);
     Ok(endpoint.into_inner())

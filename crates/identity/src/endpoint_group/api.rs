@@ -1,18 +1,22 @@
 //! `/v3/OS-EP-FILTER/endpoint_groups`.
 
-use rest::{Fields, InvalidBody, Reply, Request, Routes};
+use rest::{Fields, Reply, Request, Routes};
 use serde_json::{Map, Value as Json, json};
 use store::Tx;
 
 use super::model::{Criterion, EndpointGroup, EndpointGroupChange};
 use super::ops;
 use crate::Error;
-use crate::api::{changing, filter_of, links, listed, name, only_queries, required_name, sole_fields, text};
+use crate::api::{
+    Filters, Kind, changing, filter_of, filtered, links, listed, name, only_queries, required_name,
+    sole_fields, text,
+};
 use crate::endpoint::api::{interface, view as endpoint_view};
 use crate::ids::{EndpointGroupId, ServiceId, fresh};
 use crate::region::api::region_id;
 
 const NAME_MAX: usize = 255;
+const FILTERS: Filters = &[("name", Kind::Name(NAME_MAX))];
 
 pub(crate) fn routes() -> Routes {
     let groups = "/v3/OS-EP-FILTER/endpoint_groups";
@@ -29,7 +33,7 @@ pub(crate) fn routes() -> Routes {
 fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     only_queries(request, &["name"])?;
     let groups = ops::list(request.caller(), tx, filter_of(request, "name").as_deref())?;
-    Ok(listed(request, "endpoint_groups", groups.iter().map(|group| view(request, group)).collect()))
+    filtered(request, "endpoint_groups", FILTERS, groups.iter().map(|group| view(request, group)).collect())
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -48,7 +52,7 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     Ok(Reply::created(json!({"endpoint_group": view(request, &group)})))
 }
 
-fn criteria(fields: &mut Fields) -> Result<Option<Vec<Criterion>>, InvalidBody> {
+fn criteria(fields: &mut Fields) -> Result<Option<Vec<Criterion>>, Error> {
     if !fields.has("filters") {
         return Ok(None);
     }
@@ -63,9 +67,9 @@ fn criteria(fields: &mut Fields) -> Result<Option<Vec<Criterion>>, InvalidBody> 
     if let Some(name) = text(&mut filters, "interface")? {
         criteria.push(Criterion::Interface(interface(&name)?));
     }
-    match filters.left().first() {
-        None => Ok(Some(criteria)),
-        Some(other) => Err(filters.error(other, "is none of service_id, region_id, interface")),
+    match filters.left().is_empty() {
+        true => Ok(Some(criteria)),
+        false => Err(Error::expecting("service_id or region_id or interface", "endpoint_group")),
     }
 }
 

@@ -8,9 +8,17 @@ use types::{DomainId, ProjectId};
 use super::model::{Limit, LimitChange, LimitModel, LimitOwner};
 use super::ops::{self, LimitFilter};
 use crate::Error;
-use crate::api::{description, filter_of, links, listed, sole_fields, sole_list};
+use crate::api::{Filters, Kind, description, filter_of, filtered, links, sole_fields, sole_list};
 use crate::ids::{LimitId, fresh};
 use crate::registered_limit::api::{amount, limited, limited_filter, required_amount};
+
+const FILTERS: Filters = &[
+    ("service_id", Kind::Text),
+    ("region_id", Kind::Text),
+    ("resource_name", Kind::Name(255)),
+    ("project_id", Kind::Id),
+    ("domain_id", Kind::Id),
+];
 
 pub(crate) fn routes(model: LimitModel) -> Routes {
     Routes::new()
@@ -29,7 +37,7 @@ fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         domain_id: filter_of(request, "domain_id"),
     };
     let limits = ops::list(request.caller(), tx, &filter)?;
-    Ok(listed(request, "limits", limits.iter().map(|limit| view(request, limit)).collect()))
+    filtered(request, "limits", FILTERS, limits.iter().map(|limit| view(request, limit)).collect())
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>, model: LimitModel) -> Result<Reply, Error> {

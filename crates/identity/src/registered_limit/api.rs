@@ -7,11 +7,16 @@ use store::Tx;
 use super::model::{AMOUNT_MAX, Limited, RegisteredLimit, RegisteredLimitChange, UNLIMITED};
 use super::ops::{self, LimitedFilter};
 use crate::Error;
-use crate::api::{description, filter_of, links, listed, name, required_name, sole_fields, sole_list, text};
+use crate::api::{
+    Filters, Kind, description, filter_of, filtered, links, name, required_name, sole_fields, sole_list, text,
+};
 use crate::ids::{RegisteredLimitId, ServiceId, fresh};
 use crate::region::api::region_id;
 
 const NAME_MAX: usize = 255;
+
+const FILTERS: Filters =
+    &[("service_id", Kind::Text), ("region_id", Kind::Text), ("resource_name", Kind::Name(255))];
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
@@ -24,7 +29,7 @@ pub(crate) fn routes() -> Routes {
 
 fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let limits = ops::list(request.caller(), tx, &limited_filter(request))?;
-    Ok(listed(request, "registered_limits", limits.iter().map(|limit| view(request, limit)).collect()))
+    filtered(request, "registered_limits", FILTERS, limits.iter().map(|limit| view(request, limit)).collect())
 }
 
 pub(crate) fn limited_filter(request: &Request) -> LimitedFilter {
