@@ -125,6 +125,9 @@ pub struct Metadata {
     pub floating_ips: Vec<IpAddr>,
     /// Fixed IPs, the first port's first.
     pub fixed_ips: Vec<IpAddr>,
+    /// How often the guest's password was cleared: what was posted before the last time counts no more.
+    #[serde(default)]
+    pub passwords_cleared: u32,
 }
 
 /// What the node sees of a VM.
@@ -140,6 +143,21 @@ pub struct VmSeen {
     pub nics: Vec<PortId>,
     /// What happened since the VM was made or last started, oldest first.
     pub timeline: Vec<TimelineEvent>,
+    /// Why it ended, or stands still, although nobody wanted that.
+    #[serde(default)]
+    pub trouble: Option<String>,
+    /// What the guest posted as its password.
+    #[serde(default)]
+    pub password: Option<PostedPassword>,
+}
+
+/// A password as a guest posted it, encrypted with the server's public key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostedPassword {
+    /// [`Metadata::passwords_cleared`] when it was posted.
+    pub cleared: u32,
+    /// The password.
+    pub text: String,
 }
 
 /// A VM's power state as its hypervisor says.

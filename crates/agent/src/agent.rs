@@ -162,17 +162,27 @@ impl Agent {
             Event::SshProbe { port, banner: Some(banner), at } => {
                 self.guest_did(port, Milestone::SshBanner, at, &banner);
             }
+            Event::PasswordPosted { port, password } => {
+                if let Some(vm) = self.vm_of(port) {
+                    self.vms.posted(&vm, password);
+                    self.mark(&vm_key(vm.id));
+                }
+            }
             Event::SshProbe { banner: None, .. } => {}
         }
     }
 
     fn guest_did(&mut self, port: PortId, milestone: Milestone, at: Timestamp, detail: &str) {
-        let vms: Vec<Arc<Vm>> = self.documents.wanted(Kind::Vm);
-        let Some(vm) = vms.iter().find(|vm| vm.nics.iter().any(|nic| nic.port_id == port)) else { return };
+        let Some(vm) = self.vm_of(port) else { return };
         if self.vms.happened(vm.id, milestone, at, detail) {
             self.mark(&vm_key(vm.id));
             self.probes.entry(vm.id).and_modify(|due| *due = runtime::now());
         }
+    }
+
+    fn vm_of(&self, port: PortId) -> Option<Arc<Vm>> {
+        let vms: Vec<Arc<Vm>> = self.documents.wanted(Kind::Vm);
+        vms.into_iter().find(|vm| vm.nics.iter().any(|nic| nic.port_id == port))
     }
 
     /// Marks a document, and those whose things depend on it.
@@ -389,7 +399,7 @@ impl Agent {
         }
         self.waiting.remove(&kept.key);
         for nic in &vm.nics {
-            self.effects.fabric.set_metadata(nic.port_id, Some((&vm, &vm.metadata)));
+            self.effects.fabric.set_metadata(nic.port_id, Some((&vm, self.vms.password(&vm))));
         }
         let outcome = self.vms.converge(&mut self.effects, &vm, &ports);
         if let Ok(outcome) = &outcome

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use agent_api::compute::{Metadata, Vm};
+use agent_api::compute::Vm;
 use agent_api::network::{External, Network, Port, Router, SecurityGroup};
 use hypervisor::Hypervisor;
 use storage::VolumeBackend;
@@ -39,8 +39,8 @@ pub trait Fabric: Send {
     fn retain(&mut self, vnis: &BTreeSet<u32>, routers: &BTreeSet<RouterId>) -> Result<(), String>;
     /// The VM's end of a port.
     fn open_tap(&mut self, vni: u32, port: PortId) -> Result<OwnedFd, String>;
-    /// What the metadata service tells whoever asks from this port.
-    fn set_metadata(&mut self, port: PortId, metadata: Option<(&Vm, &Metadata)>);
+    /// Tells whoever asks the metadata service from this port about the VM, and which password the VM has posted.
+    fn set_metadata(&mut self, port: PortId, about: Option<(&Vm, &str)>);
     /// Looks for an ssh server at a port's address, in the background; the answer comes as an event.
     fn probe_ssh(&mut self, network: &Network, port: &Port);
 }
@@ -77,6 +77,13 @@ pub enum Event {
         path: String,
         /// When.
         at: Timestamp,
+    },
+    /// A guest posted its password.
+    PasswordPosted {
+        /// The port.
+        port: PortId,
+        /// The password, encrypted.
+        password: String,
     },
     /// An ssh server greeted at a port's address, or did not.
     SshProbe {

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use agent_api::compute::{Metadata, Vm};
+use agent_api::compute::Vm;
 use agent_api::network::{External, Network, Port, Router};
 use types::{PortId, RouterId};
 
@@ -121,7 +121,7 @@ impl Fabric for FakeFabric {
         std::fs::File::open("/dev/null").map(OwnedFd::from).map_err(|e| format!("cannot open /dev/null: {e}"))
     }
 
-    fn set_metadata(&mut self, _port: PortId, _metadata: Option<(&Vm, &Metadata)>) {}
+    fn set_metadata(&mut self, _port: PortId, _about: Option<(&Vm, &str)>) {}
 
     fn probe_ssh(&mut self, _network: &Network, port: &Port) {
         let at = runtime::now();

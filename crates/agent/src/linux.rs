@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 use std::time::Duration;
 
-use agent_api::compute::{Metadata, Vm};
+use agent_api::compute::Vm;
 use agent_api::network::{External, Ipv6Mode, Network, Port, Router, SecurityGroup, SecurityGroupRule};
 use base64::Engine;
 use linux_net::responder::{self, InstanceMetadata, Observed, PublicKey, Responder, Seen};
@@ -73,6 +73,7 @@ fn forward_observed(observed: &Receiver<Observed>, events: &Sender<Event>) {
         let event = match what {
             Seen::DhcpLease { address } => Event::DhcpLease { port, address, at },
             Seen::MetadataRead { path } => Event::MetadataRead { port, path, at },
+            Seen::PasswordPosted { password } => Event::PasswordPosted { port, password },
             other => {
                 tracing::info!("port {port}: {other:?}");
                 continue;
@@ -176,8 +177,10 @@ impl Fabric for Linux {
         self.dataplane.open_tap(vni, port).map_err(words)
     }
 
-    fn set_metadata(&mut self, port: PortId, metadata: Option<(&Vm, &Metadata)>) {
-        let instance = metadata.map(|(vm, _)| Arc::new(instance_metadata(vm)));
+    fn set_metadata(&mut self, port: PortId, about: Option<(&Vm, &str)>) {
+        let instance = about.map(|(vm, password)| {
+            Arc::new(InstanceMetadata { password: password.to_owned(), ..instance_metadata(vm) })
+        });
         self.responder.set_metadata(port, instance);
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use agent_api::compute::{Power, PowerSeen, TimelineEvent, Vm};
+use agent_api::compute::{PostedPassword, Power, PowerSeen, TimelineEvent, Vm};
 use serde::{Deserialize, Serialize};
 use types::{Timestamp, VolumeId};
 
@@ -11,6 +11,9 @@ use types::{Timestamp, VolumeId};
 const POWER_OFF_LOOK: Duration = Duration::from_millis(500);
 /// How often a volume that was unplugged is asked about: the guest must let go of it.
 const UNPLUG_LOOK: Duration = Duration::from_millis(300);
+
+/// How often a VM that its hypervisor stopped is let go on, to see whether it can.
+const STALLED_RESUME: Duration = Duration::from_secs(30);
 
 /// What the agent did with a VM and must not forget when it is restarted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +33,15 @@ pub struct VmState {
     pub unplugging: BTreeSet<VolumeId>,
     /// What happened, oldest first.
     pub timeline: Vec<TimelineEvent>,
+    /// Why it ended, or stands still, although nobody wanted that.
+    #[serde(default)]
+    pub trouble: Option<String>,
+    /// When it was last let go on after its hypervisor had stopped it.
+    #[serde(default)]
+    pub resumed_at: Option<Timestamp>,
+    /// What the guest posted as its password.
+    #[serde(default)]
+    pub password: Option<PostedPassword>,
 }
 
 /// How a VM ended by itself.
@@ -49,6 +61,8 @@ pub struct VmNow {
     pub power: PowerSeen,
     /// The volumes it has.
     pub volumes: BTreeSet<VolumeId>,
+    /// Why it ended, or why its hypervisor stopped it.
+    pub trouble: Option<String>,
 }
 
 /// One thing to do.
@@ -83,9 +97,15 @@ pub fn note(vm: &Vm, state: &mut VmState, now: &VmNow) {
     if off {
         state.unplugging.clear();
     }
+    if now.power == PowerSeen::Running {
+        state.trouble = None;
+    } else if now.trouble.is_some() {
+        state.trouble.clone_from(&now.trouble);
+    }
     if matches!(vm.power, Power::Off { .. }) {
         if off {
             state.halted = None;
+            state.trouble = None;
             state.started = false;
             state.stopping_since = None;
             state.rebooting = None;
@@ -109,6 +129,9 @@ pub fn plan(vm: &Vm, state: &VmState, now: &VmNow, at: Timestamp) -> Vec<Action>
         (Power::Off { .. }, PowerSeen::Absent | PowerSeen::Shutdown | PowerSeen::Crashed) => Vec::new(),
         (Power::On | Power::Paused, PowerSeen::Absent | PowerSeen::Shutdown | PowerSeen::Crashed) => {
             if state.halted.is_some() { Vec::new() } else { vec![Action::EnsureDisks, Action::Start] }
+        }
+        (Power::On, PowerSeen::Paused) if now.trouble.is_some() => {
+            reboot(vm, state, at).unwrap_or_else(|| resume_stalled(state.resumed_at, at))
         }
         (Power::On, PowerSeen::Paused) => vec![Action::Resume],
         (Power::Paused, PowerSeen::Running) => vec![Action::Pause],
@@ -134,6 +157,17 @@ fn reboot(vm: &Vm, state: &VmState, at: Timestamp) -> Option<Vec<Action>> {
     let reboot = vm.reboot.as_ref().filter(|reboot| state.rebooted.as_ref() != Some(&reboot.token))?;
     let begun = state.rebooting.as_ref().filter(|(token, _)| *token == reboot.token).map(|(_, since)| *since);
     Some(if reboot.hard { vec![Action::Kill] } else { power_off(begun, reboot.grace_s, at) })
+}
+
+/// Lets a VM go on that its hypervisor stopped, now and then: the host may have space again. At once and every time it
+/// would only stop again at once.
+fn resume_stalled(resumed_at: Option<Timestamp>, at: Timestamp) -> Vec<Action> {
+    match resumed_at {
+        Some(before) if before <= at && at.since(before) < STALLED_RESUME => {
+            vec![Action::Look(STALLED_RESUME - at.since(before))]
+        }
+        _ => vec![Action::Resume, Action::Look(STALLED_RESUME)],
+    }
 }
 
 /// A volume that was unplugged is asked for again until the guest has let go of it and nothing holds its files.

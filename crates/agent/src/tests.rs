@@ -43,7 +43,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn seen(power: PowerSeen) -> VmNow {
-    VmNow { power, volumes: BTreeSet::new() }
+    VmNow { power, volumes: BTreeSet::new(), trouble: None }
 }
 
 fn acts(vm: &Vm, state: &VmState, now: &VmNow, seconds: i64) -> Vec<Action> {
@@ -103,15 +103,36 @@ fn a_reboot_happens_once() {
 }
 
 #[test]
+fn a_stalled_vm_is_let_go_on_now_and_then() {
+    let stalled = VmNow { trouble: Some("no space".to_owned()), ..seen(PowerSeen::Paused) };
+    let mut state = VmState { started: true, ..VmState::default() };
+    let check = |state: &VmState, seconds, expected: &[Action]| {
+        assert_eq!(acts(&vm(), state, &stalled, seconds), expected, "{seconds}");
+    };
+    check(&state, 100, &[Action::Resume]);
+    state.resumed_at = Some(at(100));
+    check(&state, 100, &[]);
+    check(&state, 129, &[]);
+    check(&state, 130, &[Action::Resume]);
+    check(&state, 50, &[Action::Resume]);
+    note(&vm(), &mut state, &stalled);
+    assert_eq!(state.trouble.as_deref(), Some("no space"));
+    let off = Vm { power: Power::Off { grace_s: 60 }, ..vm() };
+    assert_eq!(acts(&off, &state, &stalled, 101), [Action::Kill]);
+    note(&vm(), &mut state, &seen(PowerSeen::Running));
+    assert_eq!(state.trouble, None);
+}
+
+#[test]
 fn volumes_come_and_go() {
     let (a, b): (VolumeId, VolumeId) = (id(11), id(12));
     let wanted = Vm { volumes: vec![VmVolume { id: a, device: "/dev/vdb".to_owned(), boot: false }], ..vm() };
-    let now = VmNow { power: PowerSeen::Running, volumes: BTreeSet::from([b]) };
+    let now = VmNow { power: PowerSeen::Running, volumes: BTreeSet::from([b]), trouble: None };
     let mut state = VmState::default();
     assert_eq!(acts(&wanted, &state, &now, 0), [Action::Detach(b), Action::Attach(a)]);
     // Not seen by the guest any more, but still held: asked for again, and not plugged in before that.
     state.unplugging.insert(a);
-    let now = VmNow { power: PowerSeen::Running, volumes: BTreeSet::new() };
+    let now = seen(PowerSeen::Running);
     assert_eq!(acts(&wanted, &state, &now, 0), [Action::Detach(a)]);
     note(&wanted, &mut state, &now);
     assert_eq!(state.unplugging, BTreeSet::from([a]));
@@ -247,6 +268,45 @@ fn a_vm_comes_up_survives_the_agent_and_goes() {
     assert!(outside.disks.observe_volumes().unwrap().is_empty());
     assert!(std::fs::read_dir(dir.path().join("documents")).unwrap().next().is_none());
     assert!(std::fs::read_dir(dir.path().join("vms")).unwrap().next().is_none());
+}
+
+#[test]
+fn what_stops_or_ends_a_vm_and_its_password_are_told() {
+    let clock = runtime::simulate(1, at(1_000));
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut node = outside.start();
+    node.receive(documents(), false);
+    node.reports();
+    let server = id::<ServerId>(1);
+    let seen = |node: &mut Node| -> VmSeen {
+        node.agent.observe(Event::Vm(server));
+        let reports = node.reports();
+        serde_json::from_value(reports[&format!("vm/{server}")].seen.clone().unwrap()).unwrap()
+    };
+    outside.vms.stall(server, "no space");
+    node.agent.observe(Event::Vm(server));
+    node.reports();
+    outside.vms.stall(server, "no space");
+    let stalled = seen(&mut node);
+    assert_eq!((stalled.power, stalled.trouble.as_deref()), (PowerSeen::Paused, Some("no space")));
+    clock.advance(std::time::Duration::from_secs(31));
+    let going = seen(&mut node);
+    assert_eq!((going.power, going.trouble), (PowerSeen::Running, None));
+
+    node.agent.observe(Event::PasswordPosted { port: id(3), password: "c2VjcmV0".to_owned() });
+    assert_eq!(seen(&mut node).password.unwrap().text, "c2VjcmV0");
+
+    outside.vms.crash(server, "a signal");
+    let ended = seen(&mut node);
+    assert_eq!((ended.power, ended.trouble.as_deref()), (PowerSeen::Crashed, Some("a signal")));
+    // The host's memory of it may go; the agent's does not.
+    outside.vms.restart_host();
+    drop(node);
+    let mut node = outside.start();
+    let ended = seen(&mut node);
+    assert_eq!((ended.power, ended.trouble.as_deref()), (PowerSeen::Crashed, Some("a signal")));
+    assert_eq!(ended.password.unwrap().text, "c2VjcmV0");
 }
 
 #[test]

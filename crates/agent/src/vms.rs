@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use agent_api::compute::{Milestone, Power, PowerSeen, TimelineEvent, Vm, VmSeen};
+use agent_api::compute::{Milestone, PostedPassword, Power, PowerSeen, TimelineEvent, Vm, VmSeen};
 use agent_api::network::Port;
 use hypervisor::{Detach, Disk, Machine, Nic, VmSpec};
 use storage::{DiskFormat, GIB, NewVolume, Source};
@@ -99,6 +99,20 @@ impl Vms {
         noted
     }
 
+    /// Keeps the password that a guest posted.
+    pub fn posted(&mut self, vm: &Vm, text: String) {
+        let Some(mut state) = self.states.get(&vm.id).cloned() else { return };
+        state.password = Some(PostedPassword { cleared: vm.metadata.passwords_cleared, text });
+        self.keep(vm.id, state);
+    }
+
+    /// The password that the guest posted, unless it was cleared since.
+    pub fn password(&self, vm: &Vm) -> &str {
+        let posted = self.states.get(&vm.id).and_then(|state| state.password.as_ref());
+        let posted = posted.filter(|posted| posted.cleared == vm.metadata.passwords_cleared);
+        posted.map_or("", |posted| &posted.text)
+    }
+
     /// Whether a milestone was reached since the VM was last started.
     pub fn has_reached(&self, id: ServerId, milestone: Milestone) -> bool {
         self.states.get(&id).is_some_and(|state| reached(state, milestone))
@@ -184,7 +198,10 @@ impl Step<'_> {
                 self.effects.hypervisor.stop(id).map_err(words)
             }
             Action::Pause => self.effects.hypervisor.pause(id).map_err(words),
-            Action::Resume => self.effects.hypervisor.resume(id).map_err(words),
+            Action::Resume => {
+                self.state.resumed_at = Some(runtime::now());
+                self.effects.hypervisor.resume(id).map_err(words)
+            }
             Action::Attach(volume) => {
                 let disk = self.disk(*volume, None)?;
                 self.effects.hypervisor.attach_disk(id, &disk).map_err(words)
@@ -246,6 +263,7 @@ impl Step<'_> {
         note_event(self.state, Milestone::Started, runtime::now(), &self.effects.hypervisor.host().version);
         self.state.started = true;
         self.state.halted = None;
+        self.state.trouble = None;
         self.state.rebooting = None;
         self.state.unplugging.clear();
         self.state.rebooted = vm.reboot.as_ref().map(|reboot| reboot.token.clone());
@@ -311,6 +329,8 @@ impl Step<'_> {
                 .collect(),
             nics: if running { self.vm.nics.iter().map(|nic| nic.port_id).collect() } else { Vec::new() },
             timeline: self.state.timeline.clone(),
+            trouble: self.state.trouble.clone(),
+            password: self.state.password.clone(),
         })
     }
 }
@@ -327,17 +347,25 @@ pub fn console_log(dir: &Path, id: ServerId) -> PathBuf {
 
 fn observe(effects: &mut Effects, id: ServerId) -> Result<VmNow, String> {
     let observed = effects.hypervisor.observe(id).map_err(words)?;
+    let mut trouble = None;
     let power = match observed.power {
         hypervisor::Power::Absent => PowerSeen::Absent,
         hypervisor::Power::Running => PowerSeen::Running,
         hypervisor::Power::Paused => PowerSeen::Paused,
+        hypervisor::Power::Stalled { reason } => {
+            trouble = Some(reason);
+            PowerSeen::Paused
+        }
         hypervisor::Power::ShutDown => PowerSeen::Shutdown,
         hypervisor::Power::Crashed { reason } if reason == hypervisor::HOST_RESTARTED => PowerSeen::Absent,
-        hypervisor::Power::Crashed { .. } => PowerSeen::Crashed,
+        hypervisor::Power::Crashed { reason } => {
+            trouble = Some(reason);
+            PowerSeen::Crashed
+        }
     };
     let root = root_volume(id);
     let volumes: BTreeSet<VolumeId> = observed.disks.into_iter().filter(|volume| *volume != root).collect();
-    Ok(VmNow { power, volumes })
+    Ok(VmNow { power, volumes, trouble })
 }
 
 fn note_event(state: &mut VmState, event: Milestone, at: Timestamp, detail: &str) -> bool {

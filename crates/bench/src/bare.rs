@@ -142,7 +142,7 @@ impl Bare {
         let networks = [recipe.view.network.clone()];
         recipe.routers.iter().try_for_each(|router| fabric.ensure_router(router, &networks))?;
         for nic in &recipe.vm.nics {
-            fabric.set_metadata(nic.port_id, Some((&recipe.vm, &recipe.vm.metadata)));
+            fabric.set_metadata(nic.port_id, Some((&recipe.vm, "")));
         }
         Ok(())
     }

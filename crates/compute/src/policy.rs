@@ -51,6 +51,8 @@ pub static RULES: Rules = Rules::new(&[
     ("os_compute_api:server-metadata:update", MEMBER_OR_ADMIN),
     ("os_compute_api:os-server-tags:index", READER_OR_ADMIN),
     ("os_compute_api:os-server-tags:update", MEMBER_OR_ADMIN),
+    ("os_compute_api:os-server-password:show", READER_OR_ADMIN),
+    ("os_compute_api:os-server-password:clear", MEMBER_OR_ADMIN),
     ("os_compute_api:os-security-groups:list", READER_OR_ADMIN),
     ("os_compute_api:os-security-groups:add", MEMBER_OR_ADMIN),
     ("os_compute_api:os-security-groups:remove", MEMBER_OR_ADMIN),

@@ -256,6 +256,7 @@ impl World {
 /// Makes a VM as its document says, at once.
 fn carry_out(vm: &Vm, seen: &mut VmSeen) {
     let was = seen.power;
+    seen.trouble = None;
     seen.power = match vm.power {
         // A guest that powered itself off stays off until it is wanted on anew.
         Power::On if was == PowerSeen::Shutdown && vm.reboot.is_none() && seen.nics.is_empty() => {

@@ -79,6 +79,15 @@ impl World {
         self.end(server, Power::Crashed { reason: reason.to_owned() }, VmEventKind::Exited);
     }
 
+    /// The hypervisor stops a VM, as QEMU does when the host is out of space.
+    pub fn stall(&self, server: ServerId, reason: &str) {
+        let mut state = self.lock();
+        if let Some(vm) = state.vms.get_mut(&server).filter(|vm| vm.has_body()) {
+            vm.power = Power::Stalled { reason: reason.to_owned() };
+            state.tell(server, VmEventKind::Paused);
+        }
+    }
+
     /// The host goes down and comes back: nothing runs any more.
     pub fn restart_host(&self) {
         let reason = crate::HOST_RESTARTED.to_owned();
@@ -160,7 +169,7 @@ impl State {
 
 impl Vm {
     fn has_body(&self) -> bool {
-        matches!(self.power, Power::Running | Power::Paused)
+        self.power.has_body()
     }
 
     fn end(&mut self, power: Power) {

@@ -123,6 +123,11 @@ pub enum Power {
     Running,
     /// Its processors are stopped.
     Paused,
+    /// Its processors were stopped by the hypervisor itself, which cannot go on as it is.
+    Stalled {
+        /// Why.
+        reason: String,
+    },
     /// It was switched off, by its guest or by [`Hypervisor::stop`].
     ShutDown,
     /// It ended otherwise.
@@ -130,6 +135,13 @@ pub enum Power {
         /// What is known about why.
         reason: String,
     },
+}
+
+impl Power {
+    /// Whether there is a process, so that there are devices, too.
+    pub fn has_body(&self) -> bool {
+        matches!(self, Power::Running | Power::Paused | Power::Stalled { .. })
+    }
 }
 
 /// How a VM is.

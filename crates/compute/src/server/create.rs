@@ -370,6 +370,8 @@ fn new(asked: &Asked<'_>, tx: &Tx<'_>, draft: &Draft, common: &Common, (index, c
         user_data: draft.user_data.clone(),
         config_drive: draft.config_drive,
         admin_pass: draft.admin_pass.clone(),
+        guest_password: String::new(),
+        passwords_cleared: 0,
         access_ipv4: draft.access_ipv4,
         access_ipv6: draft.access_ipv6,
         disk_config_manual: draft.disk_config_manual,

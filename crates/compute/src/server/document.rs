@@ -56,6 +56,7 @@ fn metadata(server: &Server) -> Metadata {
         network_data: network_data(&server.nics),
         floating_ips: addresses().flat_map(|address| address.floating.clone()).collect(),
         fixed_ips: addresses().map(|address| address.ip).collect(),
+        passwords_cleared: server.passwords_cleared,
     }
 }
 

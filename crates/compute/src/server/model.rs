@@ -47,6 +47,12 @@ pub struct Server {
     pub config_drive: bool,
     /// The password that was told the guest.
     pub admin_pass: Option<String>,
+    /// The password that the guest made for itself, encrypted with the key's public half; empty if it made none.
+    #[serde(default)]
+    pub guest_password: String,
+    /// How often that was cleared.
+    #[serde(default)]
+    pub passwords_cleared: u32,
     /// Addresses that the owner wants shown as the way in.
     pub access_ipv4: Option<IpAddr>,
     /// As above.
@@ -79,7 +85,7 @@ pub struct Server {
     pub host: Option<HostId>,
     /// What the host last said about its power.
     pub power_seen: PowerSeen,
-    /// Why it is in ERROR.
+    /// Why it is in ERROR, or ended or stands still although nobody wanted that.
     pub fault: Option<ServerFault>,
     /// The action that the task belongs to.
     pub task_action: Option<String>,

@@ -207,6 +207,16 @@ pub(crate) fn remove_tag(caller: &Caller, tx: &mut Tx<'_>, id: &str, tag: &str) 
     Ok(())
 }
 
+/// Forgets the password that the guest posted; it may post another.
+pub(crate) fn clear_password(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
+    edit("os-server-password:clear", caller, tx, id, |server| {
+        server.guest_password.clear();
+        server.passwords_cleared += 1;
+        Ok(())
+    })?;
+    Ok(())
+}
+
 /// Asks for a server to go. Asking again changes nothing.
 pub fn delete(asked: &Asked<'_>, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
     let mut server = act::load_for("servers:delete", asked.caller, tx, id)?;

@@ -11,7 +11,7 @@ use types::ServerId;
 
 use super::model::GRACE_S;
 use super::store::{SERVERS, busy};
-use super::{Phase, Server, Task, build, ports, volumes};
+use super::{Phase, Server, ServerFault, Task, build, ports, volumes};
 use crate::Error;
 use crate::action::{self, Event};
 use crate::error::step_error;
@@ -109,9 +109,15 @@ fn observe(tx: &mut Tx<'_>, server: &mut Stored<Server>, report: &Seen<VmSeen>) 
     if let Some(seen) = &report.seen {
         server.power_seen = seen.power;
         milestones(tx, server, &seen.timeline)?;
+        if let Some(posted) =
+            seen.password.as_ref().filter(|posted| posted.cleared == server.passwords_cleared)
+        {
+            server.guest_password.clone_from(&posted.text);
+        }
         if report.current {
             volumes::observe(tx, server, seen)?;
             settle(tx, server, seen)?;
+            trouble(server, seen, tx.now());
         }
     }
     if let Some(error) = &report.error {
@@ -146,6 +152,26 @@ fn settle(tx: &mut Tx<'_>, server: &mut Server, seen: &VmSeen) -> Result<(), Err
     action::finish(tx, server.task_action.take().as_deref(), server.host.as_ref(), None)?;
     server.enter(reached, now);
     Ok(())
+}
+
+/// Notes why a server ended or stands still although nobody wanted that. Nova says nothing of it; a client that shows
+/// faults shows this one too, and an end stays explained until the server is started again.
+fn trouble(server: &mut Server, seen: &VmSeen, now: types::Timestamp) {
+    let host = server.host.as_ref().map(ToString::to_string).unwrap_or_default();
+    let message = match (&seen.trouble, server.phase) {
+        (Some(why), Phase::Stopped) => format!("The server ended unexpectedly on host {host}: {why}"),
+        (Some(why), Phase::Active | Phase::Paused) => {
+            format!("The server stands still on host {host}: {why}")
+        }
+        (None, Phase::Active | Phase::Paused) => {
+            server.fault = None;
+            return;
+        }
+        _ => return,
+    };
+    if server.fault.as_ref().is_none_or(|fault| fault.message != message) {
+        server.fault = Some(ServerFault { code: 500, message, details: None, at: now });
+    }
 }
 
 fn has(seen: &VmSeen, milestone: Milestone) -> bool {

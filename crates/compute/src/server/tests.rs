@@ -1,7 +1,7 @@
 //! The model's tables, and servers through their lives with a node whose reports are written by hand.
 
 use agent_api::Kind;
-use agent_api::compute::{Milestone, Power, PowerSeen};
+use agent_api::compute::{Milestone, PostedPassword, Power, PowerSeen, VmSeen};
 use serde_json::{Value as Json, json};
 use types::ServerId;
 
@@ -170,15 +170,65 @@ fn the_guests_own_doing_is_seen() {
     assert_eq!(world.act(&id, &json!({"os-start": null})), 202);
     world.converge();
     assert_eq!(world.field(&id, "status"), "ACTIVE");
-    world.happens(&id, |vm| vm.power = PowerSeen::Crashed);
+    let crash = |vm: &mut VmSeen| {
+        vm.power = PowerSeen::Crashed;
+        vm.trouble = Some("QEMU was ended by SIGKILL".to_owned());
+    };
+    world.happens(&id, crash);
     assert_eq!(world.field(&id, "status"), "SHUTOFF");
+    let why = "The server ended unexpectedly on host node-1: QEMU was ended by SIGKILL";
+    assert_eq!(world.field(&id, "fault")["message"], why);
+    world.report_vms();
+    assert_eq!(world.field(&id, "fault")["message"], why, "until it is started again");
     for action in ["os-start", "pause"] {
         assert_eq!(world.act(&id, &json!({ action: null })), 202);
         world.converge();
     }
     assert_eq!(world.field(&id, "status"), "PAUSED");
+    assert_eq!(world.field(&id, "fault"), Json::Null);
     world.happens(&id, |vm| vm.power = PowerSeen::Crashed);
     assert_eq!(world.field(&id, "status"), "SHUTOFF", "one that stands still can die, too");
+}
+
+#[test]
+fn a_server_that_stands_still_says_why() {
+    let world = World::new();
+    let id = world.server(&world.draft("web"));
+    world.happens(&id, |vm| {
+        vm.power = PowerSeen::Paused;
+        vm.trouble = Some("no space".to_owned());
+    });
+    assert_eq!(
+        (world.field(&id, "status"), world.field(&id, "OS-EXT-STS:power_state")),
+        (json!("ACTIVE"), json!(3))
+    );
+    assert_eq!(world.field(&id, "fault")["message"], "The server stands still on host node-1: no space");
+    world.happens(&id, |vm| (vm.power, vm.trouble) = (PowerSeen::Running, None));
+    assert_eq!(world.field(&id, "fault"), Json::Null);
+}
+
+#[test]
+fn a_guests_password_is_shown_and_cleared() {
+    let world = World::new();
+    let id = world.server(&world.draft("web"));
+    let path = format!("/servers/{id}/os-server-password");
+    let shown = || world.get("reader@alpha", &path).body["password"].clone();
+    assert_eq!(shown(), "");
+    let post = |cleared, text: &str| {
+        let text = text.to_owned();
+        world.happens(&id, |vm| vm.password = Some(PostedPassword { cleared, text }));
+    };
+    post(0, "c2VjcmV0");
+    assert_eq!(shown(), "c2VjcmV0");
+    let clear = |token: &str| world.call(token, "2.96", "DELETE", &path, &Json::Null).status;
+    assert_eq!((clear("reader@alpha"), clear(OTHER), clear(MEMBER)), (403, 404, 204));
+    world.converge();
+    assert_eq!(world.vm(&id).metadata.passwords_cleared, 1);
+    world.report_vms();
+    assert_eq!(shown(), "", "a report of what was cleared brings nothing back");
+    post(1, "bmV3");
+    assert_eq!(shown(), "bmV3");
+    assert_eq!(world.get(OTHER, &path).status, 404);
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn security_groups(view: &mut Json, server: &Server) {
 }
 
 fn fault(view: &mut Json, server: &Server, caller: &Caller) {
-    let Some(fault) = server.fault.as_ref().filter(|_| server.status() == "ERROR") else { return };
+    let Some(fault) = &server.fault else { return };
     let mut shown = json!({"code": fault.code, "created": fault.at.iso_z(), "message": fault.message});
     if let Some(details) = fault.details.as_ref().filter(|_| caller.is_admin() || fault.code != 500) {
         shown["details"] = json!(details);

@@ -369,7 +369,7 @@ impl Vm {
 
     pub(crate) fn detach_disk(&mut self, shared: &Shared, volume: VolumeId) -> Result<Detach> {
         let observed = self.observe(shared)?;
-        if !matches!(observed.power, Power::Running | Power::Paused) {
+        if !observed.power.has_body() {
             return Ok(Detach::Gone);
         }
         if !observed.disks.contains(&volume) {
@@ -423,7 +423,11 @@ fn power_of(status: &str) -> Power {
         "shutdown" => Power::ShutDown,
         "guest-panicked" => Power::Crashed { reason: "the guest's kernel panicked".to_owned() },
         "internal-error" => Power::Crashed { reason: "the processor met a state it cannot run".to_owned() },
-        // prelaunch, paused, io-error, watchdog and those of migration.
+        // QEMU stops a guest for one error of its disks only, and reports all others to it.
+        "io-error" => {
+            Power::Stalled { reason: "the host has no space left for what the guest writes".to_owned() }
+        }
+        // prelaunch, paused, watchdog and those of migration.
         _ => Power::Paused,
     }
 }

@@ -113,7 +113,7 @@ impl Qemu {
         let absent = || crate::Error::State { doing, found: Power::Absent };
         let vm = self.vms.get_mut(&server).ok_or_else(absent)?;
         match vm.observe(&self.shared)?.power {
-            Power::Running | Power::Paused => act(vm, &self.shared),
+            power if power.has_body() => act(vm, &self.shared),
             found => Err(crate::Error::State { doing, found }),
         }
     }
@@ -143,7 +143,7 @@ impl Hypervisor for Qemu {
             self.vms.insert(spec.server, vm);
         }
         if let Some(vm) = self.vms.get_mut(&spec.server) {
-            if matches!(vm.observe(&self.shared)?.power, Power::Running | Power::Paused) {
+            if vm.observe(&self.shared)?.power.has_body() {
                 return Ok(());
             }
             // One whose guest crashed may still have its process.

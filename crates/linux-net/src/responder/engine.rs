@@ -211,9 +211,9 @@ impl Engine {
         self.timers.insert((at, token));
     }
 
-    /// Tells what was seen. A full queue loses it: nothing but a time line depends on it, and a VM must not be
-    /// able to fill the node's memory.
-    pub(super) fn tell(&self, port: PortId, what: Seen) {
-        let _ = self.events.try_send(Observed { port, what, at: runtime::now() });
+    /// Tells what was seen, and whether somebody will know of it. A full queue loses it: a VM must not be able to fill
+    /// the node's memory.
+    pub(super) fn tell(&self, port: PortId, what: Seen) -> bool {
+        self.events.try_send(Observed { port, what, at: runtime::now() }).is_ok()
     }
 }

@@ -215,8 +215,10 @@ impl Engine {
         let Some(instance) = self.metadata.of(port) else { return Response::refusal(404) };
         let outcome = metadata::answer(&instance, request);
         if let Some(password) = outcome.posted {
+            if !self.tell(port, Seen::PasswordPosted { password: password.clone() }) {
+                return Response::refusal(503);
+            }
             self.metadata.keep_password(port, &password);
-            self.tell(port, Seen::PasswordPosted { password });
         } else if outcome.response.status == 200 && request.method == Method::Get {
             self.tell(port, Seen::MetadataRead { path: request.path.clone() });
         }
