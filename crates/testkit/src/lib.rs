@@ -11,5 +11,5 @@ mod remote;
 
 pub use api::{Answer, Api, caller};
 pub use golden::check_golden;
-pub use likeness::{Conversations, Peer};
+pub use likeness::{Asked, Conversations, Peer};
 pub use remote::Remote;

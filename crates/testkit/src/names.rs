@@ -52,6 +52,7 @@ impl Names {
         while let Some(c) = rest.chars().next() {
             let found = [
                 ("time", time_length(rest)),
+                ("token", token_length(rest)),
                 ("hash", hexadecimal(rest, 64)),
                 ("id", uuid_length(rest)),
                 ("mac", mac_length(rest)),
@@ -110,6 +111,15 @@ fn hexadecimal(text: &str, digits: usize) -> usize {
 fn uuid_length(text: &str) -> usize {
     let dashed = matching(text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
     if dashed > 0 { dashed } else { hexadecimal(text, 32) }
+}
+
+/// A Fernet token begins with its version and the upper bits of the time.
+fn token_length(text: &str) -> usize {
+    if !text.starts_with("gAAAAA") {
+        return 0;
+    }
+    let is_part = |c: &u8| c.is_ascii_alphanumeric() || b"-_=".contains(c);
+    text.bytes().take_while(is_part).count()
 }
 
 fn mac_length(text: &str) -> usize {

@@ -1,6 +1,10 @@
 //! Conversations recorded with the original, Keystone, and held against this service.
 //!
+//! [`varied_tests`] sends them again with odd things in them.
+//!
 //! `cargo xtask golden --against keystone` records them anew. `BLESS=1` rewrites the list of what is not alike yet.
+
+mod varied_tests;
 
 use testkit::{Api, Conversations, Remote};
 
