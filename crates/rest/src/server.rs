@@ -107,6 +107,8 @@ struct Answering<'s> {
     mounted: &'s Mounted,
     version: Option<Microversion>,
     request_id: String,
+    /// What the client calls this host.
+    host: String,
 }
 
 impl Server {
@@ -118,7 +120,9 @@ impl Server {
         let Some(mounted) = mounted else {
             return plain(StatusCode::NOT_FOUND);
         };
-        let mut answering = Answering { mounted, version: None, request_id };
+        let host = http.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.unwrap_or("127.0.0.1").to_owned();
+        let mut answering = Answering { mounted, version: None, request_id, host };
         let reply = match self.answer(http, &mut answering).await {
             Ok(reply) => reply,
             Err(failed) => answering.fault(&failed),
@@ -157,7 +161,6 @@ impl Server {
         if caller.as_ref().is_some_and(|caller| !permitted(caller, service, &parts.method, [asked, &path])) {
             return Err(unauthorized());
         }
-        let host = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or("127.0.0.1");
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let mut request = Request {
             method: parts.method,
@@ -171,7 +174,7 @@ impl Server {
             query_text: parts.uri.query().unwrap_or_default().to_owned(),
             version: answering.version.unwrap_or(Microversion(0, 0)),
             request_id: answering.request_id.clone(),
-            base_url: format!("http://{host}{}", service.prefix),
+            base_url: format!("http://{}{}", answering.host, service.prefix),
             address: peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()),
             headers: parts.headers,
             body: Vec::new(),
@@ -221,7 +224,10 @@ impl Answering<'_> {
         let reply =
             Reply::json(failed.status, style.body(failed.status, failed.name, &message, &self.request_id));
         match failed.status {
-            401 => reply.header("www-authenticate", "Keystone uri=\"/identity\""),
+            401 => {
+                let login = format!("Keystone uri=\"http://{}/identity/v3\"", self.host);
+                reply.header("www-authenticate", login)
+            }
             503 => reply.header("retry-after", "5"),
             _ => reply,
         }
