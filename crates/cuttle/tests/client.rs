@@ -12,6 +12,9 @@ pub struct Client {
     commands: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
     cloud: &'static str,
+    clouds_yaml: PathBuf,
+    /// The commands so far.
+    pub asked: Vec<String>,
 }
 
 /// What a command did.
@@ -42,7 +45,8 @@ impl Client {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (commands, answers) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
-        Client { child, commands, answers, cloud: "cuttle" }
+        let (clouds_yaml, asked) = (clouds_yaml.to_path_buf(), Vec::new());
+        Client { child, commands, answers, cloud: "cuttle", clouds_yaml, asked }
     }
 
     /// Does something as `admin`.
@@ -53,8 +57,15 @@ impl Client {
         done
     }
 
+    /// The password that `clouds.yaml` has for user `demo`.
+    pub fn password(&self) -> String {
+        let text = std::fs::read_to_string(&self.clouds_yaml).unwrap();
+        text.lines().find_map(|line| line.trim().strip_prefix("password: ")).unwrap().to_owned()
+    }
+
     /// Runs a command, given as in a shell: words between spaces.
     pub fn ask(&mut self, line: &str) -> Done {
+        self.asked.push(line.to_owned());
         let words: Vec<&str> =
             ["--os-cloud", self.cloud].into_iter().chain(line.split_whitespace()).collect();
         let commands = self.commands.as_mut().unwrap();
