@@ -40,7 +40,7 @@ pub enum Error {
         /// Which clash.
         detail: String,
     },
-    /// Too many passwords wait to be hashed: 503.
+    /// Too many passwords wait to be hashed, all in all, from this address or for this user: 429.
     #[error("Too many logins are waiting. Try again later.")]
     Busy,
     /// The database.
@@ -83,7 +83,7 @@ impl Fault for Error {
             Error::Denied(_) | Error::Forbidden(_) => 403,
             Error::NotFound { .. } | Error::Absent(_) => 404,
             Error::Conflict { .. } => 409,
-            Error::Busy => 503,
+            Error::Busy => 429,
             Error::Store(store::Error::Duplicate(_)) => 409,
             Error::Store(_) | Error::Internal(_) => 500,
         }
@@ -96,7 +96,7 @@ impl Fault for Error {
             Error::Denied(_) | Error::Forbidden(_) => "Forbidden",
             Error::NotFound { .. } | Error::Absent(_) => "NotFound",
             Error::Conflict { .. } => "Conflict",
-            Error::Busy => "ServiceUnavailable",
+            Error::Busy => "TooManyRequests",
             Error::Store(_) | Error::Internal(_) => "UnexpectedError",
         }
     }

@@ -1,5 +1,6 @@
 //! `POST /v3/auth/tokens`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rest::{Method, Reply, Request, Routes};
@@ -14,6 +15,7 @@ use crate::api::public_url;
 use crate::token::api::described;
 use crate::token::model::Claims;
 use crate::token::ops::Tokens;
+use crate::user::proof::by_password;
 
 pub(crate) fn routes(store: &Store, tokens: &Arc<Tokens>) -> Routes {
     let (store, tokens) = (store.clone(), tokens.clone());
@@ -24,7 +26,7 @@ pub(crate) fn routes(store: &Store, tokens: &Arc<Tokens>) -> Routes {
 
 async fn create(store: Store, tokens: Arc<Tokens>, request: Request) -> Result<Reply, Error> {
     let login = body::login(&request)?;
-    let proven = prove(&store, &tokens, &login).await?;
+    let proven = prove(&store, &tokens, &login, request.address).await?;
     let (ttl, scope) = (tokens.config.token_ttl, login.scope);
     let counts_uses = matches!(scope, ScopeWish::Trust(_));
     let address = public_url(&request).to_owned();
@@ -69,20 +71,20 @@ impl Proofs {
 }
 
 /// Checks all that is shown.
-async fn prove(store: &Store, tokens: &Arc<Tokens>, login: &Login) -> Result<Proven, Error> {
+async fn prove(
+    store: &Store,
+    tokens: &Arc<Tokens>,
+    login: &Login,
+    address: Option<IpAddr>,
+) -> Result<Proven, Error> {
     let mut proofs = Proofs::default();
     for shown in &login.shown {
         proofs.by(&[shown.method().to_owned()]);
         match shown {
             Shown::Password { user, password } => {
-                let named = user.clone();
-                let user = store.read(move |tx| ops::user_named(tx, &named)).await?;
-                let hash = user.as_ref().and_then(|user| user.password.clone());
-                if !tokens.passwords.verify(password.clone(), hash.clone()).await? {
-                    return Err(Error::Unauthorized);
-                }
-                proofs.password = hash;
-                proofs.of(user.ok_or(Error::Unauthorized)?.id)?;
+                let user = by_password(store, tokens, address, user, password.clone()).await?;
+                proofs.password = user.password;
+                proofs.of(user.id)?;
             }
             Shown::Token(token) => {
                 let (checker, token) = (tokens.clone(), token.clone());

@@ -14,9 +14,9 @@ use crate::api::{
     Extra, Filters, Kind, extra, filter_of, filtered, flag, flag_of, links, name, required_name, with_extra,
 };
 use crate::login::model::Named;
-use crate::login::ops::user_named;
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::token::ops::Tokens;
+use crate::user::proof::by_password;
 
 const NAME_MAX: usize = 255;
 /// By what lists of users are filtered, here and those of a group.
@@ -66,7 +66,8 @@ async fn create((store, tokens): (Store, Arc<Tokens>), request: Request) -> Resu
     if let Some(password) = password {
         let (caller, checked) = (request.caller().clone(), draft.clone());
         store.read(move |tx| ops::check_create(&caller, tx, &checked)).await?;
-        draft.password = Some(tokens.passwords.hash(password).await?);
+        draft.password =
+            Some(tokens.passwords.hash(request.address, &request.caller().user_id, password).await?);
     }
     let caller = request.caller().clone();
     let user = store.write(move |tx| ops::create(&caller, tx, draft.clone())).await?;
@@ -94,7 +95,9 @@ async fn update((store, tokens): (Store, Arc<Tokens>), request: Request) -> Resu
         let (caller, id) = (caller.clone(), id.clone());
         store.read(move |tx| ops::find(&caller, tx, "identity:update_user", &id).map(|_| ())).await?;
         change.password = Some(match password {
-            Some(password) => Some(tokens.passwords.hash(password).await?),
+            Some(password) => {
+                Some(tokens.passwords.hash(request.address, &request.caller().user_id, password).await?)
+            }
             None => None,
         });
     }
@@ -114,13 +117,9 @@ async fn change_password((store, tokens): (Store, Arc<Tokens>), request: Request
     let new = password(&mut fields, "password")?.flatten();
     let new = new.ok_or_else(|| fields.error("password", "is required"))?;
     let named = Named::Id(request.param("user_id").to_owned());
-    let user = store.read(move |tx| user_named(tx, &named)).await?;
-    let hash = user.as_ref().and_then(|user| user.password.clone());
-    if !tokens.passwords.verify(original, hash.clone()).await? {
-        return Err(Error::Unauthorized);
-    }
-    let (Some(user), Some(compared)) = (user, hash) else { return Err(Error::Unauthorized) };
-    let new = tokens.passwords.hash(new).await?;
+    let user = by_password(&store, &tokens, request.address, &named, original).await?;
+    let Some(compared) = user.password else { return Err(Error::Unauthorized) };
+    let new = tokens.passwords.hash(request.address, &user.id, new).await?;
     store.write(move |tx| ops::change_password(tx, &user.id, &compared, new.clone())).await?;
     Ok(Reply::empty(204))
 }
