@@ -121,7 +121,7 @@ pub(crate) fn only_queries(request: &Request, known: &[&str]) -> Result<(), Inva
 /// What is left in the fields, but for what the client cannot set.
 pub(crate) fn extra(fields: Fields) -> Extra {
     let mut left = fields.into_left();
-    for ours in ["id", "links"] {
+    for ours in ["id", "links", "extra"] {
         left.remove(ours);
     }
     left

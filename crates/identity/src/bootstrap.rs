@@ -93,8 +93,18 @@ fn ensure_domain(tx: &mut Tx<'_>, id: &DomainId) -> Result<(), Error> {
     if DOMAINS.load(tx, id)?.is_none() {
         let description = "The default domain".to_owned();
         let name = "Default".to_owned();
-        DOMAINS
-            .insert(tx, Domain { id: id.clone(), name, description, enabled: true, extra: Extra::new() })?;
+        DOMAINS.insert(
+            tx,
+            Domain {
+                id: id.clone(),
+                name,
+                description: Some(description),
+                enabled: true,
+                tags: Vec::new(),
+                immutable: None,
+                extra: Extra::new(),
+            },
+        )?;
     }
     Ok(())
 }
@@ -113,9 +123,11 @@ fn ensure_project(
         domain_id: domain.clone(),
         parent_id: None,
         name: name.to_owned(),
-        description: description.to_owned(),
+        description: Some(description.to_owned()),
         enabled: true,
+        is_domain: false,
         tags: Vec::new(),
+        immutable: None,
         extra: Extra::new(),
     };
     Ok(PROJECTS.insert(tx, project)?.into_inner().id)
@@ -161,7 +173,7 @@ fn ensure_role(tx: &mut Tx<'_>, name: &str) -> Result<(), Error> {
             domain_id: None,
             name: name.to_owned(),
             description: None,
-            immutable: true,
+            immutable: Some(true),
             extra: Extra::new(),
         };
         ROLES.insert(tx, role)?;

@@ -21,6 +21,7 @@ mod endpoint_group;
 mod error;
 mod group;
 mod ids;
+mod immutable;
 mod limit;
 mod list;
 mod login;

@@ -14,8 +14,9 @@ use crate::domain::ops::scoped_to;
 use crate::domain::store::DOMAINS;
 use crate::group::store::{GROUPS, MEMBERSHIPS};
 use crate::policy::RULES;
-use crate::project::ops::subtree;
+use crate::project::ops::load as load_project;
 use crate::project::store::PROJECTS;
+use crate::project::tree::subtree;
 use crate::role::model::Implication;
 use crate::role::store::{ROLES, implications};
 use crate::user::store::USERS;
@@ -23,7 +24,7 @@ use crate::user::store::USERS;
 /// Every assignment that the filter lets through, sorted.
 pub(crate) fn list(caller: &Caller, tx: &mut Tx<'_>, filter: &AssignmentFilter) -> Result<Vec<Grant>, Error> {
     let project = match &filter.project_id {
-        Some(id) => PROJECTS.load(tx, id)?,
+        Some(id) => load_project(tx, id.as_str())?,
         None => None,
     };
     let own = scoped_to(caller).cloned();
@@ -216,7 +217,7 @@ fn add_name(tx: &mut Tx<'_>, names: &mut Names, kind: &'static str, id: &str) ->
     let found = match kind {
         "user" => USERS.load(tx, id)?.map(|u| (u.name.clone(), Some(u.domain_id.clone()))),
         "group" => GROUPS.load(tx, id)?.map(|g| (g.name.clone(), Some(g.domain_id.clone()))),
-        "project" => PROJECTS.load(tx, id)?.map(|p| (p.name.clone(), Some(p.domain_id.clone()))),
+        "project" => load_project(tx, id)?.map(|p| (p.name, Some(p.domain_id))),
         "role" => ROLES.load(tx, id)?.map(|r| (r.name.clone(), r.domain_id.clone())),
         "domain" => DOMAINS.load(tx, id)?.map(|d| (d.name.clone(), None)),
         _ => None,

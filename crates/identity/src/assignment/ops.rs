@@ -10,7 +10,7 @@ use crate::Error;
 use crate::domain::store::DOMAINS;
 use crate::group::store::GROUPS;
 use crate::policy::RULES;
-use crate::project::store::PROJECTS;
+use crate::project::ops::load as load_project;
 use crate::role::model::Role;
 use crate::role::ops::existing;
 use crate::token::ops::changed;
@@ -53,10 +53,13 @@ fn check(
     role: Option<&Role>,
 ) -> Result<(), Error> {
     let actor_domain = domain_of_actor(tx, actor)?;
+    // A domain that acts as a project is in no domain whose manager could give roles in it.
     let target_domain = match target {
-        Target::Project(id) => PROJECTS.load(tx, id)?.map(|project| project.domain_id.clone()),
-        Target::Domain(id) => DOMAINS.load(tx, id)?.map(|domain| domain.id.clone()),
-        Target::System => None,
+        Target::Project(id) => {
+            load_project(tx, id.as_str())?.map(|project| (!project.is_domain).then_some(project.domain_id))
+        }
+        Target::Domain(id) => DOMAINS.load(tx, id)?.map(|domain| Some(domain.into_inner().id)),
+        Target::System => Some(None),
     };
     let mut named = Vec::new();
     if let Some(domain) = &actor_domain {
@@ -66,7 +69,7 @@ fn check(
         };
         named.push((name, Value::Text(domain.as_str())));
     }
-    if let Some(domain) = &target_domain {
+    if let Some(Some(domain)) = &target_domain {
         let project = matches!(target, Target::Project(_));
         let name = if project { "target.project.domain_id" } else { "target.domain.id" };
         named.push((name, Value::Text(domain.as_str())));
@@ -76,10 +79,9 @@ fn check(
     if actor_domain.is_none() {
         return Err(Error::not_found(actor.kind(), actor.id()));
     }
-    match target {
-        Target::Project(id) if target_domain.is_none() => Err(Error::not_found("project", id)),
-        Target::Domain(id) if target_domain.is_none() => Err(Error::not_found("domain", id)),
-        Target::Project(_) | Target::Domain(_) | Target::System => Ok(()),
+    match target_domain {
+        Some(_) => Ok(()),
+        None => Err(Error::not_found(target.kind(), target.id())),
     }
 }
 
@@ -98,8 +100,8 @@ fn refuse_role(tx: &mut Tx<'_>, role: &Role, target: &Target) -> Result<(), Erro
             "Role {} is a domain-specific role. Unable to use a domain-specific role in a system assignment.",
             role.id
         ))),
-        Target::Project(id) => match PROJECTS.load(tx, id)? {
-            Some(project) if project.domain_id == *domain => Ok(()),
+        Target::Project(id) => match load_project(tx, id.as_str())? {
+            Some(project) if project.domain_id == *domain && !project.is_domain => Ok(()),
             _ => Err(Error::Forbidden(format!(
                 "Project {id} must be in the same domain as the role {} being assigned.",
                 role.id

@@ -7,8 +7,8 @@ use types::{RoleId, UserId};
 
 use super::model::{Assignment, Target};
 use super::store::of_user;
-use crate::project::ops::{ancestors, subtree};
 use crate::project::store::PROJECTS;
+use crate::project::tree::{ancestors, subtree};
 
 /// From where `target` inherits: the projects above it and its domain.
 fn above(tx: &mut Tx<'_>, target: &Target) -> Result<Vec<Target>, Error> {

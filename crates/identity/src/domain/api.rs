@@ -9,8 +9,10 @@ use super::model::{Domain, DomainChange, DomainDraft};
 use super::ops;
 use crate::Error;
 use crate::api::{
-    Filters, Kind, extra, filter_of, filtered, flag, flag_of, links, name, required_name, with_extra,
+    Filters, Kind, description, extra, filter_of, filtered, flag, flag_of, links, name, required_name,
+    with_extra,
 };
+use crate::immutable;
 
 const NAME_MAX: usize = 64;
 const FILTERS: Filters = &[("name", Kind::Name(NAME_MAX)), ("enabled", Kind::Flag)];
@@ -35,8 +37,10 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let draft = DomainDraft {
         id: fields.text("explicit_domain_id")?.map(DomainId),
         name: required_name(&mut fields, "name", NAME_MAX)?,
-        description: fields.text("description")?.unwrap_or_default(),
+        description: description(&mut fields)?.unwrap_or_else(|| Some(String::new())),
         enabled: flag(&mut fields, "enabled")?.unwrap_or(true),
+        tags: fields.texts("tags")?.unwrap_or_default(),
+        immutable: immutable::option(&mut fields)?.flatten(),
         extra: extra(fields),
     };
     if draft.id.as_ref().is_some_and(|id| !is_id(id.as_str())) {
@@ -57,10 +61,15 @@ fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 
 fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let mut fields = request.fields("domain")?;
+    if fields.left().is_empty() {
+        return Err(InvalidBody::at("domain", "names nothing to change").into());
+    }
     let change = DomainChange {
         name: name(&mut fields, "name", NAME_MAX)?,
-        description: fields.text("description")?,
+        description: description(&mut fields)?,
         enabled: flag(&mut fields, "enabled")?,
+        tags: fields.texts("tags")?,
+        immutable: immutable::option(&mut fields)?,
         extra: extra(fields),
     };
     let domain = ops::update(request.caller(), tx, request.param("domain_id"), change)?;
@@ -81,8 +90,8 @@ pub(crate) fn view(request: &Request, domain: &Domain) -> Json {
             "name": domain.name,
             "description": domain.description,
             "enabled": domain.enabled,
-            "tags": [],
-            "options": {},
+            "tags": domain.tags,
+            "options": immutable::view(domain.immutable),
             "links": links(request, &format!("domains/{}", domain.id)),
         }),
     )

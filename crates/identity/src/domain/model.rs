@@ -13,9 +13,15 @@ pub struct Domain {
     /// Its name, unique in the cloud.
     pub name: String,
     /// What it is for.
-    pub description: String,
+    pub description: Option<String>,
     /// Whether its users can log in and its projects can be used.
     pub enabled: bool,
+    /// Its tags, sorted.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Whether it is kept from being changed or deleted by mistake; none if nobody said.
+    #[serde(default)]
+    pub immutable: Option<bool>,
     /// Whatever else the client wanted remembered.
     #[serde(default)]
     pub extra: Extra,
@@ -29,9 +35,13 @@ pub struct DomainDraft {
     /// The name.
     pub name: String,
     /// What it is for.
-    pub description: String,
+    pub description: Option<String>,
     /// Whether it is of use.
     pub enabled: bool,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Whether it is kept from being changed or deleted by mistake.
+    pub immutable: Option<bool>,
     /// What else there was.
     pub extra: Extra,
 }
@@ -42,9 +52,22 @@ pub struct DomainChange {
     /// The name.
     pub name: Option<String>,
     /// What it is for.
-    pub description: Option<String>,
+    pub description: Option<Option<String>>,
     /// Whether it is of use.
     pub enabled: Option<bool>,
+    /// Its tags.
+    pub tags: Option<Vec<String>>,
+    /// Whether it is kept from being changed or deleted by mistake.
+    pub immutable: Option<Option<bool>>,
     /// What else there was.
     pub extra: Extra,
+}
+
+impl DomainChange {
+    /// Whether it does nothing but let the domain be changed again.
+    pub fn only_unlocks(&self) -> bool {
+        let DomainChange { name, description, enabled, tags, immutable, extra } = self;
+        let rest = name.is_none() && description.is_none() && enabled.is_none() && tags.is_none();
+        rest && extra.is_empty() && matches!(immutable, Some(None | Some(false)))
+    }
 }

@@ -2,7 +2,7 @@
 
 use policy::{Caller, Scope, Target};
 use store::{Direction, Select, Stored, Tx};
-use types::DomainId;
+use types::{DomainId, ProjectId};
 
 use super::model::{Domain, DomainChange, DomainDraft};
 use super::store::DOMAINS;
@@ -11,7 +11,9 @@ use crate::assignment::model::Target as AssignedIn;
 use crate::assignment::store::remove_in;
 use crate::group::store::GROUPS;
 use crate::ids::fresh;
+use crate::immutable;
 use crate::policy::RULES;
+use crate::project::ops::tidy_tags;
 use crate::project::store::PROJECTS;
 use crate::role::store::ROLES;
 use crate::token::ops::changed;
@@ -60,14 +62,21 @@ fn find(caller: &Caller, tx: &mut Tx<'_>, rule: &str, id: &str) -> Result<Stored
 
 pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, draft: DomainDraft) -> Result<Domain, Error> {
     RULES.check("identity:create_domain", caller, &Target::default())?;
+    insert(tx, draft)
+}
+
+/// Makes a domain, for whoever may.
+pub(crate) fn insert(tx: &mut Tx<'_>, draft: DomainDraft) -> Result<Domain, Error> {
     refuse_name(tx, &draft.name, None)?;
-    let DomainDraft { id, name, description, enabled, extra } = draft;
+    let DomainDraft { id, name, description, enabled, tags, immutable, extra } = draft;
     let id = id.unwrap_or_else(|| DomainId(fresh()));
-    if DOMAINS.load(tx, &id)?.is_some() {
-        let detail = format!("Domain already exists with the same ID {id}");
-        return Err(Error::Conflict { kind: "domain", detail });
+    // A domain is a project too, so that their ids are one set.
+    if DOMAINS.load(tx, &id)?.is_some() || PROJECTS.load(tx, id.as_str())?.is_some() {
+        return Err(duplicate(&name));
     }
-    Ok(DOMAINS.insert(tx, Domain { id, name, description, enabled, extra })?.into_inner())
+    let name = name.trim().to_owned();
+    let domain = Domain { id, name, description, enabled, tags: tidy_tags(tags)?, immutable, extra };
+    Ok(DOMAINS.insert(tx, domain)?.into_inner())
 }
 
 pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<Domain, Error> {
@@ -101,10 +110,20 @@ pub(crate) fn update(
     id: &str,
     change: DomainChange,
 ) -> Result<Domain, Error> {
-    let mut domain = find(caller, tx, "identity:update_domain", id)?;
+    let domain = find(caller, tx, "identity:update_domain", id)?;
+    apply(tx, domain, change)
+}
+
+/// Changes a domain, for whoever may. Its projects and users stay as they are, and are of no use while it is disabled.
+pub(crate) fn apply(
+    tx: &mut Tx<'_>,
+    mut domain: Stored<Domain>,
+    change: DomainChange,
+) -> Result<Domain, Error> {
+    immutable::refuse_update("domain", domain.id.as_str(), domain.immutable, change.only_unlocks())?;
     if let Some(name) = change.name {
         refuse_name(tx, &name, Some(&domain.id))?;
-        domain.name = name;
+        domain.name = name.trim().to_owned();
     }
     if let Some(description) = change.description {
         domain.description = description;
@@ -112,15 +131,26 @@ pub(crate) fn update(
     if let Some(enabled) = change.enabled {
         domain.enabled = enabled;
     }
+    if let Some(tags) = change.tags {
+        domain.tags = tidy_tags(tags)?;
+    }
+    if let Some(immutable) = change.immutable {
+        domain.immutable = immutable;
+    }
     domain.extra.extend(change.extra);
     DOMAINS.save(tx, &mut domain)?;
     changed(tx);
     Ok(domain.into_inner())
 }
 
-/// Deletes a domain that was disabled before, and everything in it.
 pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
     let domain = find(caller, tx, "identity:delete_domain", id)?;
+    remove(tx, &domain)
+}
+
+/// Removes a domain that was disabled before, and everything in it.
+pub(crate) fn remove(tx: &mut Tx<'_>, domain: &Stored<Domain>) -> Result<(), Error> {
+    immutable::refuse_delete("domain", domain.id.as_str(), domain.immutable)?;
     if domain.enabled {
         let message = "Cannot delete a domain that is enabled, please disable it first.";
         return Err(Error::Forbidden(message.to_owned()));
@@ -139,16 +169,24 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), E
         crate::role::ops::remove(tx, &role)?;
     }
     remove_in(tx, &AssignedIn::Domain(domain.id.clone()))?;
+    remove_in(tx, &AssignedIn::Project(ProjectId::from(domain.id.as_str())))?;
     crate::limit::ops::forget_domain(tx, &domain.id)?;
     crate::domain_config::ops::forget_domain(tx, &domain.id)?;
-    DOMAINS.remove(tx, &domain)?;
+    DOMAINS.remove(tx, domain)?;
     changed(tx);
     Ok(())
 }
 
 fn refuse_name(tx: &mut Tx<'_>, name: &str, own: Option<&DomainId>) -> Result<(), Error> {
-    match DOMAINS.first(tx, &Select::all().eq("name", name))? {
-        Some(known) if Some(&known.id) != own => Err(Error::duplicate("domain", name, None)),
+    match DOMAINS.first(tx, &Select::all().eq("name", name.trim()))? {
+        Some(known) if Some(&known.id) != own => Err(duplicate(name)),
         _ => Ok(()),
     }
+}
+
+/// Upstream's words: there a domain is a project of a kind.
+fn duplicate(name: &str) -> Error {
+    let detail =
+        format!("it is not permitted to have two projects acting as domains with the same name: {name}");
+    Error::Conflict { kind: "project", detail }
 }

@@ -94,7 +94,8 @@ fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     Ok(Reply::empty(204))
 }
 
-fn view(request: &Request, limit: &Limit) -> Json {
+/// A limit.
+pub(crate) fn view(request: &Request, limit: &Limit) -> Json {
     let (project, domain) = match &limit.owner {
         LimitOwner::Project(id) => (Some(id.as_str()), None),
         LimitOwner::Domain(id) => (None, Some(id.as_str())),

@@ -1,7 +1,7 @@
 //! What can be done with limits.
 
 use policy::{Caller, Scope, Target};
-use store::{Condition, Select, Stored, Tx};
+use store::{Condition, Direction, Select, Stored, Tx};
 use types::{DomainId, ProjectId};
 
 use super::hierarchy;
@@ -142,6 +142,12 @@ fn absent(id: &str) -> Error {
 /// The name and the meaning of the model may be known by whoever has a token.
 pub(crate) fn show_model(caller: &Caller) -> Result<(), Error> {
     Ok(RULES.check("identity:get_limit_model", caller, &Target::default())?)
+}
+
+/// The limits of a project, for whoever may see the project.
+pub(crate) fn of_project(tx: &mut Tx<'_>, id: &ProjectId) -> Result<Vec<Limit>, Error> {
+    let select = select_of(&LimitOwner::Project(id.clone())).order("id", Direction::Asc);
+    Ok(LIMITS.query(tx, &select)?.into_iter().map(|limit| limit.into_inner()).collect())
 }
 
 /// Forgets the limits of a project that goes.

@@ -6,3 +6,4 @@ pub mod ops;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tree;

@@ -1,178 +1,196 @@
-//! What can be done with projects.
+//! What can be done with projects, and with domains as the projects that they are too.
 
 use policy::{Caller, Target};
-use store::{Direction, Select, Stored, Tx};
-use types::{DomainId, ProjectId, UserId};
+use store::{Condition, Direction, Select, Stored, Tx, Value};
+use types::ProjectId;
 
 use super::model::{Project, ProjectChange, ProjectDraft, ProjectFilter};
 use super::store::PROJECTS;
+use super::tree;
 use crate::Error;
 use crate::assignment::model::Target as AssignedIn;
+use crate::assignment::reach::targets_of;
 use crate::assignment::store::remove_in;
 use crate::credential::store::CREDENTIALS;
+use crate::domain;
+use crate::domain::model::Domain;
 use crate::domain::ops::{domain_for, refuse_missing, refuse_move, scoped_to};
+use crate::domain::store::DOMAINS;
 use crate::ids::fresh;
+use crate::immutable;
 use crate::policy::RULES;
 use crate::revocation;
-use crate::token::ops::{changed, projects_of};
+use crate::token::ops::changed;
 use crate::trust;
 use crate::trust::store::TRUSTS;
 use crate::user::store::USERS;
 
-/// How deep projects nest, as Keystone's default; the domain counts as the first level.
-const DEPTH_MAX: usize = 5;
 /// How many tags a project has at most.
 const TAGS_MAX: usize = 80;
+/// How long a tag is at most.
+const TAG_LENGTH_MAX: usize = 255;
 
 /// The project of this id, for another service that was named one. It asks for no right: whoever calls has checked.
 pub fn known(tx: &mut Tx<'_>, id: &ProjectId) -> Result<Option<Project>, store::Error> {
     Ok(PROJECTS.load(tx, id)?.map(|project| project.into_inner()))
 }
 
-pub(crate) fn find(caller: &Caller, tx: &mut Tx<'_>, rule: &str, id: &str) -> Result<Stored<Project>, Error> {
-    let found = PROJECTS.load(tx, id)?;
-    let target = found.as_ref().map_or(Target::default(), |project| Target {
-        project_id: Some(&project.id),
-        domain_id: Some(&project.domain_id),
-        user_id: None,
-    });
+/// What a project's id stands for.
+enum Row {
+    Project(Stored<Project>),
+    Domain(Stored<Domain>),
+}
+
+impl Row {
+    fn into_project(self) -> Project {
+        match self {
+            Row::Project(project) => project.into_inner(),
+            Row::Domain(domain) => Project::from(domain.into_inner()),
+        }
+    }
+}
+
+/// The project of this id, or the domain that acts as one.
+pub(crate) fn load(tx: &mut Tx<'_>, id: &str) -> Result<Option<Project>, store::Error> {
+    Ok(row(tx, id)?.map(Row::into_project))
+}
+
+fn row(tx: &mut Tx<'_>, id: &str) -> Result<Option<Row>, store::Error> {
+    match PROJECTS.load(tx, id)? {
+        Some(project) => Ok(Some(Row::Project(project))),
+        None => Ok(DOMAINS.load(tx, id)?.map(Row::Domain)),
+    }
+}
+
+/// A domain has no domain around it, so that as a project it is for administrators, and for whoever works in it.
+fn find(caller: &Caller, tx: &mut Tx<'_>, rule: &str, id: &str) -> Result<Row, Error> {
+    let found = row(tx, id)?;
+    let of_domain = matches!(&found, Some(Row::Domain(_))).then(|| ProjectId::from(id));
+    let target = match &found {
+        Some(Row::Project(project)) => {
+            Target { project_id: Some(&project.id), domain_id: Some(&project.domain_id), ..Target::default() }
+        }
+        Some(Row::Domain(_)) | None => Target { project_id: of_domain.as_ref(), ..Target::default() },
+    };
     RULES.check(rule, caller, &target)?;
     found.ok_or_else(|| Error::not_found("project", id))
 }
 
 pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, draft: ProjectDraft) -> Result<Project, Error> {
-    // A parent that is a project decides the domain; a domain may be named as the parent too.
-    let parent = match &draft.parent_id {
-        Some(id) => PROJECTS.load(tx, id)?,
-        None => None,
-    };
-    let named = draft.domain_id.or_else(|| match (&parent, &draft.parent_id) {
-        (Some(parent), _) => Some(parent.domain_id.clone()),
-        (None, Some(id)) => Some(DomainId(id.clone())),
-        (None, None) => None,
-    });
-    let domain_id = domain_for(caller, named);
+    if draft.is_domain {
+        return create_domain(caller, tx, draft);
+    }
+    let domain_id = domain_for(caller, draft.domain_id);
     RULES.check("identity:create_project", caller, &Target::domain(&domain_id))?;
-    // Keystone answers 400 where what surrounds the new project is not there.
-    refuse_missing(tx, &domain_id).map_err(|error| match error {
-        Error::NotFound { .. } => Error::Invalid(error.to_string()),
-        other => other,
-    })?;
-    if let (None, Some(id)) = (&parent, &draft.parent_id)
-        && id != domain_id.as_str()
-    {
-        return Err(Error::Invalid(Error::not_found("project", id).to_string()));
-    }
-    if let Some(parent) = &parent {
-        refuse_parent(tx, parent, &domain_id)?;
-    }
-    refuse_name(tx, &domain_id, &draft.name, None)?;
+    refuse_missing(tx, &domain_id).map_err(unfit)?;
+    let above = draft.parent_id.as_deref().unwrap_or(domain_id.as_str()).to_owned();
+    let parent = load(tx, &above)?.ok_or_else(|| unfit(Error::not_found("project", &above)))?;
+    tree::refuse_parent(tx, &parent, &domain_id)?;
     let project = Project {
         id: ProjectId(fresh()),
         domain_id,
-        parent_id: parent.map(|parent| parent.into_inner().id),
-        name: draft.name,
+        parent_id: if parent.is_domain { None } else { Some(parent.id) },
+        name: draft.name.trim().to_owned(),
         description: draft.description,
         enabled: draft.enabled,
+        is_domain: false,
         tags: tidy_tags(draft.tags)?,
+        immutable: draft.immutable,
         extra: draft.extra,
     };
+    refuse_name(tx, &project)?;
     Ok(PROJECTS.insert(tx, project)?.into_inner())
 }
 
-fn refuse_parent(tx: &mut Tx<'_>, parent: &Project, domain_id: &DomainId) -> Result<(), Error> {
-    if parent.domain_id != *domain_id {
-        let message = format!(
-            "Cannot create project, since it specifies its domain_id {domain_id}, but specifies a parent in a different domain ({}).",
-            parent.domain_id
-        );
-        return Err(Error::Invalid(message));
+/// Keystone answers 400 where what surrounds the new project is not there.
+fn unfit(error: Error) -> Error {
+    match error {
+        Error::NotFound { .. } => Error::Invalid(error.to_string()),
+        other => other,
     }
-    if !parent.enabled {
-        let message =
-            format!("Cannot create a project in a branch containing a disabled project: {}", parent.id);
-        return Err(Error::Forbidden(message));
-    }
-    if ancestors(tx, parent)?.len() + 3 > DEPTH_MAX {
-        return Err(Error::Forbidden(format!("Max hierarchy depth reached for {} branch.", parent.id)));
-    }
-    Ok(())
 }
 
-/// The projects above this one, the nearest first.
-pub(crate) fn ancestors(tx: &mut Tx<'_>, project: &Project) -> Result<Vec<Project>, store::Error> {
-    let mut above = Vec::new();
-    let mut next = project.parent_id.clone();
-    while let Some(id) = next {
-        let Some(parent) = PROJECTS.load(tx, &id)? else { break };
-        next = parent.parent_id.clone();
-        above.push(parent.into_inner());
+fn create_domain(caller: &Caller, tx: &mut Tx<'_>, draft: ProjectDraft) -> Result<Project, Error> {
+    RULES.check("identity:create_project", caller, &Target::default())?;
+    if draft.parent_id.is_some() || draft.domain_id.is_some() {
+        return Err(Error::Invalid("only root projects are allowed to act as domains.".to_owned()));
     }
-    Ok(above)
-}
-
-/// The ids of the projects below this one, at any depth.
-pub(crate) fn subtree(tx: &mut Tx<'_>, id: &ProjectId) -> Result<Vec<ProjectId>, store::Error> {
-    let mut all = Vec::new();
-    let mut level = vec![id.clone()];
-    while !level.is_empty() {
-        let below = PROJECTS.query(tx, &Select::all().is_in("parent_id", &level))?;
-        level = below.into_iter().map(|project| project.into_inner().id).collect();
-        all.extend(level.iter().cloned());
-    }
-    Ok(all)
+    domain::ops::insert(tx, draft.into()).map(Project::from)
 }
 
 pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<Project, Error> {
-    Ok(find(caller, tx, "identity:get_project", id)?.into_inner())
+    find(caller, tx, "identity:get_project", id).map(Row::into_project)
+}
+
+/// A project, for what its tags are asked about.
+pub(crate) fn show_tags(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    rule: &str,
+    id: &str,
+) -> Result<Vec<String>, Error> {
+    find(caller, tx, rule, id).map(|row| row.into_project().tags)
 }
 
 pub(crate) fn list(caller: &Caller, tx: &mut Tx<'_>, filter: &ProjectFilter) -> Result<Vec<Project>, Error> {
     let own = scoped_to(caller);
     RULES.check("identity:list_projects", caller, &Target { domain_id: own, ..Target::default() })?;
-    let mut select = Select::all().order("id", Direction::Asc);
+    if filter.is_domain {
+        return domains(tx, filter, own.is_some());
+    }
+    let mut select = select(filter);
     for domain in own.into_iter().chain(&filter.domain_id) {
         select = select.eq("domain_id", domain);
     }
+    if let Some(parent) = &filter.parent_id {
+        // What is directly below a domain names no parent.
+        let below_domain =
+            [Condition::Eq("parent_id", Value::Null), Condition::Eq("domain_id", parent.as_str().into())];
+        let below = Condition::Eq("parent_id", parent.as_str().into());
+        select = select.with(Condition::Any(vec![below, Condition::All(below_domain.to_vec())]));
+    }
+    let found = PROJECTS.query(tx, &select)?.into_iter().map(|project| project.into_inner());
+    Ok(found.filter(|project| filter.tags.allows(&project.tags)).collect())
+}
+
+fn select(filter: &ProjectFilter) -> Select {
+    let mut select = Select::all().order("id", Direction::Asc);
     if let Some(name) = &filter.name {
         select = select.eq("name", name);
     }
     if let Some(enabled) = filter.enabled {
         select = select.eq("enabled", enabled);
     }
-    let found = PROJECTS.query(tx, &select)?.into_iter().map(|project| project.into_inner());
-    Ok(found.filter(|project| is_below(project, filter) && filter.tags.allows(&project.tags)).collect())
+    select
 }
 
-fn is_below(project: &Project, filter: &ProjectFilter) -> bool {
-    let parent = project.parent_id.as_ref().map_or(project.domain_id.as_str(), |id| id.as_str());
-    filter.parent_id.as_ref().is_none_or(|wanted| wanted == parent)
+/// The domains as projects. They are in no domain, so that no domain's own administrator sees any.
+fn domains(tx: &mut Tx<'_>, filter: &ProjectFilter, of_domain: bool) -> Result<Vec<Project>, Error> {
+    if of_domain {
+        return Ok(Vec::new());
+    }
+    let found = DOMAINS.query(tx, &select(filter))?.into_iter();
+    let projects = found.map(|domain| Project::from(domain.into_inner()));
+    Ok(projects.filter(|project| filter.tags.allows(&project.tags)).collect())
 }
 
-/// The projects in which a user has a role.
-pub(crate) fn list_of_user(
-    caller: &Caller,
-    tx: &mut Tx<'_>,
-    user_id: &str,
-    filter: &ProjectFilter,
-) -> Result<Vec<Project>, Error> {
+/// The projects in which a user has a role, enabled or not.
+pub(crate) fn list_of_user(caller: &Caller, tx: &mut Tx<'_>, user_id: &str) -> Result<Vec<Project>, Error> {
     let user = USERS.load(tx, user_id)?;
     let target = user.as_ref().map_or(Target::default(), |user| Target {
         user_id: Some(&user.id),
         domain_id: Some(&user.domain_id),
-        project_id: None,
+        ..Target::default()
     });
     RULES.check("identity:list_user_projects", caller, &target)?;
-    if user.is_none() {
-        return Err(Error::not_found("user", user_id));
+    let user = user.ok_or_else(|| Error::not_found("user", user_id))?;
+    let mut projects = Vec::new();
+    for target in targets_of(tx, &user.id)? {
+        if let AssignedIn::Project(id) = target {
+            projects.extend(load(tx, id.as_str())?);
+        }
     }
-    let all = projects_of(tx, &UserId::from(user_id))?.into_iter();
-    let wanted = |project: &Project| {
-        filter.name.as_ref().is_none_or(|name| *name == project.name)
-            && filter.domain_id.as_ref().is_none_or(|domain| *domain == project.domain_id)
-            && filter.enabled.is_none_or(|enabled| enabled == project.enabled)
-    };
-    Ok(all.filter(wanted).collect())
+    Ok(projects)
 }
 
 pub(crate) fn update(
@@ -181,25 +199,39 @@ pub(crate) fn update(
     id: &str,
     change: ProjectChange,
 ) -> Result<Project, Error> {
-    let mut project = find(caller, tx, "identity:update_project", id)?;
-    refuse_move(&project.domain_id, change.domain_id.as_ref())?;
-    let parent = project.parent_id.as_ref().map_or(project.domain_id.as_str(), |id| id.as_str());
-    if change.parent_id.is_some_and(|asked| asked != parent) {
-        return Err(Error::Forbidden("Update of `parent_id` is not allowed.".to_owned()));
+    match find(caller, tx, "identity:update_project", id)? {
+        Row::Project(project) => apply(tx, project, change),
+        Row::Domain(domain) => {
+            if change.domain_id.as_ref().is_some_and(|asked| asked.is_some()) {
+                return Err(Error::Invalid("Cannot change Domain ID".to_owned()));
+            }
+            refuse_places(&Project::from((*domain).clone()), &change)?;
+            domain::ops::apply(tx, domain, change.into()).map(Project::from)
+        }
     }
+}
+
+fn apply(tx: &mut Tx<'_>, mut project: Stored<Project>, change: ProjectChange) -> Result<Project, Error> {
+    let unlocks = change.only_unlocks();
+    refuse_move(&project.domain_id, change.domain_id.as_ref().and_then(|asked| asked.as_ref()))?;
+    immutable::refuse_update("project", project.id.as_str(), project.immutable, unlocks)?;
+    refuse_places(&project, &change)?;
     if let Some(name) = change.name {
-        refuse_name(tx, &project.domain_id, &name, Some(&project.id))?;
-        project.name = name;
+        project.name = name.trim().to_owned();
+        refuse_name(tx, &project)?;
     }
     if let Some(description) = change.description {
         project.description = description;
     }
     if let Some(enabled) = change.enabled {
-        refuse_switch(tx, &project, enabled)?;
+        tree::refuse_switch(tx, &project, enabled)?;
         project.enabled = enabled;
     }
     if let Some(tags) = change.tags {
         project.tags = tidy_tags(tags)?;
+    }
+    if let Some(immutable) = change.immutable {
+        project.immutable = immutable;
     }
     project.extra.extend(change.extra);
     PROJECTS.save(tx, &mut project)?;
@@ -207,25 +239,23 @@ pub(crate) fn update(
     Ok(project.into_inner())
 }
 
-/// An enabled project has no disabled one above it.
-fn refuse_switch(tx: &mut Tx<'_>, project: &Project, enabled: bool) -> Result<(), Error> {
-    let id = &project.id;
-    if enabled && !project.enabled && ancestors(tx, project)?.iter().any(|above| !above.enabled) {
-        let message = format!("Cannot enable project {id} since it has disabled parents");
-        return Err(Error::Forbidden(message));
+/// What a project is, and where, stays.
+fn refuse_places(project: &Project, change: &ProjectChange) -> Result<(), Error> {
+    if change.parent_id.as_ref().is_some_and(|asked| asked.as_deref() != project.above()) {
+        return Err(Error::Forbidden("Update of `parent_id` is not allowed.".to_owned()));
     }
-    if !enabled && project.enabled {
-        let below = subtree(tx, id)?;
-        if PROJECTS.count(tx, &Select::all().is_in("id", &below).eq("enabled", true))? > 0 {
-            let message = format!("Cannot disable project {id} since its subtree contains enabled projects.");
-            return Err(Error::Forbidden(message));
-        }
+    if change.is_domain.is_some_and(|asked| asked != project.is_domain) {
+        return Err(Error::Invalid("Update of `is_domain` is not allowed.".to_owned()));
     }
     Ok(())
 }
 
 pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
-    let project = find(caller, tx, "identity:delete_project", id)?;
+    let project = match find(caller, tx, "identity:delete_project", id)? {
+        Row::Project(project) => project,
+        Row::Domain(domain) => return domain::ops::remove(tx, &domain),
+    };
+    immutable::refuse_delete("project", id, project.immutable)?;
     if PROJECTS.count(tx, &Select::all().eq("parent_id", &project.id))? > 0 {
         let message = format!(
             "Cannot delete the project {id} since it is not a leaf in the hierarchy. Use the cascade option if you want to delete a whole subtree."
@@ -260,38 +290,45 @@ pub(crate) fn update_tags(
     (rule, id): (&str, &str),
     change: impl FnOnce(Vec<String>) -> Result<Vec<String>, Error>,
 ) -> Result<Vec<String>, Error> {
-    let mut project = find(caller, tx, rule, id)?;
-    project.tags = tidy_tags(change(std::mem::take(&mut project.tags))?)?;
-    PROJECTS.save(tx, &mut project)?;
-    Ok(project.into_inner().tags)
+    match find(caller, tx, rule, id)? {
+        Row::Project(mut project) => {
+            project.tags = tidy_tags(change(std::mem::take(&mut project.tags))?)?;
+            PROJECTS.save(tx, &mut project)?;
+            Ok(project.into_inner().tags)
+        }
+        Row::Domain(mut domain) => {
+            domain.tags = tidy_tags(change(std::mem::take(&mut domain.tags))?)?;
+            DOMAINS.save(tx, &mut domain)?;
+            Ok(domain.into_inner().tags)
+        }
+    }
 }
 
-/// Sorted, each once, and each one that can stand in a URL and in a comma-separated list.
-fn tidy_tags(mut tags: Vec<String>) -> Result<Vec<String>, Error> {
-    let bad =
-        |tag: &&String| tag.is_empty() || tag.chars().count() > 255 || tag.contains('/') || tag.contains(',');
+/// Sorted; each one that can stand in a URL and in a comma-separated list, and there once.
+pub(crate) fn tidy_tags(mut tags: Vec<String>) -> Result<Vec<String>, Error> {
+    let bad = |tag: &&String| {
+        tag.is_empty() || tag.chars().count() > TAG_LENGTH_MAX || tag.contains('/') || tag.contains(',')
+    };
     if let Some(tag) = tags.iter().find(bad) {
         return Err(Error::Invalid(format!("Invalid input for field/attribute tags. Value: {tag}.")));
     }
-    tags.sort();
-    tags.dedup();
     if tags.len() > TAGS_MAX {
         return Err(Error::Invalid(format!("A project has at most {TAGS_MAX} tags.")));
     }
-    Ok(tags)
+    tags.sort();
+    match tags.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(tags),
+        Some(twice) => Err(Error::Invalid(format!("The tags are not unique: {} is there twice.", twice[0]))),
+    }
 }
 
-fn refuse_name(
-    tx: &mut Tx<'_>,
-    domain_id: &DomainId,
-    name: &str,
-    own: Option<&ProjectId>,
-) -> Result<(), Error> {
-    match PROJECTS.first(tx, &Select::all().eq("domain_id", domain_id).eq("name", name))? {
-        Some(known) if Some(&known.id) != own => {
+fn refuse_name(tx: &mut Tx<'_>, project: &Project) -> Result<(), Error> {
+    let same = Select::all().eq("domain_id", &project.domain_id).eq("name", project.name.as_str());
+    match PROJECTS.first(tx, &same)? {
+        Some(known) if known.id != project.id => {
             let detail = format!(
-                "it is not permitted to have two projects with either the same name or same id in the same domain: name is {name}, project id {}",
-                known.id
+                "it is not permitted to have two projects with either the same name or same id in the same domain: name is {}, project id {}",
+                project.name, project.id
             );
             Err(Error::Conflict { kind: "project", detail })
         }

@@ -1,6 +1,6 @@
 //! `/v3/roles` and `/v3/role_inferences`.
 
-use rest::{Fields, InvalidBody, Method, Reply, Request, Routes};
+use rest::{Method, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 use types::DomainId;
@@ -8,7 +8,8 @@ use types::DomainId;
 use super::model::{Role, RoleChange, RoleDraft};
 use super::ops;
 use crate::Error;
-use crate::api::{Filters, Kind, extra, filter_of, filtered, flag, links, name, required_name, with_extra};
+use crate::api::{Filters, Kind, extra, filter_of, filtered, links, name, required_name, with_extra};
+use crate::immutable;
 
 const NAME_MAX: usize = 255;
 const FILTERS: Filters = &[("name", Kind::Name(NAME_MAX)), ("domain_id", Kind::Id)];
@@ -41,18 +42,11 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         domain_id: fields.text("domain_id")?.map(DomainId),
         name: required_name(&mut fields, "name", NAME_MAX)?,
         description: fields.text("description")?,
-        immutable: immutable(&mut fields)?.unwrap_or(false),
+        immutable: immutable::option(&mut fields)?.flatten(),
         extra: extra(fields),
     };
     let role = ops::create(request.caller(), tx, draft)?;
     Ok(Reply::created(json!({"role": view(request, &role)})))
-}
-
-fn immutable(fields: &mut Fields) -> Result<Option<bool>, InvalidBody> {
-    match fields.object("options")? {
-        Some(mut options) => flag(&mut options, "immutable"),
-        None => Ok(None),
-    }
 }
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -63,10 +57,10 @@ fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let mut fields = request.fields("role")?;
     let change = RoleChange {
-        domain_id: fields.text("domain_id")?,
+        domain_id: fields.nullable_text("domain_id")?.map(|id| id.map(DomainId)),
         name: name(&mut fields, "name", NAME_MAX)?,
         description: fields.nullable_text("description")?,
-        immutable: immutable(&mut fields)?,
+        immutable: immutable::option(&mut fields)?,
         extra: extra(fields),
     };
     let role = ops::update(request.caller(), tx, request.param("role_id"), change)?;
@@ -140,7 +134,7 @@ pub(crate) fn view(request: &Request, role: &Role) -> Json {
             "name": role.name,
             "domain_id": role.domain_id.as_ref().map(|id| id.as_str()),
             "description": role.description,
-            "options": if role.immutable { json!({"immutable": true}) } else { json!({}) },
+            "options": immutable::view(role.immutable),
             "links": links(request, &format!("roles/{}", role.id)),
         }),
     )

@@ -19,9 +19,9 @@ pub struct Role {
     pub name: String,
     /// What it allows.
     pub description: Option<String>,
-    /// Whether it is kept from being changed or deleted by mistake.
+    /// Whether it is kept from being changed or deleted by mistake; none if nobody said.
     #[serde(default)]
-    pub immutable: bool,
+    pub immutable: Option<bool>,
     /// Whatever else the client wanted remembered.
     #[serde(default)]
     pub extra: Extra,
@@ -54,7 +54,7 @@ pub struct RoleDraft {
     /// What it allows.
     pub description: Option<String>,
     /// Whether it is kept from being changed or deleted by mistake.
-    pub immutable: bool,
+    pub immutable: Option<bool>,
     /// What else there was.
     pub extra: Extra,
 }
@@ -63,15 +63,24 @@ pub struct RoleDraft {
 #[derive(Debug, Clone, Default)]
 pub struct RoleChange {
     /// The domain, which cannot change.
-    pub domain_id: Option<String>,
+    pub domain_id: Option<Option<DomainId>>,
     /// The name.
     pub name: Option<String>,
     /// What it allows.
     pub description: Option<Option<String>>,
     /// Whether it is kept from being changed or deleted by mistake.
-    pub immutable: Option<bool>,
+    pub immutable: Option<Option<bool>>,
     /// What else there was.
     pub extra: Extra,
+}
+
+impl RoleChange {
+    /// Whether it does nothing but let the role be changed again.
+    pub fn only_unlocks(&self) -> bool {
+        let RoleChange { domain_id, name, description, immutable, extra } = self;
+        let rest = domain_id.is_none() && name.is_none() && description.is_none() && extra.is_empty();
+        rest && matches!(immutable, Some(None | Some(false)))
+    }
 }
 
 /// These roles and all that follow from them.

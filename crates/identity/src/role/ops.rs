@@ -8,8 +8,9 @@ use super::model::{Implication, Role, RoleChange, RoleDraft};
 use super::store::{IMPLICATIONS, ROLES};
 use crate::Error;
 use crate::assignment::store::remove_of_role;
-use crate::domain::ops::{refuse_missing, refuse_move};
+use crate::domain::ops::refuse_missing;
 use crate::ids::{fresh, key_of};
+use crate::immutable;
 use crate::policy::RULES;
 use crate::token::ops::changed;
 
@@ -63,13 +64,9 @@ pub(crate) fn list(
 
 pub(crate) fn update(caller: &Caller, tx: &mut Tx<'_>, id: &str, change: RoleChange) -> Result<Role, Error> {
     let mut role = find(caller, tx, "update", id)?;
-    match (&role.domain_id, &change.domain_id) {
-        (Some(domain), asked) => refuse_move(domain, asked.as_ref())?,
-        (None, Some(_)) => return Err(Error::Invalid("Cannot change Domain ID".to_owned())),
-        (None, None) => {}
-    }
-    if role.immutable && change.immutable != Some(false) {
-        return Err(immutable("update", id));
+    immutable::refuse_update("role", id, role.immutable, change.only_unlocks())?;
+    if change.domain_id.is_some_and(|asked| asked != role.domain_id) {
+        return Err(Error::Invalid("Update of `domain_id` is not allowed.".to_owned()));
     }
     if let Some(immutable) = change.immutable {
         role.immutable = immutable;
@@ -89,9 +86,7 @@ pub(crate) fn update(caller: &Caller, tx: &mut Tx<'_>, id: &str, change: RoleCha
 
 pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
     let role = find(caller, tx, "delete", id)?;
-    if role.immutable {
-        return Err(immutable("delete", id));
-    }
+    immutable::refuse_delete("role", id, role.immutable)?;
     remove(tx, &role)
 }
 
@@ -106,12 +101,6 @@ pub(crate) fn remove(tx: &mut Tx<'_>, role: &Stored<Role>) -> Result<(), Error> 
     ROLES.remove(tx, role)?;
     changed(tx);
     Ok(())
-}
-
-fn immutable(verb: &str, id: &str) -> Error {
-    Error::Forbidden(format!(
-        "Unable to {verb} immutable role resource: `{id}. Set resource option \"immutable\" to false first."
-    ))
 }
 
 fn refuse_name(tx: &mut Tx<'_>, role: &Role) -> Result<(), Error> {
@@ -177,15 +166,18 @@ pub(crate) fn create_implied(
 ) -> Result<(Role, Role), Error> {
     RULES.check("identity:create_implied_role", caller, &Target::default())?;
     let both = (existing(tx, prior)?, existing(tx, implied)?);
-    // Keystone's prohibited_implied_role: nobody becomes an administrator by implication.
-    if both.1.name == "admin" && both.1.domain_id.is_none() {
+    // Keystone's prohibited_implied_role: nobody becomes an administrator by implication. Nor does a role of the whole
+    // cloud bring one of a domain.
+    let leaves_domain = both.0.domain_id.is_none() && both.1.domain_id.is_some();
+    if both.1.name == "admin" || leaves_domain {
         return Err(Error::Forbidden(format!("{implied} cannot be an implied roles.")));
     }
-    if IMPLICATIONS.load(tx, key_of(&[prior, implied]))?.is_none() {
-        let implication = Implication { prior: both.0.id.clone(), implied: both.1.id.clone() };
-        IMPLICATIONS.insert(tx, implication)?;
-        changed(tx);
+    if IMPLICATIONS.load(tx, key_of(&[prior, implied]))?.is_some() {
+        return Err(Error::Conflict { kind: "implied_role", detail: "Duplicate entry".to_owned() });
     }
+    let implication = Implication { prior: both.0.id.clone(), implied: both.1.id.clone() };
+    IMPLICATIONS.insert(tx, implication)?;
+    changed(tx);
     Ok(both)
 }
 

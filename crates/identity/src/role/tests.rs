@@ -49,6 +49,11 @@ fn the_cloud_s_own_roles_are_protected() {
     assert_eq!(cloud.call(&admin, "DELETE", &path, &Json::Null).status, 403);
     assert_eq!(cloud.call(&admin, "PATCH", &path, &json!({"role": {"name": "x"}})).status, 403);
     let body = json!({"role": {"options": {"immutable": false}}});
+    assert_eq!(
+        cloud.call(&admin, "PATCH", &path, &body).body["role"]["options"],
+        json!({"immutable": false})
+    );
+    let body = json!({"role": {"options": {"immutable": null}}});
     assert_eq!(cloud.call(&admin, "PATCH", &path, &body).body["role"]["options"], json!({}));
 }
 
@@ -66,6 +71,11 @@ fn inferences() {
     assert_eq!(cloud.get(&admin, &path).status, 404);
     let made = cloud.call(&admin, "PUT", &path, &Json::Null);
     assert_eq!((made.status, &made.body["role_inference"]["implies"]["name"]), (201, &json!("b")));
+    assert_eq!(cloud.call(&admin, "PUT", &path, &Json::Null).status, 409);
+    let own = cloud.make("roles", "role", json!({"name": "own", "domain_id": "default"}));
+    let own = own["id"].as_str().unwrap();
+    assert_eq!(cloud.call(&admin, "PUT", &format!("roles/{a}/implies/{own}"), &Json::Null).status, 403);
+    assert_eq!(cloud.call(&admin, "PUT", &format!("roles/{own}/implies/{a}"), &Json::Null).status, 201);
     assert_eq!(cloud.call(&admin, "HEAD", &path, &Json::Null).status, 204);
     let all = cloud.get(&admin, &format!("roles/{a}/implies")).body;
     assert_eq!(all["role_inference"]["implies"][0]["id"], b);
