@@ -527,6 +527,39 @@ fn nft(ns: &str, ruleset: &str) {
 }
 
 #[test]
+fn metadata_is_reached_through_the_gateway() {
+    host_test!("metadata_is_reached_through_the_gateway");
+    let mut world = World::new(1);
+    let guest = world.guest(0, 11);
+    let cloud = world.hosts[0].cloud();
+    let spec = world.spec(0, 0x3ea, &[&guest], &BTreeMap::new());
+    world.hosts[0].ensure_network(&spec).unwrap();
+    let addresses = ["10.0.0.1/24".parse().unwrap()].into();
+    let inner = linux_net::RouterInterface { vni: 0x3ea, mtu: 1450, mac: ROUTER_MAC, addresses };
+    let router = RouterSpec {
+        id: runtime::new_uuid().into(),
+        interfaces: BTreeMap::from([(PortId(runtime::new_uuid()), inner)]),
+        gateway: None,
+        floating_ips: BTreeMap::new(),
+        routes: BTreeMap::new(),
+    };
+    world.hosts[0].ensure_router(&router).unwrap();
+    let (sender, _events) = sync_channel(100);
+    let responder = Responder::start(sender).unwrap();
+    let mut table = Net::table_of(guest.port.id);
+    table.service_mac = linux_net::SERVICE_MAC;
+    let port = table.ports.remove(&VM_MAC).unwrap();
+    table.ports.insert(guest.port.mac, port);
+    responder.set_network(&cloud.network_namespace(0x3ea), table).unwrap();
+    responder.set_metadata(guest.port.id, Some(instance("web")));
+    guest.take_addresses();
+    tool(&format!("ip -n {} route add default via 10.0.0.1", guest.namespace));
+    let request = "GET /latest/meta-data/hostname HTTP/1.0\r\n\r\n";
+    let page = guest.netns.run(|| read_page(SERVICE_V4.into(), request)).unwrap();
+    assert!(page.ends_with("web"), "{page}");
+}
+
+#[test]
 fn a_guest_without_rules_is_served() {
     use dhcproto::v4::{DhcpOption, Message, MessageType};
     host_test!("a_guest_without_rules_is_served");

@@ -120,6 +120,10 @@ fn fixed_chains(table: &mut Table, fixture: &Fixture) {
         "type filter hook prerouting priority -300; policy drop;",
         &["meta mark set 0", "iifname vmap @spoof", "iifname \"pr-*\" accept"],
     );
+    // A guest that knows only its gateway sends these to a router. They are the bridge's own all the same, whatever
+    // router there is, and on whichever host; the kernel has marked them as another's by then.
+    let served = format!("ip daddr {SERVICE_V4} ether daddr set {SERVICE_MAC} meta pkttype set host");
+    table.base_chain("service", "type filter hook prerouting priority -200; policy accept;", &[&served]);
     table.base_chain("egress", "type filter hook forward priority 10; policy drop;", EGRESS);
     table.base_chain("ingress", "type filter hook forward priority 11; policy drop;", INGRESS);
     let owned = |rules: &[&str]| rules.iter().map(|&rule| rule.to_owned()).collect();
