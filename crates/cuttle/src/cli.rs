@@ -42,6 +42,8 @@ enum Command {
     Exec(commands::exec::Exec),
     /// Show the cloud, or one server's timeline
     Status(commands::status::Status),
+    /// List the rules of who may do what, or explain one
+    Policy(commands::policy::PolicyCommand),
     /// Check what this machine offers and say what to install
     Doctor(commands::doctor::Doctor),
     /// Pass standard input and output to an address in the external network; what `cuttle ssh` goes through
@@ -61,6 +63,7 @@ impl Cli {
             Command::Console(console) => console.run(),
             Command::Exec(exec) => exec.run(),
             Command::Status(status) => status.run(),
+            Command::Policy(policy) => policy.run(),
             Command::Doctor(doctor) => doctor.run(),
             Command::Netcat(netcat) => netcat.run(),
         }

@@ -5,5 +5,6 @@ pub mod doctor;
 pub mod down;
 pub mod exec;
 pub mod launch;
+pub mod policy;
 pub mod ssh;
 pub mod status;

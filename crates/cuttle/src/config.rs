@@ -21,6 +21,8 @@ pub struct Config {
     pub password_cost: u32,
     /// How Keystone's unified limits of domains bind those of their projects: `flat` or `strict_two_level`.
     pub limit_model: identity::LimitModel,
+    /// The rules that are stated otherwise, in YAML; `policy.yaml` in the data folder without.
+    pub policy_file: Option<PathBuf>,
     /// Whether an upload whose bytes are not of the format it claims is refused.
     pub image_format_enforcement: bool,
 }
@@ -34,6 +36,7 @@ impl Default for Config {
             token_seconds: 3600,
             password_cost: 12,
             limit_model: identity::LimitModel::Flat,
+            policy_file: None,
             image_format_enforcement: true,
         }
     }

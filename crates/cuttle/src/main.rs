@@ -11,6 +11,7 @@ mod commands;
 mod config;
 mod data_dir;
 mod node_server;
+mod policy_file;
 mod process;
 mod schema;
 mod services;

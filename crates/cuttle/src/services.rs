@@ -19,6 +19,18 @@ pub struct Shared<'s> {
     pub inquiries: &'s Inquiries,
 }
 
+/// Every service's rules.
+pub fn rules() -> [(&'static str, &'static policy::Rules); 6] {
+    [
+        ("identity", &identity::RULES),
+        ("image", &image::RULES),
+        ("placement", &placement::RULES),
+        ("network", &network::RULES),
+        ("block-storage", &block_storage::RULES),
+        ("compute", &compute::RULES),
+    ]
+}
+
 /// All services with their routes.
 pub fn all(shared: Shared<'_>, image: image::Config) -> Vec<rest::Service> {
     vec![

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use nodes::Inquiries;
+use policy::Policy;
 use reconcile::Runner;
 use storage::file::{FileConfig, FileImages, FileVolumes};
 use store::{Config as StoreConfig, Store};
@@ -20,6 +21,7 @@ use crate::agent_process::Supervision;
 use crate::cli::Which;
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::policy_file::PolicyFile;
 use crate::process::Process;
 use crate::{agent_process, clouds_yaml, node_server, schema, services};
 
@@ -67,17 +69,20 @@ impl Up {
         crate::data_dir::keep_to_ourselves();
         let dir = DataDir::open_or_create(&self.which.data_dir, self.sim)?;
         let _lock = dir.lock()?;
+        let policy = Arc::new(PolicyFile::open(&config, &dir)?);
+        let watched = policy.clone();
+        runtime::spawn_thread("policy", move || watched.watch())?;
         let this = Process::of_pid(i32::try_from(std::process::id())?)
             .context("cannot find this process in /proc")?;
         this.write(&pid_file(&dir))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.context("cannot start the runtime")?;
-        runtime.block_on(self.serve(&dir, &config))?;
+        runtime.block_on(self.serve(&dir, &config, policy))?;
         runtime.shutdown_timeout(GOODBYE);
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn serve(&self, dir: &DataDir, config: &Config) -> anyhow::Result<()> {
+    async fn serve(&self, dir: &DataDir, config: &Config, policy: Arc<PolicyFile>) -> anyhow::Result<()> {
         let listener = TcpListener::bind(self.listen).await.with_context(|| {
             format!(
                 "cannot listen on {}: end what listens there, or choose another with --listen",
@@ -86,8 +91,8 @@ impl Up {
         })?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let (config_path, simulated, dir) = (self.config.clone(), self.sim, dir.clone());
-        let (starting, settings) = (dir.clone(), config.clone());
-        let parts = tokio::task::spawn_blocking(move || ControlPlane::start(&starting, &settings));
+        let (starting, settings, rules) = (dir.clone(), config.clone(), policy.policy().clone());
+        let parts = tokio::task::spawn_blocking(move || ControlPlane::start(&starting, &settings, rules));
         let parts = parts.await.context("starting panicked")??;
         let router = parts.router(config).map_err(|e| anyhow!("the routes contradict each other: {e}"))?;
         clouds_yaml::write(&dir, &endpoint)?;
@@ -105,6 +110,7 @@ impl Up {
             })
         };
         let mut end = std::pin::pin!(ended()?);
+        reload_when_told(policy)?;
         let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());
         let mut serving = std::pin::pin!(std::future::IntoFuture::into_future(serving));
         tokio::select! {
@@ -165,6 +171,18 @@ fn ended() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
+/// Reads the policy again at SIGHUP.
+fn reload_when_told(policy: Arc<PolicyFile>) -> anyhow::Result<()> {
+    let mut told = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while told.recv().await.is_some() {
+            let policy = policy.clone();
+            let _ = tokio::task::spawn_blocking(move || policy.reload()).await;
+        }
+    });
+    Ok(())
+}
+
 /// What is wired up before the first request.
 struct ControlPlane {
     store: Store,
@@ -177,7 +195,7 @@ struct ControlPlane {
 
 impl ControlPlane {
     /// Opens the database and the storage, brings both up to date, and starts the reconcilers.
-    fn start(dir: &DataDir, config: &Config) -> anyhow::Result<ControlPlane> {
+    fn start(dir: &DataDir, config: &Config, policy: Policy) -> anyhow::Result<ControlPlane> {
         let database =
             config.database.clone().map_or_else(|| StoreConfig::File(dir.database()), StoreConfig::Url);
         let store = Store::open(&database).context("cannot open the database")?;
@@ -206,7 +224,7 @@ impl ControlPlane {
         runtime::spawn_thread("rotate", move || rotate(&rotated, &keys))?;
         let on_host: node_server::OnHost = Arc::new(host_joined);
         node_server::listen(&dir.control_socket(), store.clone(), inquiries.clone(), on_host)?;
-        let tokens = identity::Tokens::new(&store, identity_config(config));
+        let tokens = identity::Tokens::new(&store, identity::Config { policy, ..identity_config(config) });
         Ok(ControlPlane { store, images, volumes, tokens, inquiries, runner })
     }
 
@@ -234,7 +252,7 @@ fn identity_config(config: &Config) -> identity::Config {
         token_ttl: Duration::from_secs(config.token_seconds.into()),
         bcrypt_cost: config.password_cost,
         limit_model: config.limit_model,
-        policy: policy::Policy::default(),
+        policy: Policy::default(),
     }
 }
 

@@ -9,6 +9,7 @@
 //!
 //! Reading order: `project` for the shape of a resource, then `assignment` and `role`, then `token`.
 
+mod acting;
 mod api;
 mod assignment;
 mod bootstrap;
@@ -49,6 +50,7 @@ use std::time::Duration;
 use rest::{FaultStyle, Routes, Service};
 use store::{Migration, Store};
 
+pub use acting::{Place, caller_of};
 pub use bootstrap::{Bootstrap, REGION, bootstrap};
 pub use error::Error;
 pub use limit::model::LimitModel;

@@ -13,7 +13,9 @@ pub struct Explanation {
     pub allowed: bool,
     /// The line of the operator's file that states the rule; none if it is the service's own.
     pub line: Option<usize>,
-    /// The expression and each of its parts with what it came to, a line each, and the outcome.
+    /// Its expression.
+    pub expression: String,
+    /// Each part of it with what it came to, a line each.
     pub text: String,
 }
 
@@ -40,7 +42,7 @@ impl Rules {
         parts(&mut text, expression, case, 0);
         let allowed = open && expression.holds(case);
         let line = overrides.as_deref().and_then(|overrides| overrides.line(name));
-        Some(Explanation { allowed, line, text })
+        Some(Explanation { allowed, line, expression: expression.to_string(), text })
     }
 }
 

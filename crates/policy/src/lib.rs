@@ -23,4 +23,4 @@ pub use overrides::{Overrides, Policy, Problem};
 pub use rules::{
     ADMIN, ANYONE, Denied, MEMBER_OR_ADMIN, READER, READER_OR_ADMIN, Rule, Rules, USER_OR_ADMIN,
 };
-pub use target::{Attributes, Named, Target, Value};
+pub use target::{Attributes, Named, Target, Value, owner};

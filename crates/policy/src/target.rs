@@ -57,10 +57,10 @@ impl<'t> Target<'t> {
 
 impl Attributes for Target<'_> {
     fn attribute(&self, name: &str) -> Option<Value<'_>> {
-        let text = match owner_of(name)? {
-            Owner::Project => self.project_id.map(ProjectId::as_str),
-            Owner::User => self.user_id.map(UserId::as_str),
-            Owner::Domain => self.domain_id.map(DomainId::as_str),
+        let text = match owner(name)? {
+            PROJECT => self.project_id.map(ProjectId::as_str),
+            USER => self.user_id.map(UserId::as_str),
+            _ => self.domain_id.map(DomainId::as_str),
         };
         text.map(Value::Text)
     }
@@ -76,27 +76,25 @@ impl Attributes for Named<'_> {
     }
 }
 
-enum Owner {
-    Project,
-    User,
-    Domain,
-}
+const PROJECT: &str = "project_id";
+const USER: &str = "user_id";
+const DOMAIN: &str = "domain_id";
 
-/// Which owner a name means: `user_id`, `target.user.id`, `target.credential.user_id`. A name with more to it, such as
+/// Which of `project_id`, `user_id` and `domain_id` a name means: `user_id`, `target.user.id`, `target.credential.user_id`. A name with more to it, such as
 /// `target.trust.trustor_user_id`, means none: there it matters which.
-fn owner_of(name: &str) -> Option<Owner> {
+pub fn owner(name: &str) -> Option<&'static str> {
     let name = name.strip_prefix("target.").unwrap_or(name);
     let tail = match name.rsplit_once('.') {
         None => name,
-        Some(("project", "id")) => "project_id",
-        Some(("user", "id")) => "user_id",
-        Some((path, "id")) if path == "domain" || path.ends_with(".domain") => "domain_id",
+        Some(("project", "id")) => PROJECT,
+        Some(("user", "id")) => USER,
+        Some((path, "id")) if path == "domain" || path.ends_with(".domain") => DOMAIN,
         Some((_, tail)) => tail,
     };
     match tail {
-        "project_id" | "tenant_id" => Some(Owner::Project),
-        "user_id" => Some(Owner::User),
-        "domain_id" => Some(Owner::Domain),
+        PROJECT | "tenant_id" => Some(PROJECT),
+        USER => Some(USER),
+        DOMAIN => Some(DOMAIN),
         _ => None,
     }
 }
