@@ -10,7 +10,9 @@
 //! Reading order: `project` for the shape of a resource, then `assignment` and `role`, then `token`.
 
 mod acting;
+mod access_rule;
 mod api;
+mod application_credential;
 mod assignment;
 mod bootstrap;
 mod credential;
@@ -65,6 +67,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(1, include_str!("../migrations/0001_identity.sql")),
     migration(2, include_str!("../migrations/0002_revocations.sql")),
     migration(3, include_str!("../migrations/0003_generations.sql")),
+    migration(4, include_str!("../migrations/0004_application_credentials.sql")),
     migration(20, include_str!("../migrations/0020_endpoint_filters.sql")),
     migration(21, include_str!("../migrations/0021_limits.sql")),
     migration(22, include_str!("../migrations/0022_domain_configs.sql")),
@@ -108,6 +111,8 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         .and(domain_config::api::routes(domain_config::model::PasswordRules::default()))
         .and(project::api::routes())
         .and(user::api::routes(store, tokens))
+        .and(application_credential::api::routes(store, tokens))
+        .and(access_rule::api::routes())
         .and(group::api::routes())
         .and(role::api::routes())
         .and(assignment::api::routes())

@@ -27,6 +27,8 @@ pub enum Delegation {
 /// A kind of request that an application credential is good for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessRule {
+    /// Its id.
+    pub id: String,
     /// The type of the service, as the catalog has it.
     pub service: String,
     /// The method, in capitals.
@@ -109,6 +111,7 @@ mod tests {
     fn paths_are_matched() {
         let check = |pattern: &str, path: &str, expected: bool| {
             let rule = AccessRule {
+                id: "r".to_owned(),
                 service: "compute".to_owned(),
                 method: "GET".to_owned(),
                 path: pattern.to_owned(),

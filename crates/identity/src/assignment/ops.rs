@@ -1,14 +1,15 @@
 //! Giving and taking roles.
 
 use policy::{Caller, Named, Value};
-use store::Tx;
+use store::{Select, Tx};
 use types::DomainId;
 
 use super::model::{Actor, Assignment, Target};
 use super::store::{ASSIGNMENTS, assignment_key, of_actor};
 use crate::Error;
+use crate::application_credential;
 use crate::domain::store::DOMAINS;
-use crate::group::store::GROUPS;
+use crate::group::store::{GROUPS, MEMBERSHIPS};
 use crate::policy::RULES;
 use crate::project::ops::load as load_project;
 use crate::role::model::Role;
@@ -136,8 +137,23 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, assignment: &Assignment) 
     refuse_role(tx, &role, &assignment.target)?;
     let found = ASSIGNMENTS.load(tx, assignment_key(assignment))?;
     ASSIGNMENTS.remove(tx, &found.ok_or_else(|| absent(assignment))?)?;
+    remove_application_credentials(tx, assignment)?;
     changed(tx);
     Ok(())
+}
+
+/// Whoever loses a role in a project loses the application credentials for it, which may give that role.
+fn remove_application_credentials(tx: &mut Tx<'_>, assignment: &Assignment) -> Result<(), Error> {
+    let Target::Project(project) = &assignment.target else { return Ok(()) };
+    match &assignment.actor {
+        Actor::User(user) => application_credential::ops::remove_of(tx, Some(user), Some(project)),
+        Actor::Group(group) => {
+            let members = MEMBERSHIPS.query(tx, &Select::all().eq("group_id", group))?;
+            members.iter().try_for_each(|member| {
+                application_credential::ops::remove_of(tx, Some(&member.user_id), Some(project))
+            })
+        }
+    }
 }
 
 fn absent(assignment: &Assignment) -> Error {

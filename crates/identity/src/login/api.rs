@@ -47,6 +47,7 @@ struct Proofs {
     methods: Vec<String>,
     password: Option<String>,
     from: Option<Claims>,
+    application_credential_id: Option<String>,
 }
 
 impl Proofs {
@@ -86,12 +87,23 @@ async fn prove(
                 proofs.password = user.password;
                 proofs.of(user.id)?;
             }
+            Shown::ApplicationCredential { credential, secret } => {
+                let named = credential.clone();
+                let found = store.read(move |tx| ops::credential_named(tx, &named)).await?;
+                let (asker, secret, hash) = (found.user_id.as_str(), secret.clone(), Some(found.secret));
+                if !tokens.passwords.verify(address, asker, secret, hash).await? {
+                    return Err(Error::Unauthorized);
+                }
+                proofs.of(found.user_id)?;
+                proofs.application_credential_id = Some(found.id);
+            }
             Shown::Token(token) => {
                 let (checker, token) = (tokens.clone(), token.clone());
                 let checked = store.read(move |tx| checker.check(tx, &token)).await;
                 let claims = checked.map_err(crate::token::ops::unknown_token)?.token.claims.clone();
                 proofs.of(claims.user_id.clone())?;
                 proofs.by(&claims.methods);
+                proofs.application_credential_id.clone_from(&claims.application_credential_id);
                 proofs.from = Some(claims);
             }
         }
@@ -101,7 +113,8 @@ async fn prove(
         proofs.of(receipt.user_id)?;
         proofs.by(&receipt.methods);
     }
-    let Proofs { user_id, methods, password, from } = proofs;
+    let Proofs { user_id, methods, password, from, application_credential_id } = proofs;
     let federated = from.as_ref().and_then(|claims| claims.federated.clone());
-    Ok(Proven { user_id: user_id.ok_or(Error::Unauthorized)?, methods, password, from, federated })
+    let user_id = user_id.ok_or(Error::Unauthorized)?;
+    Ok(Proven { user_id, methods, password, from, federated, application_credential_id })
 }

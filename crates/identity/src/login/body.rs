@@ -3,7 +3,7 @@
 use rest::{Fields, InvalidBody, Request};
 use serde_json::Value as Json;
 
-use super::model::{DomainSpec, Login, Named, ScopeWish, Shown};
+use super::model::{DomainSpec, Login, Named, NamedCredential, ScopeWish, Shown};
 use crate::Error;
 use crate::ids::TrustId;
 use crate::password::PASSWORD_BYTES_MAX;
@@ -17,6 +17,13 @@ pub(crate) fn login(request: &Request) -> Result<Login, Error> {
     methods.dedup();
     let shown = methods.iter().map(|method| shown(&mut identity, method));
     let shown = shown.collect::<Result<_, Error>>()?;
+    let by_credential = methods.iter().any(|method| method == "application_credential");
+    if by_credential && auth.has("scope") {
+        return Err(Error::LoginRefused(
+            "Error authenticating with application credential: Application credentials cannot request a scope."
+                .to_owned(),
+        ));
+    }
     let receipt = request.header("openstack-auth-receipt").map(str::to_owned);
     Ok(Login { shown, scope: scope(&mut auth)?, receipt })
 }
@@ -30,8 +37,22 @@ fn shown(identity: &mut Fields, method: &str) -> Result<Shown, Error> {
             let mut token = fields.ok_or_else(|| missing(identity))?;
             Ok(Shown::Token(token.required_text("id")?))
         }
+        "application_credential" => {
+            let mut fields = fields.ok_or_else(|| missing(identity))?;
+            let secret = fields.required_text("secret")?;
+            Ok(Shown::ApplicationCredential { credential: named_credential(&mut fields)?, secret })
+        }
         _ => Err(Error::LoginRefused("Attempted to authenticate with an unsupported method.".to_owned())),
     }
+}
+
+fn named_credential(fields: &mut Fields) -> Result<NamedCredential, InvalidBody> {
+    if let Some(id) = fields.text("id")? {
+        return Ok(NamedCredential::Id(id));
+    }
+    let name = fields.text("name")?.ok_or_else(|| fields.error("name", "or id is required"))?;
+    let mut user = fields.object("user")?.ok_or_else(|| fields.error("user", "is required"))?;
+    Ok(NamedCredential::Name { name, user: named(&mut user)? })
 }
 
 fn password(mut password: Fields) -> Result<Shown, InvalidBody> {

@@ -57,6 +57,27 @@ pub enum Shown {
     },
     /// A token.
     Token(String),
+    /// An application credential's secret.
+    ApplicationCredential {
+        /// Which one.
+        credential: NamedCredential,
+        /// The secret.
+        secret: String,
+    },
+}
+
+/// An application credential as a login names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedCredential {
+    /// By id.
+    Id(String),
+    /// By name, among those of a user.
+    Name {
+        /// The name.
+        name: String,
+        /// The user.
+        user: Named,
+    },
 }
 
 impl Shown {
@@ -65,6 +86,7 @@ impl Shown {
         match self {
             Shown::Password { .. } => "password",
             Shown::Token(_) => "token",
+            Shown::ApplicationCredential { .. } => "application_credential",
         }
     }
 }
@@ -93,6 +115,8 @@ pub struct Proven {
     pub from: Option<Claims>,
     /// Where the user logged in, if elsewhere.
     pub federated: Option<Federated>,
+    /// The application credential whose secret was shown, which alone says what the token is for.
+    pub application_credential_id: Option<String>,
 }
 
 /// That a user has shown some of what it takes to log in.

@@ -7,8 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use store::{Select, Tx};
 use types::ProjectId;
 
-use super::model::{DomainSpec, Named, Proven, Receipt, ScopeWish};
+use super::model::{DomainSpec, Named, NamedCredential, Proven, Receipt, ScopeWish};
 use crate::Error;
+use crate::application_credential::model::ApplicationCredential;
+use crate::application_credential::store::{self as credentials, APPLICATION_CREDENTIALS};
 use crate::domain::model::Domain;
 use crate::domain::store::DOMAINS;
 use crate::ids::{TrustId, key_of};
@@ -58,6 +60,25 @@ fn project_named(tx: &mut Tx<'_>, named: &Named) -> Result<Option<Project>, stor
     Ok(found.map(|project| project.into_inner()))
 }
 
+/// The application credential that a login names, unless it is past its time.
+pub(crate) fn credential_named(
+    tx: &mut Tx<'_>,
+    named: &NamedCredential,
+) -> Result<ApplicationCredential, Error> {
+    let found = match named {
+        NamedCredential::Id(id) => {
+            let found = APPLICATION_CREDENTIALS.load(tx, id)?;
+            Some(found.ok_or_else(|| Error::not_found("Application Credential", id))?)
+        }
+        NamedCredential::Name { name, user } => match user_named(tx, user)? {
+            Some(user) => credentials::named(tx, &user.id, name)?,
+            None => None,
+        },
+    };
+    let live = found.filter(|found| !found.is_expired(tx.now()));
+    Ok(live.ok_or(Error::Unauthorized)?.into_inner())
+}
+
 /// A token for somebody who proved who it is, in encrypted form and as it is.
 pub(crate) fn issue(
     tx: &mut Tx<'_>,
@@ -73,7 +94,11 @@ pub(crate) fn issue(
     if let Some(from) = &proven.from {
         refuse_rescope(from, wish)?;
     }
-    let token = match claimed(tx, wish)? {
+    let wished = match &proven.application_credential_id {
+        Some(id) => Some(by_credential(tx, id, &mut claims)?),
+        None => claimed(tx, wish)?,
+    };
+    let token = match wished {
         Some((scope, trust_id)) => {
             (claims.scope, claims.trust_id) = (scope, trust_id);
             resolve(tx, claims)?
@@ -106,12 +131,29 @@ fn unscoped_claims(tx: &Tx<'_>, proven: &Proven, ttl: Duration) -> Claims {
     }
 }
 
+/// An application credential is for its own project, and no token of it outlives it.
+fn by_credential(
+    tx: &mut Tx<'_>,
+    id: &str,
+    claims: &mut Claims,
+) -> Result<(ClaimedScope, Option<TrustId>), Error> {
+    let credential = APPLICATION_CREDENTIALS.load(tx, id)?.ok_or(Error::Unauthorized)?;
+    claims.application_credential_id = Some(credential.id.clone());
+    claims.expires_at = credential.expires_at.map_or(claims.expires_at, |at| at.min(claims.expires_at));
+    Ok((ClaimedScope::Project(credential.project_id.clone()), None))
+}
+
 /// What was given for one purpose gives nothing for another.
 fn refuse_rescope(from: &Claims, wish: &ScopeWish) -> Result<(), Error> {
     if from.trust_id.is_some() {
         return Err(Error::Denied(
             "Using trust-scoped token to create another token. Create a new trust-scoped token instead"
                 .to_owned(),
+        ));
+    }
+    if from.application_credential_id.is_some() && *wish != ScopeWish::Default {
+        return Err(Error::Denied(
+            "Using an application credential token to create a scoped token is not allowed.".to_owned(),
         ));
     }
     let leaves_system = matches!(wish, ScopeWish::Project(_) | ScopeWish::Domain(_));

@@ -8,6 +8,7 @@ use super::model::{Project, ProjectChange, ProjectDraft, ProjectFilter};
 use super::store::PROJECTS;
 use super::tree;
 use crate::Error;
+use crate::application_credential;
 use crate::assignment::model::Target as AssignedIn;
 use crate::assignment::reach::targets_of;
 use crate::assignment::store::remove_in;
@@ -277,6 +278,7 @@ pub(crate) fn remove(tx: &mut Tx<'_>, project: &Stored<Project>) -> Result<(), E
     while let Some(trust) = TRUSTS.first(tx, &inside)? {
         trust::ops::remove(tx, &trust)?;
     }
+    application_credential::ops::remove_of(tx, None, Some(&project.id))?;
     PROJECTS.remove(tx, project)?;
     revocation::ops::create_for_project(tx, &project.id)?;
     changed(tx);

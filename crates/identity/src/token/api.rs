@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use policy::AccessRule;
 use rest::{Method, Reply, ReplyBody, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::{Store, Tx};
@@ -12,6 +11,7 @@ use super::cache::Checked;
 use super::model::{RoleRef, Token, TokenScope};
 use super::ops::{self, Tokens};
 use crate::Error;
+use crate::access_rule::api::view as rule_view;
 use crate::api::{flag_of, links, listed, public_url};
 use crate::domain::api::view as domain_view;
 use crate::endpoint::api::catalog_view;
@@ -208,12 +208,7 @@ fn view(token: &Token, catalog: Option<Json>) -> Json {
             "id": credential.id, "name": credential.name, "restricted": !credential.unrestricted,
         });
         if let Some(rules) = &credential.access_rules {
-            let rule = |rule: &AccessRule| {
-                json!({
-                    "service": rule.service, "method": rule.method, "path": rule.path,
-                })
-            };
-            by["access_rules"] = rules.iter().map(rule).collect();
+            by["access_rules"] = rules.iter().map(rule_view).collect();
         }
         view["application_credential"] = by;
     }

@@ -12,8 +12,12 @@ use types::{DomainId, RoleId, Timestamp, UserId};
 use super::cache::{CHANGED, Cache, Checked};
 use super::codec;
 use super::keys::Keys;
-use super::model::{ClaimedScope, Claims, DomainRef, RoleRef, Token, TokenScope, TrustRef, UserRef};
+use super::model::{
+    ApplicationCredentialRef, ClaimedScope, Claims, DomainRef, RoleRef, Token, TokenScope, TrustRef, UserRef,
+};
 use super::store::{count_change, generation};
+use crate::application_credential::model::ApplicationCredential;
+use crate::application_credential::store::APPLICATION_CREDENTIALS;
 use crate::assignment::model::Target as AssignedIn;
 use crate::assignment::reach::{roles_of, targets_of};
 use crate::domain::model::Domain;
@@ -141,6 +145,7 @@ pub(crate) fn resolve(tx: &mut Tx<'_>, claims: Claims) -> Result<Token, Error> {
         });
         trust_roles = Some(trust.roles);
     }
+    let credential = live_credential(tx, &claims)?;
     let (scope, target) = live_scope(tx, &claims.scope)?;
     if let TokenScope::Project { id, .. } = &scope {
         subjects.push(id.to_string());
@@ -157,13 +162,33 @@ pub(crate) fn resolve(tx: &mut Tx<'_>, claims: Claims) -> Result<Token, Error> {
                 let given = implied(&given.iter().cloned().collect(), &implications(tx)?);
                 roles.retain(|role| given.contains(&role.id));
             }
+            if let Some(credential) = &credential {
+                roles.retain(|role| credential.roles.contains(&role.id));
+            }
             if roles.is_empty() {
                 return Err(Error::Unauthorized);
             }
             roles
         }
     };
-    Ok(Token { claims, user, scope, roles, trust: trust_ref, application_credential: None })
+    let application_credential = credential.map(|credential| ApplicationCredentialRef {
+        id: credential.id,
+        name: credential.name,
+        unrestricted: credential.unrestricted.unwrap_or(false),
+        access_rules: credential.access_rules,
+    });
+    Ok(Token { claims, user, scope, roles, trust: trust_ref, application_credential })
+}
+
+/// The application credential of a token, still there and in force.
+fn live_credential(tx: &mut Tx<'_>, claims: &Claims) -> Result<Option<ApplicationCredential>, Error> {
+    let Some(id) = &claims.application_credential_id else { return Ok(None) };
+    let found = APPLICATION_CREDENTIALS.load(tx, id)?.ok_or(Error::Unauthorized)?.into_inner();
+    let here = ClaimedScope::Project(found.project_id.clone());
+    if found.is_expired(tx.now()) || found.user_id != claims.user_id || here != claims.scope {
+        return Err(Error::Unauthorized);
+    }
+    Ok(Some(found))
 }
 
 /// A user who can log in.

@@ -64,7 +64,8 @@ fn count(fields: &mut Fields, name: &str, min: i64) -> Result<Option<u32>, Inval
     Ok(number.and_then(|number| u32::try_from(number).ok()))
 }
 
-fn role_spec(fields: &mut Fields) -> Result<RoleSpec, InvalidBody> {
+/// Reads a role that is named by its id or its name.
+pub(crate) fn role_spec(fields: &mut Fields) -> Result<RoleSpec, InvalidBody> {
     match fields.text("id")? {
         Some(id) => Ok(RoleSpec::Id(RoleId(id))),
         None => Ok(RoleSpec::Name(fields.required_text("name")?)),

@@ -182,12 +182,15 @@ fn refuse_more(above: &Trust, trust: &Trust) -> Result<(), Error> {
     }
 }
 
-fn role_named(tx: &mut Tx<'_>, spec: &RoleSpec) -> Result<Role, Error> {
+/// The role that is meant.
+pub(crate) fn role_named(tx: &mut Tx<'_>, spec: &RoleSpec) -> Result<Role, Error> {
     match spec {
         RoleSpec::Id(id) => existing(tx, id.as_str()),
         RoleSpec::Name(name) => {
             let select = Select::all().eq("domain_id", "").eq("name_hash", key_of(&[name]));
-            let found = ROLES.first(tx, &select)?.ok_or_else(|| Error::not_found("role", name))?;
+            let found = ROLES
+                .first(tx, &select)?
+                .ok_or_else(|| Error::Absent(format!("Role {name} is not defined")))?;
             Ok(found.into_inner())
         }
     }

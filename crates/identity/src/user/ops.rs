@@ -7,6 +7,8 @@ use types::{DomainId, UserId};
 use super::model::{User, UserChange, UserDraft, UserFilter};
 use super::store::USERS;
 use crate::Error;
+use crate::access_rule;
+use crate::application_credential;
 use crate::assignment::model::Actor;
 use crate::assignment::store::remove_of_actor;
 use crate::credential::store::CREDENTIALS;
@@ -83,6 +85,7 @@ pub(crate) fn update(caller: &Caller, tx: &mut Tx<'_>, id: &str, change: UserCha
     if let Some(enabled) = change.enabled {
         // Enabled again, the user logs in again: the old tokens stay worthless.
         if user.enabled && !enabled {
+            application_credential::ops::remove_of(tx, Some(&user.id), None)?;
             revocation::ops::create_for_user(tx, &user.id)?;
         }
         user.enabled = enabled;
@@ -138,6 +141,8 @@ pub(crate) fn remove(tx: &mut Tx<'_>, user: &Stored<User>) -> Result<(), Error> 
             trust::ops::remove(tx, &trust)?;
         }
     }
+    application_credential::ops::remove_of(tx, Some(&user.id), None)?;
+    access_rule::ops::remove_of_user(tx, &user.id)?;
     USERS.remove(tx, user)?;
     revocation::ops::create_for_user(tx, &user.id)?;
     changed(tx);
