@@ -88,9 +88,14 @@ impl Cloud {
         known[key].as_str().map(str::to_owned).with_context(|| format!("the cloud has no {key}"))
     }
 
+    /// The password of `admin` or `demo`.
+    pub fn password(&self, user: &str) -> Result<String> {
+        self.secret(&format!("{user}_password"))
+    }
+
     /// Logs in, as `admin` or `demo`, to the project of the same name.
     pub fn log_in(&self, user: &str) -> Result<Session> {
-        let password = self.secret(&format!("{user}_password"))?;
+        let password = self.password(user)?;
         let domain = json!({"name": "Default"});
         let body = json!({"auth": {
             "identity": {"methods": ["password"], "password": {"user": {"name": user, "password": password, "domain": domain}}},

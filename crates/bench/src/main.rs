@@ -10,9 +10,11 @@ mod clones;
 mod cloud;
 mod forwarding;
 mod http;
+mod identity;
 mod machine;
 mod namespaces;
 mod numbers;
+mod original;
 mod report;
 mod servers;
 mod start;
@@ -27,7 +29,7 @@ use report::Report;
 
 const USAGE: &str = "\
 bench [--only PART,…] [--pairs N] [--out FILE]
-    --only    some of: start, tokens, servers, clones, namespaces, forwarding, boot; nothing is written without --out
+    --only    some of: start, tokens, identity, servers, clones, namespaces, forwarding, boot; nothing is written without --out
     --pairs   how many times the boot through Cuttle is compared with bare QEMU; 7 unless said otherwise
     --out     where the table is written; docs/bench.md for a whole run";
 
@@ -37,6 +39,7 @@ type Part = (&'static str, fn(&mut Report, &Options) -> Result<()>);
 const PARTS: &[Part] = &[
     ("start", |report, _| start::measure(report)),
     ("tokens", |report, _| tokens::measure(report)),
+    ("identity", |report, _| identity::measure(report)),
     ("servers", |report, _| servers::measure(report)),
     ("clones", |report, _| clones::measure(report)),
     ("namespaces", |report, _| namespaces::measure(report)),

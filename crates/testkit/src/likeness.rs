@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
@@ -110,6 +111,10 @@ impl Conversations {
             let mut names = Names::default();
             let mut recorded = String::new();
             for exchange in Exchange::all(&read(&path)) {
+                if exchange.request.starts_with("POST") && exchange.request.contains("/auth/tokens") {
+                    // The original revokes by the second: a token of the same second would go too.
+                    runtime::sleep_blocking(Duration::from_millis(1100));
+                }
                 let plain = converse(original, &exchange, &mut names);
                 let headers: String =
                     plain.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
