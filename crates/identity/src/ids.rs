@@ -54,6 +54,14 @@ text_id! {
     PolicyId
     /// A trust.
     TrustId
+    /// An identity provider; the operator chooses the id, as of the next three.
+    IdentityProviderId
+    /// A protocol spoken with an identity provider.
+    ProtocolId
+    /// A mapping.
+    MappingId
+    /// A service provider.
+    ServiceProviderId
 }
 
 /// A fresh id: 32 hexadecimal digits, as Keystone's.

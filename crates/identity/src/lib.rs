@@ -22,6 +22,7 @@ mod endpoint;
 mod endpoint_filter;
 mod endpoint_group;
 mod error;
+mod federation;
 mod group;
 mod ids;
 mod immutable;
@@ -71,6 +72,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(20, include_str!("../migrations/0020_endpoint_filters.sql")),
     migration(21, include_str!("../migrations/0021_limits.sql")),
     migration(22, include_str!("../migrations/0022_domain_configs.sql")),
+    migration(40, include_str!("../migrations/0040_federation.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {
@@ -125,7 +127,8 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         .and(limit::api::routes(tokens.config.limit_model))
         .and(credential::api::routes())
         .and(policy_document::api::routes())
-        .and(trust::api::routes());
+        .and(trust::api::routes())
+        .and(federation::routes());
     let routes = version::api::routes(&routes).and(routes);
     Service {
         prefix: PREFIX,

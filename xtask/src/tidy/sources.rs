@@ -21,6 +21,7 @@ const SQL_CRATES: &[&str] = &["store", "nodes", "sim", "xtask"];
 /// Models that hold JSON because that is what their users store in them.
 const JSON_MODELS: &[&str] = &[
     "crates/identity/src/domain_config/model.rs",
+    "crates/identity/src/federation/mapping/model.rs",
     "crates/identity/src/policy_document/model.rs",
     "crates/network/src/port/model.rs",
 ];

@@ -156,6 +156,7 @@ pub(crate) fn remove(tx: &mut Tx<'_>, domain: &Stored<Domain>) -> Result<(), Err
         return Err(Error::Forbidden(message.to_owned()));
     }
     let inside = Select::all().eq("domain_id", &domain.id);
+    crate::federation::identity_provider::ops::remove_of_domain(tx, &domain.id)?;
     for project in PROJECTS.query(tx, &inside)? {
         crate::project::ops::remove(tx, &project)?;
     }

@@ -20,7 +20,7 @@ pub enum Named {
 }
 
 /// A domain as a login names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DomainSpec {
     /// By id.
     Id(String),
