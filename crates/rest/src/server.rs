@@ -154,7 +154,8 @@ impl Server {
         let get_for_head = |route: &&Route| parts.method == Method::HEAD && route.method == Method::GET;
         let route = found.value.iter().find(|route| route.method == parts.method);
         let Some(route) = route.or_else(|| found.value.iter().find(get_for_head)) else {
-            return Err(failed(405, "HTTPMethodNotAllowed", "The method is not allowed for this resource."));
+            let refused = failed(405, "HTTPMethodNotAllowed", "The method is not allowed for this resource.");
+            return Ok(answering.fault(&refused).header("allow", allowed(found.value)));
         };
         let caller = if route.open { None } else { Some(self.caller(&parts.headers).await?) };
         let asked = parts.uri.path();
@@ -348,6 +349,16 @@ fn below<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
     }
     let trimmed = rest.trim_end_matches('/');
     Some(if trimmed.is_empty() { "/" } else { trimmed })
+}
+
+/// The methods that a path has, as the header `allow` lists them.
+fn allowed(routes: &[Route]) -> String {
+    let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+    if methods.contains(&"GET") && !methods.contains(&"HEAD") {
+        methods.push("HEAD");
+    }
+    methods.sort_unstable();
+    methods.join(", ")
 }
 
 fn pairs(query: &str) -> Vec<(String, String)> {

@@ -157,10 +157,14 @@ fn remove_application_credentials(tx: &mut Tx<'_>, assignment: &Assignment) -> R
 }
 
 fn absent(assignment: &Assignment) -> Error {
-    let (actor, target) = (assignment.actor.id(), assignment.target.id());
+    let target = match &assignment.target {
+        Target::System => "system",
+        target => target.id(),
+    };
     Error::Absent(format!(
-        "Could not find role assignment with role: {}, user or group: {actor}, project, domain, or system: {target}.",
-        assignment.role_id
+        "Could not find role assignment with role: {}, user or group: {}, project, domain, or system: {target}.",
+        assignment.role_id,
+        assignment.actor.id()
     ))
 }
 

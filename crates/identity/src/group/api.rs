@@ -8,7 +8,9 @@ use types::DomainId;
 use super::model::{Group, GroupChange, GroupDraft};
 use super::ops;
 use crate::Error;
-use crate::api::{Filters, Kind, extra, filter_of, filtered, links, name, required_name, with_extra};
+use crate::api::{
+    Filters, Kind, changing, extra, filter_of, filtered, links, name, required_name, with_extra,
+};
 use crate::user::api::{FILTERS as USER_FILTERS, view as user_view};
 
 const NAME_MAX: usize = 64;
@@ -49,7 +51,13 @@ fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 fn list_of_user(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let groups = ops::list_of_user(request.caller(), tx, request.param("user_id"))?;
     let filters = &[("name", Kind::Text)];
-    filtered(request, "groups", filters, groups.iter().map(|group| view(request, group)).collect())
+    let views = groups.iter().map(|group| {
+        let mut view = view(request, group);
+        // Only who comes by an identity provider is in a group for a time.
+        view["membership_expires_at"] = Json::Null;
+        view
+    });
+    filtered(request, "groups", filters, views.collect())
 }
 
 fn list_users(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -62,7 +70,7 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let draft = GroupDraft {
         domain_id: fields.text("domain_id")?.map(DomainId),
         name: required_name(&mut fields, "name", NAME_MAX)?,
-        description: fields.text("description")?.unwrap_or_default(),
+        description: fields.nullable_text("description")?.unwrap_or_else(|| Some(String::new())),
         extra: extra(fields),
     };
     let group = ops::create(request.caller(), tx, draft)?;
@@ -75,11 +83,11 @@ fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 }
 
 fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let mut fields = request.fields("group")?;
+    let mut fields = changing(request.fields("group")?, request.param("group_id"))?;
     let change = GroupChange {
         domain_id: fields.text("domain_id")?,
         name: name(&mut fields, "name", NAME_MAX)?,
-        description: fields.text("description")?,
+        description: fields.nullable_text("description")?,
         extra: extra(fields),
     };
     let group = ops::update(request.caller(), tx, request.param("group_id"), change)?;

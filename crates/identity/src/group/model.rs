@@ -16,7 +16,7 @@ pub struct Group {
     /// Its name, unique in the domain.
     pub name: String,
     /// What it is for.
-    pub description: String,
+    pub description: Option<String>,
     /// Whatever else the client wanted remembered.
     #[serde(default)]
     pub extra: Extra,
@@ -39,7 +39,7 @@ pub struct GroupDraft {
     /// The name.
     pub name: String,
     /// What it is for.
-    pub description: String,
+    pub description: Option<String>,
     /// What else there was.
     pub extra: Extra,
 }
@@ -52,7 +52,7 @@ pub struct GroupChange {
     /// The name.
     pub name: Option<String>,
     /// What it is for.
-    pub description: Option<String>,
+    pub description: Option<Option<String>>,
     /// What else there was.
     pub extra: Extra,
 }

@@ -56,10 +56,19 @@ pub(crate) fn list(
     Ok(GROUPS.query(tx, &select)?.into_iter().map(|group| group.into_inner()).collect())
 }
 
+/// What a domain's own people see of it: what is in their domain.
+fn within(caller: &Caller, select: Select) -> Select {
+    match scoped_to(caller) {
+        Some(own) => select.eq("domain_id", own),
+        None => select,
+    }
+}
+
 pub(crate) fn list_of_user(caller: &Caller, tx: &mut Tx<'_>, user_id: &str) -> Result<Vec<Group>, Error> {
     let user = user::ops::find(caller, tx, "identity:list_groups_for_user", user_id)?;
     let ids = groups_of(tx, &user.id)?;
-    let found = GROUPS.query(tx, &Select::all().is_in("id", &ids).order("id", Direction::Asc))?;
+    let select = Select::all().is_in("id", &ids).order("id", Direction::Asc);
+    let found = GROUPS.query(tx, &within(caller, select))?;
     Ok(found.into_iter().map(|group| group.into_inner()).collect())
 }
 
@@ -103,7 +112,8 @@ pub(crate) fn list_users(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<V
     let group = find(caller, tx, "identity:list_users_in_group", id)?;
     let members = MEMBERSHIPS.query(tx, &Select::all().eq("group_id", &group.id))?;
     let ids = members.iter().map(|membership| &membership.user_id);
-    let found = USERS.query(tx, &Select::all().is_in("id", ids).order("id", Direction::Asc))?;
+    let select = Select::all().is_in("id", ids).order("id", Direction::Asc);
+    let found = USERS.query(tx, &within(caller, select))?;
     Ok(found.into_iter().map(|user| user.into_inner()).collect())
 }
 
@@ -150,7 +160,7 @@ pub(crate) fn remove_user(caller: &Caller, tx: &mut Tx<'_>, both: (&str, &str)) 
 }
 
 fn absent((group, user): (&str, &str)) -> Error {
-    Error::Absent(format!("User '{user}' not found in group '{group}'."))
+    Error::Absent(format!("User '{user}' not found in group '{group}'"))
 }
 
 fn refuse_name(

@@ -292,4 +292,5 @@ fn a_disabled_project_s_tokens_are_worthless() {
 #[test]
 fn golden() {
     crate::tests::check_golden("project/golden/life.http");
+    crate::tests::check_golden("project/golden/hierarchy.http");
 }

@@ -8,7 +8,9 @@ use types::DomainId;
 use super::model::{Role, RoleChange, RoleDraft};
 use super::ops;
 use crate::Error;
-use crate::api::{Filters, Kind, extra, filter_of, filtered, links, name, required_name, with_extra};
+use crate::api::{
+    Filters, Kind, changing, extra, filter_of, filtered, links, name, required_name, with_extra,
+};
 use crate::immutable;
 
 const NAME_MAX: usize = 255;
@@ -55,7 +57,7 @@ fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 }
 
 fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let mut fields = request.fields("role")?;
+    let mut fields = changing(request.fields("role")?, request.param("role_id"))?;
     let change = RoleChange {
         domain_id: fields.nullable_text("domain_id")?.map(|id| id.map(DomainId)),
         name: name(&mut fields, "name", NAME_MAX)?,

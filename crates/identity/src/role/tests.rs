@@ -85,3 +85,8 @@ fn inferences() {
     let top = listed["roles"][0]["id"].as_str().unwrap();
     assert_eq!(cloud.call(&admin, "PUT", &format!("roles/{a}/implies/{top}"), &Json::Null).status, 403);
 }
+
+#[test]
+fn golden() {
+    crate::tests::check_golden("role/golden/life.http");
+}
