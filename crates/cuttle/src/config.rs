@@ -19,6 +19,8 @@ pub struct Config {
     pub token_seconds: u32,
     /// The bcrypt cost of new passwords.
     pub password_cost: u32,
+    /// What is demanded of users and their passwords, under Keystone's names.
+    pub security_compliance: identity::SecurityCompliance,
     /// How Keystone's unified limits of domains bind those of their projects: `flat` or `strict_two_level`.
     pub limit_model: identity::LimitModel,
     /// The rules that are stated otherwise, in YAML; `policy.yaml` in the data folder without.
@@ -35,6 +37,7 @@ impl Default for Config {
             accelerator: "auto".to_owned(),
             token_seconds: 3600,
             password_cost: 12,
+            security_compliance: identity::SecurityCompliance::default(),
             limit_model: identity::LimitModel::Flat,
             policy_file: None,
             image_format_enforcement: true,

@@ -251,6 +251,7 @@ fn identity_config(config: &Config) -> identity::Config {
     identity::Config {
         token_ttl: Duration::from_secs(config.token_seconds.into()),
         bcrypt_cost: config.password_cost,
+        security_compliance: config.security_compliance.clone(),
         limit_model: config.limit_model,
         policy: Policy::default(),
     }

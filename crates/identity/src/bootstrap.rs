@@ -21,7 +21,8 @@ use crate::service::model::CatalogService;
 use crate::service::store::SERVICES;
 use crate::token::keys;
 use crate::token::ops::changed;
-use crate::user::model::User;
+use crate::user::model::{LoginRecord, User};
+use crate::user::options::UserOptions;
 use crate::user::store::USERS;
 use crate::{Error, password};
 
@@ -151,6 +152,8 @@ fn ensure_user(
         enabled: true,
         default_project_id: Some(project.clone()),
         password: Some(password::hash(password, cost)?),
+        options: UserOptions::default(),
+        login: LoginRecord { created_at: Some(tx.now()), ..LoginRecord::default() },
         extra: Extra::new(),
     };
     Ok(USERS.insert(tx, user)?.into_inner().id)

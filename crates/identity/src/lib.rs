@@ -59,6 +59,7 @@ pub use error::Error;
 pub use limit::model::LimitModel;
 pub use policy::RULES;
 pub use token::ops::Tokens;
+pub use user::compliance::{PasswordPattern, SecurityCompliance};
 
 /// Where the service is.
 pub(crate) const PREFIX: &str = "/identity";
@@ -86,6 +87,8 @@ pub struct Config {
     pub token_ttl: Duration,
     /// bcrypt's cost: each step doubles the work of a login and of guessing.
     pub bcrypt_cost: u32,
+    /// What is demanded of users and their passwords.
+    pub security_compliance: SecurityCompliance,
     /// How limits of domains bind those of their projects.
     pub limit_model: LimitModel,
     /// The rules that the operator states otherwise.
@@ -97,6 +100,7 @@ impl Default for Config {
         Config {
             token_ttl: Duration::from_secs(3600),
             bcrypt_cost: 12,
+            security_compliance: SecurityCompliance::default(),
             limit_model: LimitModel::Flat,
             policy: ::policy::Policy::default(),
         }

@@ -15,7 +15,7 @@ use crate::api::public_url;
 use crate::token::api::described;
 use crate::token::model::Claims;
 use crate::token::ops::Tokens;
-use crate::user::proof::by_password;
+use crate::user::proof::{Attempt, by_password};
 
 pub(crate) fn routes(store: &Store, tokens: &Arc<Tokens>) -> Routes {
     let (store, tokens) = (store.clone(), tokens.clone());
@@ -83,7 +83,9 @@ async fn prove(
         proofs.by(&[shown.method().to_owned()]);
         match shown {
             Shown::Password { user, password } => {
-                let user = by_password(store, tokens, address, user, password.clone()).await?;
+                let attempt =
+                    Attempt { address, named: user, password: password.clone(), may_be_expired: false };
+                let user = by_password(store, tokens, attempt).await?;
                 proofs.password = user.password;
                 proofs.of(user.id)?;
             }

@@ -57,4 +57,19 @@ impl Passwords {
         let asker = Asker { origin: Origin::of(address), user: user.to_owned() };
         self.threads.run(asker, move || hash::verify(&password, stored.as_deref(), cost)).await
     }
+
+    /// Whether this was one of the passwords whose hashes these are.
+    pub(crate) async fn is_any(
+        &self,
+        address: Option<IpAddr>,
+        user: &UserId,
+        password: String,
+        stored: Vec<String>,
+    ) -> Result<bool, Error> {
+        if stored.is_empty() {
+            return Ok(false);
+        }
+        let asker = Asker { origin: Origin::of(address), user: user.to_string() };
+        self.threads.run(asker, move || stored.iter().any(|stored| hash::is_of(&password, stored))).await
+    }
 }

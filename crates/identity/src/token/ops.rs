@@ -195,7 +195,8 @@ fn live_credential(tx: &mut Tx<'_>, claims: &Claims) -> Result<Option<Applicatio
 fn live_user(tx: &mut Tx<'_>, id: &UserId) -> Result<UserRef, Error> {
     let user = USERS.load(tx, id)?.filter(|user| user.enabled).ok_or(Error::Unauthorized)?.into_inner();
     let domain = live_domain(tx, &user.domain_id)?;
-    Ok(UserRef { id: user.id, name: user.name, domain, password_expires_at: None })
+    let password_expires_at = user.login.password_expires_at;
+    Ok(UserRef { id: user.id, name: user.name, domain, password_expires_at })
 }
 
 fn live_domain(tx: &mut Tx<'_>, id: &DomainId) -> Result<DomainRef, Error> {

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use rest::{Fields, InvalidBody, Method, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::{Store, Tx};
-use types::{DomainId, ProjectId};
+use types::{DomainId, ProjectId, Timestamp};
 
 use super::model::{User, UserChange, UserDraft, UserFilter};
 use super::ops;
+use super::options;
+use super::proof::{Attempt, by_password};
 use crate::Error;
 use crate::api::{
-    Extra, Filters, Kind, extra, filter_of, filtered, flag, flag_of, links, name, required_name, with_extra,
+    Extra, Filters, Kind, changing, extra, filter_of, filtered, flag, flag_of, links, name, required_name,
+    with_extra,
 };
 use crate::login::model::Named;
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::token::ops::Tokens;
-use crate::user::proof::by_password;
 
 const NAME_MAX: usize = 255;
 /// By what lists of users are filtered, here and those of a group.
@@ -30,10 +32,11 @@ pub(crate) const FILTERS: Filters = &[
 pub(crate) fn routes(store: &Store, tokens: &Arc<Tokens>) -> Routes {
     let with = || (store.clone(), tokens.clone());
     let (for_create, for_update, for_password) = (with(), with(), with());
+    let (for_list, for_show) = (tokens.clone(), tokens.clone());
     Routes::new()
-        .get("/v3/users", list)
+        .get("/v3/users", move |request, tx| list(&for_list, request, tx))
         .slow(Method::POST, "/v3/users", false, move |request| create(for_create.clone(), request))
-        .get("/v3/users/{user_id}", show)
+        .get("/v3/users/{user_id}", move |request, tx| show(&for_show, request, tx))
         .slow(Method::PATCH, "/v3/users/{user_id}", false, move |request| update(for_update.clone(), request))
         .delete("/v3/users/{user_id}", delete)
         // The original password is the proof; an expired token must not keep anybody from changing it.
@@ -42,45 +45,53 @@ pub(crate) fn routes(store: &Store, tokens: &Arc<Tokens>) -> Routes {
         })
 }
 
-fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+fn list(tokens: &Tokens, request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let filter = UserFilter {
         domain_id: filter_of(request, "domain_id").map(DomainId),
         name: filter_of(request, "name"),
         enabled: flag_of(request, "enabled"),
     };
-    let users = ops::list(request.caller(), tx, &filter)?;
+    let users = ops::list(request.caller(), tx, &tokens.config.security_compliance, &filter)?;
     filtered(request, "users", FILTERS, users.iter().map(|user| view(request, user)).collect())
 }
 
 async fn create((store, tokens): (Store, Arc<Tokens>), request: Request) -> Result<Reply, Error> {
     let mut fields = request.fields("user")?;
-    let password = password(&mut fields, "password")?.flatten();
+    let password = password(&mut fields, "password")?;
     let mut draft = UserDraft {
         domain_id: fields.text("domain_id")?.map(DomainId),
         name: required_name(&mut fields, "name", NAME_MAX)?,
         enabled: flag(&mut fields, "enabled")?.unwrap_or(true),
         default_project_id: fields.text("default_project_id")?.map(ProjectId),
         password: None,
+        options: options::body(&mut fields)?,
         extra: kept(fields),
     };
-    if let Some(password) = password {
+    let compliance = &tokens.config.security_compliance;
+    if let Some(password) = &password {
+        compliance.refuse_weak(password.as_deref())?;
+    }
+    if let Some(password) = password.flatten() {
         let (caller, checked) = (request.caller().clone(), draft.clone());
         store.read(move |tx| ops::check_create(&caller, tx, &checked)).await?;
         draft.password =
             Some(tokens.passwords.hash(request.address, &request.caller().user_id, password).await?);
     }
     let caller = request.caller().clone();
-    let user = store.write(move |tx| ops::create(&caller, tx, draft.clone())).await?;
+    let create =
+        move |tx: &mut Tx<'_>| ops::create(&caller, tx, &tokens.config.security_compliance, draft.clone());
+    let user = store.write(create).await?;
     Ok(Reply::created(json!({"user": view(&request, &user)})))
 }
 
-fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let user = ops::show(request.caller(), tx, request.param("user_id"))?;
+fn show(tokens: &Tokens, request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let compliance = &tokens.config.security_compliance;
+    let user = ops::show(request.caller(), tx, compliance, request.param("user_id"))?;
     Ok(Reply::ok(json!({"user": view(request, &user)})))
 }
 
 async fn update((store, tokens): (Store, Arc<Tokens>), request: Request) -> Result<Reply, Error> {
-    let mut fields = request.fields("user")?;
+    let mut fields = changing(request.fields("user")?, request.param("user_id"))?;
     let password = password(&mut fields, "password")?;
     let mut change = UserChange {
         domain_id: fields.text("domain_id")?,
@@ -88,12 +99,14 @@ async fn update((store, tokens): (Store, Arc<Tokens>), request: Request) -> Resu
         enabled: flag(&mut fields, "enabled")?,
         default_project_id: fields.nullable_text("default_project_id")?.map(|id| id.map(ProjectId)),
         password: None,
+        options: options::body(&mut fields)?,
         extra: kept(fields),
     };
     let (caller, id) = (request.caller().clone(), request.param("user_id").to_owned());
     if let Some(password) = password {
         let (caller, id) = (caller.clone(), id.clone());
         store.read(move |tx| ops::find(&caller, tx, "identity:update_user", &id).map(|_| ())).await?;
+        tokens.config.security_compliance.refuse_weak(password.as_deref())?;
         change.password = Some(match password {
             Some(password) => {
                 Some(tokens.passwords.hash(request.address, &request.caller().user_id, password).await?)
@@ -101,8 +114,14 @@ async fn update((store, tokens): (Store, Arc<Tokens>), request: Request) -> Resu
             None => None,
         });
     }
-    let user = store.write(move |tx| ops::update(&caller, tx, &id, change.clone())).await?;
-    Ok(Reply::ok(json!({"user": view(&request, &user)})))
+    let update = move |tx: &mut Tx<'_>| {
+        ops::update(&caller, tx, &tokens.config.security_compliance, &id, change.clone())
+    };
+    let user = store.write(update).await?;
+    let mut view = view(&request, &user);
+    // Keystone repeats in this answer alone what it keeps without knowing it.
+    view["extra"] = Json::Object(user.extra);
+    Ok(Reply::ok(json!({"user": view})))
 }
 
 fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -116,11 +135,28 @@ async fn change_password((store, tokens): (Store, Arc<Tokens>), request: Request
     let original = original.ok_or_else(|| fields.error("original_password", "is required"))?;
     let new = password(&mut fields, "password")?.flatten();
     let new = new.ok_or_else(|| fields.error("password", "is required"))?;
+    fields.finish()?;
     let named = Named::Id(request.param("user_id").to_owned());
-    let user = by_password(&store, &tokens, request.address, &named, original).await?;
-    let Some(compared) = user.password else { return Err(Error::Unauthorized) };
+    let attempt =
+        Attempt { address: request.address, named: &named, password: original, may_be_expired: true };
+    let user = by_password(&store, &tokens, attempt).await?;
+    let Some(compared) = user.password.clone() else { return Err(Error::Unauthorized) };
+    let compliance = &tokens.config.security_compliance;
+    compliance.refuse_weak(Some(&new))?;
+    ops::refuse_own_password(compliance, &user, runtime::now())?;
+    let barred = compliance.barred(&user);
+    if tokens.passwords.is_any(request.address, &user.id, new.clone(), barred).await? {
+        return Err(Error::Invalid(format!(
+            "The new password cannot be identical to a previous password. The total number which includes the new \
+             password must be unique is {}.",
+            compliance.unique_last_password_count
+        )));
+    }
     let new = tokens.passwords.hash(request.address, &user.id, new).await?;
-    store.write(move |tx| ops::change_password(tx, &user.id, &compared, new.clone())).await?;
+    let change = move |tx: &mut Tx<'_>| {
+        ops::change_password(tx, &tokens.config.security_compliance, &user.id, &compared, new.clone())
+    };
+    store.write(change).await?;
     Ok(Reply::empty(204))
 }
 
@@ -138,7 +174,7 @@ fn password(fields: &mut Fields, name: &str) -> Result<Option<Option<String>>, I
 /// What else there is, without what the view computes.
 fn kept(fields: Fields) -> Extra {
     let mut left = extra(fields);
-    for ours in ["options", "password_expires_at", "original_password"] {
+    for ours in ["password_expires_at", "original_password", "extra"] {
         left.remove(ours);
     }
     left
@@ -151,8 +187,8 @@ pub(crate) fn view(request: &Request, user: &User) -> Json {
         "name": user.name,
         "domain_id": user.domain_id.as_str(),
         "enabled": user.enabled,
-        "password_expires_at": null,
-        "options": {},
+        "password_expires_at": user.login.password_expires_at.map(Timestamp::iso_micros),
+        "options": options::view(&user.options),
         "links": links(request, &format!("users/{}", user.id)),
     });
     if let Some(project) = &user.default_project_id {

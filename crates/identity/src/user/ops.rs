@@ -2,9 +2,11 @@
 
 use policy::{Caller, Target};
 use store::{Direction, Select, Stored, Tx};
-use types::{DomainId, UserId};
+use types::{DomainId, ProjectId, Timestamp, UserId};
 
-use super::model::{User, UserChange, UserDraft, UserFilter};
+use super::compliance::SecurityCompliance;
+use super::model::{Comparison, LoginRecord, User, UserChange, UserDraft, UserFilter};
+use super::options::UserOptions;
 use super::store::USERS;
 use crate::Error;
 use crate::access_rule;
@@ -13,6 +15,7 @@ use crate::assignment::model::Actor;
 use crate::assignment::store::remove_of_actor;
 use crate::credential::store::CREDENTIALS;
 use crate::domain::ops::{domain_for, refuse_missing, refuse_move, scoped_to};
+use crate::domain::store::DOMAINS;
 use crate::group::store::MEMBERSHIPS;
 use crate::ids::{fresh, key_of};
 use crate::policy::RULES;
@@ -37,29 +40,60 @@ pub(crate) fn check_create(caller: &Caller, tx: &mut Tx<'_>, draft: &UserDraft) 
     let domain_id = domain_for(caller, draft.domain_id.clone());
     RULES.check("identity:create_user", caller, &Target::domain(&domain_id))?;
     refuse_missing(tx, &domain_id)?;
+    refuse_domain_as_project(tx, draft.default_project_id.as_ref())?;
     refuse_name(tx, &domain_id, &draft.name, None)?;
     Ok(domain_id)
 }
 
-pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, draft: UserDraft) -> Result<User, Error> {
+pub(crate) fn create(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    compliance: &SecurityCompliance,
+    draft: UserDraft,
+) -> Result<User, Error> {
     let domain_id = check_create(caller, tx, &draft)?;
-    let user = User {
+    let now = tx.now();
+    let mut user = User {
         id: UserId(fresh()),
         domain_id,
         name: draft.name,
         enabled: draft.enabled,
         default_project_id: draft.default_project_id,
-        password: draft.password,
+        password: None,
+        options: UserOptions::default(),
+        login: LoginRecord { created_at: Some(now), ..LoginRecord::default() },
         extra: draft.extra,
     };
+    draft.options.apply(&mut user.options);
+    if draft.password.is_some() {
+        user.set_password(compliance, draft.password, now, false);
+    }
     Ok(USERS.insert(tx, user)?.into_inner())
 }
 
-pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<User, Error> {
-    Ok(find(caller, tx, "identity:get_user", id)?.into_inner())
+/// The user as it counts: not enabled, if it has been away for too long.
+fn counted(compliance: &SecurityCompliance, now: Timestamp, user: Stored<User>) -> User {
+    let mut user = user.into_inner();
+    user.enabled &= !compliance.is_inactive(&user, now);
+    user
 }
 
-pub(crate) fn list(caller: &Caller, tx: &mut Tx<'_>, filter: &UserFilter) -> Result<Vec<User>, Error> {
+pub(crate) fn show(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    compliance: &SecurityCompliance,
+    id: &str,
+) -> Result<User, Error> {
+    let user = find(caller, tx, "identity:get_user", id)?;
+    Ok(counted(compliance, tx.now(), user))
+}
+
+pub(crate) fn list(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    compliance: &SecurityCompliance,
+    filter: &UserFilter,
+) -> Result<Vec<User>, Error> {
     let own = scoped_to(caller);
     RULES.check("identity:list_users", caller, &Target { domain_id: own, ..Target::default() })?;
     let mut select = Select::all().order("id", Direction::Asc);
@@ -69,24 +103,35 @@ pub(crate) fn list(caller: &Caller, tx: &mut Tx<'_>, filter: &UserFilter) -> Res
     if let Some(name) = &filter.name {
         select = select.eq("name_hash", key_of(&[name]));
     }
-    if let Some(enabled) = filter.enabled {
-        select = select.eq("enabled", enabled);
-    }
-    Ok(USERS.query(tx, &select)?.into_iter().map(|user| user.into_inner()).collect())
+    let now = tx.now();
+    let users = USERS.query(tx, &select)?.into_iter().map(|user| counted(compliance, now, user));
+    Ok(users.filter(|user| filter.enabled.is_none_or(|enabled| enabled == user.enabled)).collect())
 }
 
-pub(crate) fn update(caller: &Caller, tx: &mut Tx<'_>, id: &str, change: UserChange) -> Result<User, Error> {
+pub(crate) fn update(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    compliance: &SecurityCompliance,
+    id: &str,
+    change: UserChange,
+) -> Result<User, Error> {
     let mut user = find(caller, tx, "identity:update_user", id)?;
+    let now = tx.now();
     refuse_move(&user.domain_id, change.domain_id.as_ref())?;
+    refuse_domain_as_project(tx, change.default_project_id.as_ref().and_then(Option::as_ref))?;
     if let Some(name) = change.name {
         refuse_name(tx, &user.domain_id, &name, Some(&user.id))?;
         user.name = name;
     }
+    change.options.apply(&mut user.options);
     if let Some(enabled) = change.enabled {
         // Enabled again, the user logs in again: the old tokens stay worthless.
         if user.enabled && !enabled {
             application_credential::ops::remove_of(tx, Some(&user.id), None)?;
             revocation::ops::create_for_user(tx, &user.id)?;
+        }
+        if enabled {
+            compliance.forgive(&mut user, now);
         }
         user.enabled = enabled;
     }
@@ -94,18 +139,54 @@ pub(crate) fn update(caller: &Caller, tx: &mut Tx<'_>, id: &str, change: UserCha
         user.default_project_id = project;
     }
     if let Some(password) = change.password {
-        user.password = password;
+        user.set_password(compliance, password, now, false);
         revocation::ops::create_for_user(tx, &user.id)?;
     }
     user.extra.extend(change.extra);
     USERS.save(tx, &mut user)?;
     changed(tx);
-    Ok(user.into_inner())
+    Ok(counted(compliance, now, user))
+}
+
+/// Whether a password logs in the user whose hash it was compared with. A refusal is inside, for what it has written
+/// stays.
+pub(crate) fn judge(
+    tx: &mut Tx<'_>,
+    compliance: &SecurityCompliance,
+    compared: &User,
+    shown: Comparison,
+) -> Result<Result<User, Error>, Error> {
+    let now = tx.now();
+    match USERS.load(tx, &compared.id)? {
+        Some(mut user) if user.password == compared.password => {
+            let verdict = user.judge(compliance, shown, now);
+            USERS.save(tx, &mut user)?;
+            Ok(verdict.map(|()| user.into_inner()))
+        }
+        _ => Ok(Err(Error::Unauthorized)),
+    }
+}
+
+/// Refuses a user who must not choose a password now, before it is known which.
+pub(crate) fn refuse_own_password(
+    compliance: &SecurityCompliance,
+    user: &User,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if user.options.is_set("lock_password") {
+        return Err(Error::Invalid(
+            "You cannot change your password at this time due to password policy disallowing password changes. \
+             Please contact your administrator to reset your password."
+                .to_owned(),
+        ));
+    }
+    compliance.refuse_young(user, now)
 }
 
 /// Replaces the password, if it still is the one that was compared with the original that the user gave.
 pub(crate) fn change_password(
     tx: &mut Tx<'_>,
+    compliance: &SecurityCompliance,
     id: &UserId,
     compared: &str,
     password: String,
@@ -114,7 +195,9 @@ pub(crate) fn change_password(
     if !user.enabled || user.password.as_deref() != Some(compared) {
         return Err(Error::Unauthorized);
     }
-    user.password = Some(password);
+    let now = tx.now();
+    refuse_own_password(compliance, &user, now)?;
+    user.set_password(compliance, Some(password), now, true);
     revocation::ops::create_for_user(tx, id)?;
     USERS.save(tx, &mut user)?;
     changed(tx);
@@ -149,11 +232,21 @@ pub(crate) fn remove(tx: &mut Tx<'_>, user: &Stored<User>) -> Result<(), Error> 
     Ok(())
 }
 
+fn refuse_domain_as_project(tx: &mut Tx<'_>, id: Option<&ProjectId>) -> Result<(), Error> {
+    match id {
+        Some(id) if DOMAINS.load(tx, id.as_str())?.is_some() => {
+            Err(Error::Invalid(format!("User's default project ID cannot be a domain ID: {id}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn refuse_name(tx: &mut Tx<'_>, domain_id: &DomainId, name: &str, own: Option<&UserId>) -> Result<(), Error> {
     let select = Select::all().eq("domain_id", domain_id).eq("name_hash", key_of(&[name]));
     match USERS.first(tx, &select)? {
         Some(known) if Some(&known.id) != own => {
-            Err(Error::duplicate("user", name, Some(domain_id.as_str())))
+            // Keystone names the domain only to who creates.
+            Err(Error::duplicate("user", name, Some(domain_id.as_str()).filter(|_| own.is_none())))
         }
         _ => Ok(()),
     }
