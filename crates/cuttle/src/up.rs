@@ -174,7 +174,7 @@ fn ended() -> anyhow::Result<impl Future<Output = ()>> {
 /// Reads the policy again at SIGHUP.
 fn reload_when_told(policy: Arc<PolicyFile>) -> anyhow::Result<()> {
     let mut told = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
+    runtime::spawn(async move {
         while told.recv().await.is_some() {
             let policy = policy.clone();
             let _ = tokio::task::spawn_blocking(move || policy.reload()).await;

@@ -9,8 +9,8 @@
 //!
 //! Reading order: `project` for the shape of a resource, then `assignment` and `role`, then `token`.
 
-mod acting;
 mod access_rule;
+mod acting;
 mod api;
 mod application_credential;
 mod assignment;

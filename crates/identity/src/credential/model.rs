@@ -19,6 +19,9 @@ pub struct Credential {
     pub kind: String,
     /// The secret.
     pub blob: String,
+    /// The time step of the last passcode of a `totp` secret that was accepted.
+    #[serde(default)]
+    pub totp_step: Option<i64>,
     /// Whatever else the client wanted remembered.
     #[serde(default)]
     pub extra: Extra,

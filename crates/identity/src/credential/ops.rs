@@ -36,7 +36,7 @@ pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, draft: CredentialDraft) -
     if CREDENTIALS.load(tx, &id)?.is_some() {
         return Err(Error::Conflict { kind: "credential", detail: "Duplicate entry".to_owned() });
     }
-    let credential = Credential { id, user_id, project_id, kind, blob, extra };
+    let credential = Credential { id, user_id, project_id, kind, blob, totp_step: None, extra };
     refuse(tx, &credential)?;
     Ok(CREDENTIALS.insert(tx, credential)?.into_inner())
 }

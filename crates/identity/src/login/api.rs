@@ -4,16 +4,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rest::{Method, Reply, Request, Routes};
+use serde_json::json;
 use store::{Store, Tx};
 use types::UserId;
 
 use super::body;
-use super::model::{Login, Proven, ScopeWish, Shown};
+use super::model::{Login, Named, Proven, Receipt, ScopeWish, Shown};
 use super::ops;
 use crate::Error;
 use crate::api::public_url;
 use crate::token::api::described;
-use crate::token::model::Claims;
+use crate::token::model::{Claims, UserRef};
 use crate::token::ops::Tokens;
 use crate::user::proof::{Attempt, by_password};
 
@@ -32,12 +33,33 @@ async fn create(store: Store, tokens: Arc<Tokens>, request: Request) -> Result<R
     let address = public_url(&request).to_owned();
     let wants_catalog = request.query("nocatalog").is_none();
     let run = move |tx: &mut Tx<'_>| {
+        if let Some(rules) = ops::rules_unmet(tx, &proven)? {
+            let (sealed, receipt) = ops::issue_receipt(tx, &proven)?;
+            return Ok(more_wanted(&ops::user_of(tx, &proven)?, &receipt, &rules, sealed));
+        }
         let (sealed, token) = ops::issue(tx, &proven, &scope, ttl)?;
         let body = described(tx, &token, wants_catalog, &address)?;
-        Ok::<_, Error>((sealed, body))
+        Ok::<_, Error>(Reply::created(body).header("x-subject-token", sealed))
     };
-    let (sealed, body) = if counts_uses { store.write(run).await? } else { store.read(run).await? };
-    Ok(Reply::created(body).header("x-subject-token", sealed))
+    if counts_uses { store.write(run).await } else { store.read(run).await }
+}
+
+/// What was shown is right and not enough: a receipt for it, and what else it takes.
+fn more_wanted(user: &UserRef, receipt: &Receipt, rules: &[Vec<String>], sealed: String) -> Reply {
+    let body = json!({
+        "receipt": {
+            "methods": receipt.methods,
+            "user": {
+                "id": user.id.as_str(),
+                "name": user.name,
+                "domain": {"id": user.domain.id.as_str(), "name": user.domain.name},
+            },
+            "expires_at": receipt.expires_at.iso_micros_z(),
+            "issued_at": receipt.issued_at.iso_micros_z(),
+        },
+        "required_auth_methods": rules,
+    });
+    Reply::json(401, body).header("openstack-auth-receipt", sealed)
 }
 
 /// What a login has proven so far.
@@ -89,6 +111,9 @@ async fn prove(
                 proofs.password = user.password;
                 proofs.of(user.id)?;
             }
+            Shown::Totp { user, passcode } => {
+                proofs.of(by_passcode(store, tokens, address, (user, passcode)).await?)?;
+            }
             Shown::ApplicationCredential { credential, secret } => {
                 let named = credential.clone();
                 let found = store.read(move |tx| ops::credential_named(tx, &named)).await?;
@@ -119,4 +144,25 @@ async fn prove(
     let federated = from.as_ref().and_then(|claims| claims.federated.clone());
     let user_id = user_id.ok_or(Error::Unauthorized)?;
     Ok(Proven { user_id, methods, password, from, federated, application_credential_id })
+}
+
+/// The user, if this is its passcode of now and was not shown before. A wrong one costs as much as a wrong password, or
+/// a million of them could be tried.
+async fn by_passcode(
+    store: &Store,
+    tokens: &Arc<Tokens>,
+    address: Option<IpAddr>,
+    (named, passcode): (&Named, &String),
+) -> Result<UserId, Error> {
+    let (wanted, shown, checker) = (named.clone(), passcode.clone(), tokens.clone());
+    let accept =
+        move |tx: &mut Tx<'_>| ops::accept_passcode(tx, &checker.config.security_compliance, &wanted, &shown);
+    match store.write(accept).await? {
+        Err(Error::Unauthorized) => {
+            let asker = format!("{named:?}");
+            tokens.passwords.verify(address, &crate::ids::key_of(&[&asker]), passcode.clone(), None).await?;
+            Err(Error::Unauthorized)
+        }
+        other => other,
+    }
 }

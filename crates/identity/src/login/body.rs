@@ -37,6 +37,12 @@ fn shown(identity: &mut Fields, method: &str) -> Result<Shown, Error> {
             let mut token = fields.ok_or_else(|| missing(identity))?;
             Ok(Shown::Token(token.required_text("id")?))
         }
+        "totp" => {
+            let mut totp = fields.ok_or_else(|| missing(identity))?;
+            let mut user = totp.object("user")?.ok_or_else(|| totp.error("user", "is required"))?;
+            let passcode = user.required_text("passcode")?;
+            Ok(Shown::Totp { user: named(&mut user)?, passcode })
+        }
         "application_credential" => {
             let mut fields = fields.ok_or_else(|| missing(identity))?;
             let secret = fields.required_text("secret")?;

@@ -6,3 +6,4 @@ pub(crate) mod model;
 pub(crate) mod ops;
 #[cfg(test)]
 mod tests;
+pub(crate) mod totp;

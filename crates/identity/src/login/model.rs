@@ -57,6 +57,13 @@ pub enum Shown {
     },
     /// A token.
     Token(String),
+    /// A passcode that changes with time.
+    Totp {
+        /// The user.
+        user: Named,
+        /// The passcode.
+        passcode: String,
+    },
     /// An application credential's secret.
     ApplicationCredential {
         /// Which one.
@@ -86,6 +93,7 @@ impl Shown {
         match self {
             Shown::Password { .. } => "password",
             Shown::Token(_) => "token",
+            Shown::Totp { .. } => "totp",
             Shown::ApplicationCredential { .. } => "application_credential",
         }
     }
@@ -117,6 +125,20 @@ pub struct Proven {
     pub federated: Option<Federated>,
     /// The application credential whose secret was shown, which alone says what the token is for.
     pub application_credential_id: Option<String>,
+}
+
+/// The methods there are. A rule may name others, which nobody can show and which do not count.
+pub(crate) const METHODS: [&str; 6] =
+    ["password", "token", "totp", "application_credential", "mapped", "openid"];
+
+/// Whether these methods are enough for a user with these rules. A rule of which no method is known is none; where all
+/// are such, everybody would be locked out, so none of them holds.
+pub(crate) fn suffice(methods: &[String], rules: &[Vec<String>]) -> bool {
+    let known = |rule: &Vec<String>| -> Vec<String> {
+        rule.iter().filter(|method| METHODS.contains(&method.as_str())).cloned().collect()
+    };
+    let mut rules = rules.iter().map(known).filter(|rule| !rule.is_empty()).peekable();
+    rules.peek().is_none() || rules.any(|rule| rule.iter().all(|method| methods.contains(method)))
 }
 
 /// That a user has shown some of what it takes to log in.

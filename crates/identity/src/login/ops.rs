@@ -5,12 +5,14 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use store::{Select, Tx};
-use types::ProjectId;
+use types::{ProjectId, UserId};
 
-use super::model::{DomainSpec, Named, NamedCredential, Proven, Receipt, ScopeWish};
+use super::model::{DomainSpec, Named, NamedCredential, Proven, Receipt, ScopeWish, suffice};
+use super::totp;
 use crate::Error;
 use crate::application_credential::model::ApplicationCredential;
 use crate::application_credential::store::{self as credentials, APPLICATION_CREDENTIALS};
+use crate::credential::store::CREDENTIALS;
 use crate::domain::model::Domain;
 use crate::domain::store::DOMAINS;
 use crate::ids::{TrustId, key_of};
@@ -18,14 +20,15 @@ use crate::project::model::Project;
 use crate::project::store::PROJECTS;
 use crate::token::codec;
 use crate::token::keys::Keys;
-use crate::token::model::{ClaimedScope, Claims, Token};
-use crate::token::ops::resolve;
+use crate::token::model::{ClaimedScope, Claims, Token, UserRef};
+use crate::token::ops::{live_user, resolve};
 use crate::trust::store::TRUSTS;
-use crate::user::model::User;
+use crate::user::compliance::SecurityCompliance;
+use crate::user::model::{Comparison, User};
+use crate::user::ops::judge;
 use crate::user::store::USERS;
 
 /// How long the rest of the methods may take, as Keystone's `[receipt] expiration`.
-#[allow(dead_code, reason = "receipts come with the rules for several methods")]
 const RECEIPT_LIFE: Duration = Duration::from_secs(300);
 
 /// The user that a login names.
@@ -221,8 +224,43 @@ fn audit_id() -> String {
     URL_SAFE_NO_PAD.encode(runtime::new_uuid().as_bytes())
 }
 
+/// The user who proved something, as answers name it.
+pub(crate) fn user_of(tx: &mut Tx<'_>, proven: &Proven) -> Result<UserRef, Error> {
+    live_user(tx, &proven.user_id)
+}
+
+/// The user's rules, if what was shown meets none of them.
+pub(crate) fn rules_unmet(tx: &mut Tx<'_>, proven: &Proven) -> Result<Option<Vec<Vec<String>>>, Error> {
+    let user = USERS.load(tx, &proven.user_id)?.ok_or(Error::Unauthorized)?;
+    let rules = user.options.demanded_methods();
+    Ok((!suffice(&proven.methods, rules)).then(|| rules.to_vec()))
+}
+
+/// The user whose passcode this is, which from then on is none. Inside is a refusal that may have counted against the
+/// user, which stays though the login fails.
+pub(crate) fn accept_passcode(
+    tx: &mut Tx<'_>,
+    compliance: &SecurityCompliance,
+    named: &Named,
+    passcode: &str,
+) -> Result<Result<UserId, Error>, Error> {
+    let Some(user) = user_named(tx, named)? else { return Ok(Err(Error::Unauthorized)) };
+    let select = Select::all().eq("user_id", &user.id).eq("type", "totp");
+    let mut same = false;
+    for mut credential in CREDENTIALS.query(tx, &select)? {
+        let step = totp::step_of(&credential.blob, passcode, tx.now().seconds(), credential.totp_step);
+        if step.is_some() {
+            credential.totp_step = step;
+            CREDENTIALS.save(tx, &mut credential)?;
+            same = true;
+            break;
+        }
+    }
+    let judged = judge(tx, compliance, &user, Comparison { same, may_be_expired: true })?;
+    Ok(judged.map(|user| user.id))
+}
+
 /// A receipt for the methods that were shown, in encrypted form and as it is.
-#[allow(dead_code, reason = "receipts come with the rules for several methods")]
 pub(crate) fn issue_receipt(tx: &mut Tx<'_>, proven: &Proven) -> Result<(String, Receipt), Error> {
     let now = tx.now();
     let receipt = Receipt {

@@ -75,7 +75,6 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Claims> {
 }
 
 /// A receipt as bytes.
-#[allow(dead_code, reason = "receipts come with the rules for several methods")]
 pub(crate) fn encode_receipt(receipt: &Receipt) -> Vec<u8> {
     let packed = PackedReceipt(
         RECEIPT.to_owned(),

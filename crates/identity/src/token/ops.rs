@@ -192,7 +192,7 @@ fn live_credential(tx: &mut Tx<'_>, claims: &Claims) -> Result<Option<Applicatio
 }
 
 /// A user who can log in.
-fn live_user(tx: &mut Tx<'_>, id: &UserId) -> Result<UserRef, Error> {
+pub(crate) fn live_user(tx: &mut Tx<'_>, id: &UserId) -> Result<UserRef, Error> {
     let user = USERS.load(tx, id)?.filter(|user| user.enabled).ok_or(Error::Unauthorized)?.into_inner();
     let domain = live_domain(tx, &user.domain_id)?;
     let password_expires_at = user.login.password_expires_at;

@@ -33,10 +33,12 @@ impl UserOptions {
         self.flags.get(name).copied().unwrap_or(false)
     }
 
-    /// The sets of methods that count, if it takes more than one to log in.
-    #[allow(dead_code, reason = "logins by several methods come with it")]
-    pub fn demanded_methods(&self) -> Option<&[Vec<String>]> {
-        self.multi_factor_auth_rules.as_deref().filter(|_| self.is_set("multi_factor_auth_enabled"))
+    /// The sets of methods of which a login has to show one, if there are rules and they are not turned off.
+    pub fn demanded_methods(&self) -> &[Vec<String>] {
+        match self.flags.get("multi_factor_auth_enabled") {
+            Some(false) => &[],
+            Some(true) | None => self.multi_factor_auth_rules.as_deref().unwrap_or_default(),
+        }
     }
 }
 
