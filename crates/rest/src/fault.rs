@@ -56,10 +56,6 @@ impl FaultStyle {
     /// The body of a fault.
     pub(crate) fn body(self, status: u16, name: &str, message: &str, request_id: &str) -> Json {
         match self {
-            // This one Keystone leaves to its framework.
-            FaultStyle::Identity if status == 405 => {
-                json!({"message": "The method is not allowed for the requested URL."})
-            }
             FaultStyle::Identity => {
                 json!({"error": {"code": status, "message": message, "title": title(status)}})
             }

@@ -95,12 +95,18 @@ fn in_force(tx: &mut Tx<'_>, filter: &AssignmentFilter) -> Result<Vec<Grant>, Er
     };
     let targets = targets(tx, filter)?;
     let mut grants = Vec::new();
+    // Many have roles in the same few domains.
+    let mut reach: BTreeMap<(Target, bool), Vec<Target>> = BTreeMap::new();
     for assignment in found {
         let skipped = filter.inherited.is_some_and(|inherited| inherited != assignment.inherited);
         if skipped || assignment.target == Target::System {
             continue;
         }
-        for target in reached(tx, &assignment)? {
+        let place = (assignment.target.clone(), assignment.inherited);
+        if !reach.contains_key(&place) {
+            reach.insert(place.clone(), reached(tx, &assignment)?);
+        }
+        for target in reach.get(&place).into_iter().flatten().cloned() {
             if targets.as_ref().is_none_or(|targets| targets.contains(&target)) {
                 let source = assignment.inherited.then(|| assignment.target.clone());
                 let assignment = Assignment { target, inherited: false, ..assignment.clone() };

@@ -185,13 +185,12 @@ pub(crate) fn list_of_user(caller: &Caller, tx: &mut Tx<'_>, user_id: &str) -> R
     });
     RULES.check("identity:list_user_projects", caller, &target)?;
     let user = user.ok_or_else(|| Error::not_found("user", user_id))?;
-    let mut projects = Vec::new();
-    for target in targets_of(tx, &user.id)? {
-        if let AssignedIn::Project(id) = target {
-            projects.extend(load(tx, id.as_str())?);
-        }
-    }
-    Ok(projects)
+    let targets = targets_of(tx, &user.id)?;
+    let ids = targets.iter().filter(|target| matches!(target, AssignedIn::Project(_))).map(AssignedIn::id);
+    let select = Select::all().is_in("id", ids).order("id", Direction::Asc);
+    let found = PROJECTS.query(tx, &select)?.into_iter().map(|project| project.into_inner());
+    let acting = DOMAINS.query(tx, &select)?.into_iter().map(|domain| Project::from(domain.into_inner()));
+    Ok(found.chain(acting).collect())
 }
 
 pub(crate) fn update(
