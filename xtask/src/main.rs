@@ -7,6 +7,7 @@ mod cloud;
 mod databases;
 mod demo;
 mod golden;
+mod new_resource;
 mod project;
 mod test;
 mod tidy;
@@ -22,6 +23,8 @@ cargo xtask bench             measures Cuttle
 cargo xtask golden --against keystone
                               records anew what the original identity service answers
 cargo xtask sim [ARG...]      the seeded whole-cloud simulation
+cargo xtask new-resource SERVICE NAME
+                              the folder of a new resource, and which lines to add
 cargo xtask check             formatting, lints, tidy, dependencies
 cargo xtask tidy [--accept-migrations]
                               the house rules alone; --accept-migrations records new migrations";
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(rest),
         "golden" => golden::run(rest),
         "sim" => bench::simulate(rest),
+        "new-resource" => new_resource::run(rest),
         "check" => check::run(rest),
         "tidy" => tidy::run(rest),
         _ => Err(project::Failure::Usage(format!("there is no task {task}\n{USAGE}"))),

@@ -66,6 +66,13 @@ pub fn run(arguments: &[String]) -> Outcome {
     }
 }
 
+/// What is wrong with these files, for whoever writes files.
+#[cfg(test)]
+pub(crate) fn violations_of(files: Vec<(PathBuf, String)>) -> Vec<String> {
+    let sources: Vec<Source> = files.into_iter().map(|(path, text)| Source { path, text }).collect();
+    sources::check(&sources).iter().map(Violation::to_string).collect()
+}
+
 /// All text files that rules look at, in the order of their paths.
 fn read_all(root: &Path) -> Outcome<Vec<Source>> {
     let mut paths = Vec::new();
