@@ -21,6 +21,7 @@ mod domain_config;
 mod endpoint;
 mod endpoint_filter;
 mod endpoint_group;
+mod endpoint_policy;
 mod error;
 mod federation;
 mod group;
@@ -73,6 +74,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(20, include_str!("../migrations/0020_endpoint_filters.sql")),
     migration(21, include_str!("../migrations/0021_limits.sql")),
     migration(22, include_str!("../migrations/0022_domain_configs.sql")),
+    migration(23, include_str!("../migrations/0023_policy_associations.sql")),
     migration(40, include_str!("../migrations/0040_federation.sql")),
 ];
 
@@ -132,6 +134,7 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         .and(credential::api::routes())
         .and(policy_document::api::routes())
         .and(trust::api::routes())
+        .and(endpoint_policy::api::routes())
         .and(federation::routes());
     let routes = version::api::routes(&routes).and(routes);
     Service {

@@ -11,6 +11,7 @@ use crate::Error;
 use crate::api::Extra;
 use crate::endpoint_filter::model::Chosen;
 use crate::endpoint_filter::ops::{chosen_for, forget};
+use crate::endpoint_policy::store::forget as forget_policies;
 use crate::ids::{EndpointId, RegionId, ServiceId};
 use crate::policy::RULES;
 use crate::region::model::Region;
@@ -185,8 +186,9 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), E
     Ok(())
 }
 
-/// Removes an endpoint, for whichever project it was chosen.
+/// Removes an endpoint, and what was said about it.
 pub(crate) fn remove(tx: &mut Tx<'_>, endpoint: &Stored<Endpoint>) -> Result<(), Error> {
     forget(tx, &Chosen::Endpoint(endpoint.id.clone()))?;
+    forget_policies(tx, "endpoint_id", &endpoint.id)?;
     Ok(ENDPOINTS.remove(tx, endpoint)?)
 }

@@ -7,7 +7,7 @@ use store::Tx;
 use super::model::{PolicyChange, PolicyDocument};
 use super::ops;
 use crate::Error;
-use crate::api::{Filters, Kind, extra, filter_of, filtered, links, name, required_name, with_extra};
+use crate::api::{Filters, Kind, changing, extra, filter_of, filtered, links, text, with_extra};
 use crate::ids::{PolicyId, fresh};
 
 const TYPE_MAX: usize = 255;
@@ -32,19 +32,22 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let mut fields = request.fields("policy")?;
     let document = PolicyDocument {
         id: PolicyId(fresh()),
-        kind: required_name(&mut fields, "type", TYPE_MAX)?,
-        blob: blob(&mut fields)?.ok_or_else(|| fields.error("blob", "is required"))?,
+        blob: text(&mut fields, "blob")?
+            .map(Json::String)
+            .ok_or_else(|| fields.error("blob", "is required"))?,
+        kind: kind(&mut fields)?.ok_or_else(|| fields.error("type", "is required"))?,
         extra: extra(fields),
     };
     let document = ops::create(request.caller(), tx, document)?;
     Ok(Reply::created(json!({"policy": view(request, &document)})))
 }
 
-fn blob(fields: &mut Fields) -> Result<Option<Json>, InvalidBody> {
-    match fields.take("blob") {
-        None => Ok(None),
-        Some(blob) if blob.is_string() || blob.is_object() => Ok(Some(blob)),
-        Some(_) => Err(fields.error("blob", "is neither a string nor an object")),
+/// Takes a MIME type, of which upstream asks only that it is not long.
+fn kind(fields: &mut Fields) -> Result<Option<String>, InvalidBody> {
+    let kind = text(fields, "type")?;
+    match kind.as_ref().is_some_and(|kind| kind.chars().count() > TYPE_MAX) {
+        true => Err(fields.error("type", format!("is too long: at most {TYPE_MAX} characters"))),
+        false => Ok(kind),
     }
 }
 
@@ -54,13 +57,14 @@ fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 }
 
 fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let mut fields = request.fields("policy")?;
+    let id = request.param("policy_id");
+    let mut fields = changing(request.fields("policy")?, id)?;
     let change = PolicyChange {
-        kind: name(&mut fields, "type", TYPE_MAX)?,
-        blob: blob(&mut fields)?,
+        kind: kind(&mut fields)?,
+        blob: text(&mut fields, "blob")?.map(Json::String),
         extra: extra(fields),
     };
-    let document = ops::update(request.caller(), tx, request.param("policy_id"), change)?;
+    let document = ops::update(request.caller(), tx, id, change)?;
     Ok(Reply::ok(json!({"policy": view(request, &document)})))
 }
 
@@ -69,7 +73,7 @@ fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     Ok(Reply::empty(204))
 }
 
-fn view(request: &Request, document: &PolicyDocument) -> Json {
+pub(crate) fn view(request: &Request, document: &PolicyDocument) -> Json {
     with_extra(
         &document.extra,
         json!({

@@ -13,7 +13,7 @@ pub struct PolicyDocument {
     pub id: PolicyId,
     /// The MIME type of the text.
     pub kind: String,
-    /// The text, or an object in its place.
+    /// The text; an object in rows of before texts only were taken.
     pub blob: Json,
     /// Whatever else the client wanted remembered.
     #[serde(default)]

@@ -6,6 +6,7 @@ use store::{Direction, Select, Stored, Tx};
 use super::model::{PolicyChange, PolicyDocument};
 use super::store::POLICIES;
 use crate::Error;
+use crate::endpoint_policy::store::forget;
 use crate::policy::RULES;
 
 fn find(caller: &Caller, tx: &mut Tx<'_>, rule: &str, id: &str) -> Result<Stored<PolicyDocument>, Error> {
@@ -59,5 +60,6 @@ pub(crate) fn update(
 
 pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
     let document = find(caller, tx, "identity:delete_policy", id)?;
+    forget(tx, "policy_id", &document.id)?;
     Ok(POLICIES.remove(tx, &document)?)
 }

@@ -7,6 +7,7 @@ use super::model::{Region, RegionChange};
 use super::store::REGIONS;
 use crate::Error;
 use crate::endpoint::store::ENDPOINTS;
+use crate::endpoint_policy::store::forget;
 use crate::ids::RegionId;
 use crate::policy::RULES;
 use crate::registered_limit::ops::is_about;
@@ -76,6 +77,7 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), E
         )));
     }
     for region in &regions {
+        forget(tx, "region_id", &region.id)?;
         REGIONS.remove(tx, region)?;
     }
     Ok(())

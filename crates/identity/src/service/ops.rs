@@ -8,6 +8,7 @@ use super::store::SERVICES;
 use crate::Error;
 use crate::endpoint::ops::remove;
 use crate::endpoint::store::ENDPOINTS;
+use crate::endpoint_policy::store::forget;
 use crate::policy::RULES;
 use crate::registered_limit::ops::is_about;
 use crate::token::ops::changed;
@@ -82,6 +83,7 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), E
     for endpoint in ENDPOINTS.query(tx, &Select::all().eq("service_id", &service.id))? {
         remove(tx, &endpoint)?;
     }
+    forget(tx, "service_id", &service.id)?;
     SERVICES.remove(tx, &service)?;
     changed(tx);
     Ok(())
