@@ -123,14 +123,9 @@ const DOMAIN_READER: Rule = Rule::new(concat!(
     " or token.project.domain.id:%(target.domain.id)s"
 ))
 .within(ALL);
-const GRANT_READER: Rule = Rule::new(concat!(
-    "rule:admin_required or (((role:reader and system_scope:all) or ",
-    grants_within!("reader"),
-    ") and ",
-    role_within!(),
-    ")"
-))
-.within(ALL);
+const GRANT_READER: Rule =
+    Rule::new(concat!(reader!(), " or ((", grants_within!("reader"), ") and ", role_within!(), ")"))
+        .within(ALL);
 /// Those who may read everything, and whoever the limit binds.
 const LIMIT_READER: Rule = Rule::new(concat!(
     reader!(),

@@ -1,5 +1,7 @@
 //! A cloud with real tokens, for the tests of the resources.
 
+mod access;
+
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
