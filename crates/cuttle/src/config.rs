@@ -25,6 +25,8 @@ pub struct Config {
     pub limit_model: identity::LimitModel,
     /// The rules that are stated otherwise, in YAML; `policy.yaml` in the data folder without.
     pub policy_file: Option<PathBuf>,
+    /// Where audit records are appended, a line of JSON each, beside the log.
+    pub audit_file: Option<PathBuf>,
     /// Whether an upload whose bytes are not of the format it claims is refused.
     pub image_format_enforcement: bool,
 }
@@ -40,6 +42,7 @@ impl Default for Config {
             security_compliance: identity::SecurityCompliance::default(),
             limit_model: identity::LimitModel::Flat,
             policy_file: None,
+            audit_file: None,
             image_format_enforcement: true,
         }
     }

@@ -4,6 +4,7 @@
 //! everyday verbs (`launch`, `ssh`, `console`, `status`, `exec`, `doctor`, `down`) are clients of those two.
 
 mod agent_process;
+mod audit_file;
 mod cli;
 mod client;
 mod clouds_yaml;

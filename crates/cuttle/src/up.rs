@@ -15,9 +15,12 @@ use storage::file::{FileConfig, FileImages, FileVolumes};
 use store::{Config as StoreConfig, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 use types::ProjectId;
 
 use crate::agent_process::Supervision;
+use crate::audit_file::AuditFile;
 use crate::cli::Which;
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -56,7 +59,7 @@ impl Up {
     /// Runs until SIGTERM or SIGINT. The VMs and the agent go on.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let config = Config::load(self.config.as_deref())?;
-        log_to_stderr();
+        log_to_stderr(config.audit_file.as_deref().map(AuditFile::open).transpose()?);
         if !self.sim {
             can_run_vms()?;
         }
@@ -148,13 +151,13 @@ pub fn pid_file(dir: &DataDir) -> PathBuf {
     dir.run().join("up.pid")
 }
 
-/// Logs go to stderr; `RUST_LOG` chooses how much.
-pub fn log_to_stderr() {
+/// Logs go to stderr; `RUST_LOG` chooses how much. Audit records go to their file too, if there is one.
+pub fn log_to_stderr(audit: Option<AuditFile>) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     // A second call in one process keeps the first.
-    let _ = subscriber.with_ansi(false).try_init();
+    let _ = tracing_subscriber::registry().with(stderr.with_filter(filter)).with(audit).try_init();
 }
 
 async fn wait(mut signal: tokio::signal::unix::Signal) {

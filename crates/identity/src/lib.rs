@@ -14,6 +14,7 @@ mod acting;
 mod api;
 mod application_credential;
 mod assignment;
+mod audit;
 mod bootstrap;
 mod credential;
 mod domain;
@@ -142,7 +143,7 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         types: &["identity"],
         faults: FaultStyle::Identity,
         microversions: None,
-        routes,
+        routes: routes.audited(audit::record),
     }
 }
 

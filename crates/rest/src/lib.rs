@@ -5,6 +5,7 @@
 //! transaction, commits it when the handler returns `Ok`, and turns an error into the body that the service's clients
 //! parse. No other crate but `*/api.rs` files sees a status code.
 
+mod audit;
 mod fault;
 mod fields;
 mod microversion;
@@ -17,6 +18,7 @@ mod server;
 mod tests;
 mod upload;
 
+pub use audit::Answered;
 pub use axum::body::{Body, Bytes};
 pub use fault::{Fault, FaultStyle};
 pub use fields::{Fields, InvalidBody};

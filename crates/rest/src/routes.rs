@@ -8,8 +8,9 @@ use axum::body::Body;
 use http::Method;
 use store::{Tx, TxError};
 
+use crate::audit::Audit;
 use crate::server::whole;
-use crate::{Fault, FaultStyle, Microversions, Reply, Request};
+use crate::{Answered, Fault, FaultStyle, Microversions, Reply, Request};
 
 /// What a client is told while the database cannot be used: it is lost, or its disk is full.
 const UNAVAILABLE: &str = "The service is not able to use its database. Try again later.";
@@ -79,6 +80,7 @@ pub(crate) struct Route {
 #[derive(Clone, Default)]
 pub struct Routes {
     pub(crate) list: Vec<Route>,
+    pub(crate) audit: Option<Audit>,
 }
 
 impl Routes {
@@ -206,6 +208,13 @@ impl Routes {
     #[must_use]
     pub fn and(mut self, more: Routes) -> Routes {
         self.list.extend(more.list);
+        self
+    }
+
+    /// With a record of every answer to a request that is no mere look: all methods but GET and HEAD, and logins by GET.
+    #[must_use]
+    pub fn audited(mut self, audit: impl Fn(&Answered<'_>) + Send + Sync + 'static) -> Routes {
+        self.audit = Some(Arc::new(audit));
         self
     }
 

@@ -12,6 +12,7 @@ use policy::Caller;
 use serde_json::json;
 use store::{Store, Tx};
 
+use crate::audit::Recorded;
 use crate::fault::title;
 use crate::microversion::Refused;
 use crate::reply::{Chunks, Reply, ReplyBody};
@@ -109,6 +110,8 @@ struct Answering<'s> {
     request_id: String,
     /// What the client calls this host.
     host: String,
+    /// What is to be on record, once a route was found.
+    recorded: Option<Recorded>,
 }
 
 impl Server {
@@ -122,11 +125,14 @@ impl Server {
         };
         let host = http.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let host = host.unwrap_or("127.0.0.1").to_owned();
-        let mut answering = Answering { mounted, version: None, request_id, host };
+        let mut answering = Answering { mounted, version: None, request_id, host, recorded: None };
         let reply = match self.answer(http, &mut answering).await {
             Ok(reply) => reply,
             Err(failed) => answering.fault(&failed),
         };
+        if let (Some(audit), Some(recorded)) = (&mounted.service.routes.audit, &answering.recorded) {
+            recorded.answered(audit, &answering.request_id, &reply);
+        }
         let (status, ms) = (reply.status, began.elapsed().as_millis());
         tracing::info!(target: "rest", request = %answering.request_id, %method, path, status, ms);
         answering.respond(reply, method == Method::HEAD)
@@ -157,26 +163,46 @@ impl Server {
             let refused = failed(405, "HTTPMethodNotAllowed", "The method is not allowed for this resource.");
             return Ok(answering.fault(&refused).header("allow", allowed(found.value)));
         };
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let address = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical());
+        let params: Vec<(String, String)> =
+            found.params.iter().map(|(name, value)| (name.to_owned(), decoded(value, false))).collect();
+        let mut body = body;
+        if service.routes.audit.is_some() && Recorded::is_wanted(&parts.method, &route.path) {
+            let mut claimed = Vec::new();
+            if route.open {
+                claimed = whole(body).await?;
+                body = Body::from(claimed.clone());
+            }
+            answering.recorded = Some(Recorded {
+                method: parts.method.clone(),
+                route: route.path.clone(),
+                path: parts.uri.path().to_owned(),
+                params: params.clone(),
+                caller: None,
+                claimed,
+                address,
+                headers: parts.headers.clone(),
+            });
+        }
         let caller = if route.open { None } else { Some(self.caller(&parts.headers).await?) };
         let asked = parts.uri.path();
         if caller.as_ref().is_some_and(|caller| !permitted(caller, service, &parts.method, [asked, &path])) {
             return Err(unauthorized());
         }
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        if let Some(recorded) = &mut answering.recorded {
+            recorded.caller = caller.clone();
+        }
         let mut request = Request {
             method: parts.method,
             path: path.clone(),
-            params: found
-                .params
-                .iter()
-                .map(|(name, value)| (name.to_owned(), decoded(value, false)))
-                .collect(),
+            params,
             query: pairs(parts.uri.query().unwrap_or_default()),
             query_text: parts.uri.query().unwrap_or_default().to_owned(),
             version: answering.version.unwrap_or(Microversion(0, 0)),
             request_id: answering.request_id.clone(),
             base_url: format!("http://{}{}", answering.host, service.prefix),
-            address: peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()),
+            address,
             headers: parts.headers,
             body: Vec::new(),
             caller,

@@ -57,10 +57,16 @@ impl Api {
         let store = Store::open(&Config::Memory).unwrap();
         store.migrate(migrations).unwrap();
         let (authenticate, (services, reconcilers)) = build(&store);
+        let runner = Runner::new(store.clone(), reconcilers);
+        Api { runner, ..Api::over(&store, authenticate, services) }
+    }
+
+    /// Services over a database that is there already.
+    pub fn over(store: &Store, authenticate: Arc<dyn Authenticate>, services: Vec<Service>) -> Api {
         let cloud = Cloud { store: store.clone(), authenticate, services };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let runner = Runner::new(store.clone(), reconcilers);
-        Api { router: rest::router(cloud).unwrap(), runtime, store, runner }
+        let runner = Runner::new(store.clone(), Vec::new());
+        Api { router: rest::router(cloud).unwrap(), runtime, store: store.clone(), runner }
     }
 
     /// Makes a request. `headers` are name and value; `body` is sent as JSON unless it is `Null`.
