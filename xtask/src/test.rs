@@ -66,6 +66,11 @@ pub fn run(arguments: &[String]) -> Outcome {
         started.describe_to(&mut command);
     }
     set_scope(&mut command, &options);
+    if options.all
+        && let Some(image) = debian_image()
+    {
+        command.env("CUTTLE_DEBIAN_IMAGE", image);
+    }
     let mut report = Report::default();
     let ended = follow(&mut command, &mut report)?;
     drop(databases);
@@ -93,6 +98,19 @@ fn set_scope(command: &mut Command, options: &Options) {
     }
     if options.all {
         command.env("CUTTLE_TEST_ALL", "1");
+    }
+}
+
+/// The image of a whole Debian, made if it can be. Without it the test that boots it is skipped.
+fn debian_image() -> Option<String> {
+    println!("test: making the Debian image, which takes minutes the first time");
+    let mut make = Command::new(project::root().join("guest/debian"));
+    match project::output(make.arg(project::cache().join("guest"))) {
+        Ok(path) => Some(path.trim().to_owned()),
+        Err(failure) => {
+            println!("test: no Debian image: {failure}");
+            None
+        }
     }
 }
 

@@ -203,12 +203,17 @@ print(json.dumps(tables))
 }
 
 /// Asks until the answer is good, and gives up with the last reason why it was not.
-pub fn wait_for<T>(mut ask: impl FnMut() -> Result<T, String>) -> T {
+pub fn wait_for<T>(ask: impl FnMut() -> Result<T, String>) -> T {
+    wait_long_for(PATIENCE, ask)
+}
+
+/// The same for what takes its time.
+pub fn wait_long_for<T>(patience: Duration, mut ask: impl FnMut() -> Result<T, String>) -> T {
     let began = runtime::monotonic();
     loop {
         match ask() {
             Ok(answer) => return answer,
-            Err(why) => assert!(began.elapsed() < PATIENCE, "it did not come about: {why}"),
+            Err(why) => assert!(began.elapsed() < patience, "it did not come about: {why}"),
         }
         runtime::sleep_blocking(Duration::from_millis(200));
     }

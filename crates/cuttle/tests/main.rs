@@ -7,6 +7,7 @@
 mod client;
 mod cloud;
 mod commands;
+mod debian;
 mod identity;
 mod real;
 #[path = "../src/schema.rs"]

@@ -32,7 +32,7 @@ fn every_command_works_on_a_real_cloud() {
     goes_without_trace(&cloud);
 }
 
-fn needs() -> Result<(PathBuf, PathBuf), &'static str> {
+pub fn needs() -> Result<(PathBuf, PathBuf), &'static str> {
     if !nix::unistd::geteuid().is_root() {
         return Err("needs root");
     }
