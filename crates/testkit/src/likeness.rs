@@ -248,7 +248,11 @@ fn opaque(json: &Json, names: &mut Names) -> Json {
 fn sorted(json: &Json, names: &Names) -> Json {
     match json {
         Json::Object(fields) => {
-            Json::Object(fields.iter().map(|(key, value)| (key.clone(), sorted(value, names))).collect())
+            // The first of these is the token's own, the second that of the login it comes from.
+            let in_order = |key: &str, value: &Json| {
+                if key == "audit_ids" { value.clone() } else { sorted(value, names) }
+            };
+            Json::Object(fields.iter().map(|(key, value)| (key.clone(), in_order(key, value))).collect())
         }
         Json::Array(list) => {
             let mut keyed: Vec<(String, Json)> =

@@ -154,9 +154,9 @@ fn refuse_rescope(from: &Claims, wish: &ScopeWish) -> Result<(), Error> {
                 .to_owned(),
         ));
     }
-    if from.application_credential_id.is_some() && *wish != ScopeWish::Default {
+    if from.application_credential_id.is_some() {
         return Err(Error::Denied(
-            "Using an application credential token to create a scoped token is not allowed.".to_owned(),
+            "Using a delegated token to create another token is not allowed.".to_owned(),
         ));
     }
     let leaves_system = matches!(wish, ScopeWish::Project(_) | ScopeWish::Domain(_));
@@ -214,7 +214,7 @@ fn use_trust(tx: &mut Tx<'_>, id: &TrustId) -> Result<(), Error> {
     let Some(mut trust) = TRUSTS.load(tx, id)? else { return Err(Error::Unauthorized) };
     match trust.remaining_uses {
         None => return Ok(()),
-        Some(0) => return Err(Error::Forbidden(format!("No remaining uses for trust: {id}."))),
+        Some(0) => return Err(Error::Unauthorized),
         Some(left) => trust.remaining_uses = Some(left - 1),
     }
     Ok(TRUSTS.save(tx, &mut trust)?)

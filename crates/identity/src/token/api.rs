@@ -36,7 +36,7 @@ pub(crate) fn routes(store: &Store, tokens: &Arc<Tokens>) -> Routes {
 }
 
 fn subject(request: &Request) -> Result<&str, Error> {
-    request.header("x-subject-token").ok_or_else(|| Error::Absent("Failed to validate token".to_owned()))
+    request.header("x-subject-token").ok_or_else(|| Error::Absent("No token in the request".to_owned()))
 }
 
 async fn show(store: Store, tokens: Arc<Tokens>, request: Request) -> Result<Reply, Error> {

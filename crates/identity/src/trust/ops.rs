@@ -81,9 +81,9 @@ pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, draft: TrustDraft) -> Res
 /// An application credential is for one project; what its owner was entrusted with is none of its business.
 fn refuse_application_credential(caller: &Caller) -> Result<(), Error> {
     match &caller.delegation {
-        Some(Delegation::ApplicationCredential { .. }) => Err(Error::Denied(
-            "Using method 'application_credential' is not allowed for managing trusts.".to_owned(),
-        )),
+        Some(Delegation::ApplicationCredential { .. }) => {
+            Err(Error::Denied("Delegated tokens cannot manage trusts.".to_owned()))
+        }
         Some(Delegation::Trust { .. }) | None => Ok(()),
     }
 }

@@ -75,7 +75,7 @@ fn an_impersonating_token_gives_nothing_further() {
     let id = parties.make(json!({"impersonation": true, "remaining_uses": 1}));
     let answer = parties.use_trust("helper", &id);
     assert_eq!(answer.body["token"]["user"]["id"], parties.trustor);
-    assert_eq!(parties.use_trust("helper", &id).status, 403);
+    assert_eq!(parties.use_trust("helper", &id).status, 401);
     let token = answer.header("x-subject-token").unwrap();
     let more = parties.body(json!({"roles": [{"name": "member"}]}));
     assert_eq!(parties.cloud.call(token, "POST", "OS-TRUST/trusts", &more).status, 403);
