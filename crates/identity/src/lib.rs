@@ -117,7 +117,9 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         .and(token::api::routes(store, tokens))
         .and(revocation::api::routes())
         .and(domain::api::routes())
-        .and(domain_config::api::routes(domain_config::model::PasswordRules::default()))
+        .and(domain_config::api::routes(domain_config::model::PasswordRules::of(
+            &tokens.config.security_compliance,
+        )))
         .and(project::api::routes())
         .and(user::api::routes(store, tokens))
         .and(application_credential::api::routes(store, tokens))

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use types::DomainId;
 
 use super::options::{Known, OPTIONS, Preset};
+use crate::SecurityCompliance;
 
 /// Options by group and name, with whatever value clients gave them.
 pub type Groups = BTreeMap<String, BTreeMap<String, Json>>;
@@ -30,12 +31,22 @@ pub struct Part<'p> {
 }
 
 /// What new passwords must look like, which clients are told as if it were part of a configuration.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct PasswordRules {
     /// A regular expression.
     pub regex: Option<String>,
     /// The same for people.
     pub description: Option<String>,
+}
+
+impl PasswordRules {
+    /// The part of what is demanded of users that they may read.
+    pub fn of(demands: &SecurityCompliance) -> PasswordRules {
+        PasswordRules {
+            regex: demands.password_regex.as_ref().map(|pattern| pattern.text().to_owned()),
+            description: demands.password_regex_description.clone(),
+        }
+    }
 }
 
 impl Part<'_> {

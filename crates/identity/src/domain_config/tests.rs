@@ -3,7 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::model::{Groups, Part, refusal};
-use crate::tests::{ADMIN, DEMO, check_golden, cloud};
+use crate::tests::{ADMIN, DEMO, check_golden, cloud, cloud_with};
+use crate::{Config, PasswordPattern, SecurityCompliance};
 
 #[test]
 fn the_life_of_a_configuration() {
@@ -101,6 +102,18 @@ fn password_rules_are_for_everybody_to_read() {
     assert_eq!(option.body, json!({"config": {"password_regex": null}}));
     assert_eq!(cloud.get(&demo, &format!("{path}/lockout_duration")).status, 403);
     assert_eq!(cloud.get(&demo, "domains/other/config/security_compliance").status, 403);
+    let told = cloud_with(Config {
+        bcrypt_cost: 4,
+        security_compliance: SecurityCompliance {
+            password_regex: Some(PasswordPattern::try_from("^.{4,}$".to_owned()).unwrap()),
+            password_regex_description: Some("four or more".to_owned()),
+            ..SecurityCompliance::default()
+        },
+        ..Config::default()
+    });
+    let rules = json!({"password_regex": "^.{4,}$", "password_regex_description": "four or more"});
+    let shown = told.get(&told.token(DEMO), path);
+    assert_eq!(shown.body, json!({"config": {"security_compliance": rules}}));
     let body = json!({"config": {"security_compliance": {"password_regex": "."}}});
     assert_eq!(cloud.call(&cloud.token(ADMIN), "PATCH", path, &body).status, 403);
 }

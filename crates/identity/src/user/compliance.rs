@@ -176,11 +176,17 @@ fn day_of(time: Timestamp) -> i64 {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct PasswordPattern {
+    text: String,
     demanded: Vec<Regex>,
     forbidden: Vec<Regex>,
 }
 
 impl PasswordPattern {
+    /// The pattern as the operator wrote it, which clients may read.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether the password begins with what is demanded, for Keystone's match need not reach the end.
     pub(crate) fn allows(&self, password: &str) -> bool {
         self.demanded.iter().all(|pattern| pattern.is_match(password))
@@ -203,7 +209,7 @@ impl TryFrom<String> for PasswordPattern {
             rest = after;
         }
         demanded.push(at_start(rest)?);
-        Ok(PasswordPattern { demanded, forbidden })
+        Ok(PasswordPattern { text, demanded, forbidden })
     }
 }
 
