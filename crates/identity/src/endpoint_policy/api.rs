@@ -1,7 +1,7 @@
 //! `OS-ENDPOINT-POLICY`, below policies and endpoints.
 
 use rest::{Reply, Request, Routes};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use store::Tx;
 
 use super::model::{Association, Subject};
@@ -50,9 +50,12 @@ fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     Ok(Reply::empty(204))
 }
 
+/// Upstream shows these endpoints without the older name of their region.
 fn list_endpoints(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let endpoints = ops::endpoints_for(request.caller(), tx, request.param("policy_id"))?;
-    Ok(listed(request, "endpoints", endpoints.iter().map(|e| endpoint_view(request, e)).collect()))
+    let mut views: Vec<Json> = endpoints.iter().map(|endpoint| endpoint_view(request, endpoint)).collect();
+    views.iter_mut().filter_map(Json::as_object_mut).for_each(|view| drop(view.remove("region")));
+    Ok(listed(request, "endpoints", views))
 }
 
 /// Upstream's link of the document leads, by mistake, to an endpoint.
