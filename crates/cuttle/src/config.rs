@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::identity_provider::IdentityProvider;
+
 /// What the operator may set, in TOML.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -27,6 +29,8 @@ pub struct Config {
     pub policy_file: Option<PathBuf>,
     /// Where audit records are appended, a line of JSON each, beside the log.
     pub audit_file: Option<PathBuf>,
+    /// The OpenID providers whose users may log in.
+    pub identity_provider: Vec<IdentityProvider>,
     /// Whether an upload whose bytes are not of the format it claims is refused.
     pub image_format_enforcement: bool,
 }
@@ -43,6 +47,7 @@ impl Default for Config {
             limit_model: identity::LimitModel::Flat,
             policy_file: None,
             audit_file: None,
+            identity_provider: Vec::new(),
             image_format_enforcement: true,
         }
     }

@@ -11,6 +11,7 @@ mod clouds_yaml;
 mod commands;
 mod config;
 mod data_dir;
+mod identity_provider;
 mod node_server;
 mod policy_file;
 mod process;

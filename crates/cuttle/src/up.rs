@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::policy_file::PolicyFile;
 use crate::process::Process;
-use crate::{agent_process, clouds_yaml, node_server, schema, services};
+use crate::{agent_process, clouds_yaml, identity_provider, node_server, schema, services};
 
 /// How many threads step reconcilers.
 const RUNNERS: usize = 2;
@@ -227,7 +227,9 @@ impl ControlPlane {
         runtime::spawn_thread("rotate", move || rotate(&rotated, &keys))?;
         let on_host: node_server::OnHost = Arc::new(host_joined);
         node_server::listen(&dir.control_socket(), store.clone(), inquiries.clone(), on_host)?;
-        let tokens = identity::Tokens::new(&store, identity::Config { policy, ..identity_config(config) });
+        let oidc = identity_provider::trusted(&config.identity_provider)?;
+        let tokens =
+            identity::Tokens::new(&store, identity::Config { policy, oidc, ..identity_config(config) });
         Ok(ControlPlane { store, images, volumes, tokens, inquiries, runner })
     }
 
@@ -257,6 +259,7 @@ fn identity_config(config: &Config) -> identity::Config {
         security_compliance: config.security_compliance.clone(),
         limit_model: config.limit_model,
         policy: Policy::default(),
+        oidc: identity::Oidc::default(),
     }
 }
 

@@ -73,6 +73,14 @@ impl Cloud {
         cloud
     }
 
+    /// Starts a simulated cloud with this configuration.
+    pub fn configured(toml: &str) -> Cloud {
+        let mut cloud = Cloud { folder: Folder::new("sim"), up: None, endpoint: String::new() };
+        let path = cloud.folder.write("cuttle.toml", toml.as_bytes());
+        cloud.up(&["--sim", "--config", &path], None);
+        cloud
+    }
+
     /// Starts a real cloud with the guest image.
     pub fn real(guest_image: &Path) -> Cloud {
         let mut cloud = Cloud { folder: Folder::new("real"), up: None, endpoint: String::new() };

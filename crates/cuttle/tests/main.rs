@@ -8,6 +8,7 @@ mod client;
 mod cloud;
 mod commands;
 mod debian;
+mod federation;
 mod identity;
 mod real;
 #[path = "../src/schema.rs"]

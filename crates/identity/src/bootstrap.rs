@@ -152,6 +152,7 @@ fn ensure_user(
         enabled: true,
         default_project_id: Some(project.clone()),
         password: Some(password::hash(password, cost)?),
+        ephemeral: false,
         options: UserOptions::default(),
         login: LoginRecord { created_at: Some(tx.now()), ..LoginRecord::default() },
         extra: Extra::new(),

@@ -58,6 +58,7 @@ use store::{Migration, Store};
 pub use acting::{Place, caller_of};
 pub use bootstrap::{Bootstrap, REGION, bootstrap};
 pub use error::Error;
+pub use federation::oidc::{Ask, Fetch, Oidc, OidcProvider};
 pub use limit::model::LimitModel;
 pub use policy::RULES;
 pub use token::ops::Tokens;
@@ -96,6 +97,8 @@ pub struct Config {
     pub limit_model: LimitModel,
     /// The rules that the operator states otherwise.
     pub policy: ::policy::Policy,
+    /// The OpenID providers whose users can log in.
+    pub oidc: Oidc,
 }
 
 impl Default for Config {
@@ -106,6 +109,7 @@ impl Default for Config {
             security_compliance: SecurityCompliance::default(),
             limit_model: LimitModel::Flat,
             policy: ::policy::Policy::default(),
+            oidc: Oidc::default(),
         }
     }
 }
@@ -138,7 +142,7 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         .and(policy_document::api::routes())
         .and(trust::api::routes())
         .and(endpoint_policy::api::routes())
-        .and(federation::routes());
+        .and(federation::routes(store, tokens));
     let routes = version::api::routes(&routes).and(routes);
     Service {
         prefix: PREFIX,

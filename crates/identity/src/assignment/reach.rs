@@ -40,6 +40,15 @@ pub(crate) fn reached(tx: &mut Tx<'_>, assignment: &Assignment) -> Result<Vec<Ta
 /// The roles that a user has somewhere: alone or by a group, assigned there or inherited; without what follows from them.
 pub(crate) fn roles_of(tx: &mut Tx<'_>, user: &UserId, target: &Target) -> Result<BTreeSet<RoleId>, Error> {
     let held = of_user(tx, user)?;
+    roles_in(tx, held, target)
+}
+
+/// The roles that some assignments give somewhere.
+pub(crate) fn roles_in(
+    tx: &mut Tx<'_>,
+    held: Vec<Assignment>,
+    target: &Target,
+) -> Result<BTreeSet<RoleId>, Error> {
     let above = if held.iter().any(|a| a.inherited) { above(tx, target)? } else { Vec::new() };
     let here = |a: &Assignment| if a.inherited { above.contains(&a.target) } else { a.target == *target };
     Ok(held.into_iter().filter(here).map(|a| a.role_id).collect())
@@ -47,8 +56,14 @@ pub(crate) fn roles_of(tx: &mut Tx<'_>, user: &UserId, target: &Target) -> Resul
 
 /// Everywhere that a user has a role.
 pub(crate) fn targets_of(tx: &mut Tx<'_>, user: &UserId) -> Result<BTreeSet<Target>, Error> {
+    let held = of_user(tx, user)?;
+    targets_in(tx, held)
+}
+
+/// Everywhere that some assignments give a role.
+pub(crate) fn targets_in(tx: &mut Tx<'_>, held: Vec<Assignment>) -> Result<BTreeSet<Target>, Error> {
     let mut targets = BTreeSet::new();
-    for assignment in of_user(tx, user)? {
+    for assignment in held {
         targets.extend(reached(tx, &assignment)?);
     }
     Ok(targets)

@@ -5,7 +5,7 @@ use types::{RoleId, UserId};
 
 use super::model::{Actor, Assignment, Target};
 use crate::group::store::groups_of;
-use crate::ids::key_of;
+use crate::ids::{GroupId, key_of};
 
 /// The id is made of all that an assignment says, so that none is there twice.
 pub(crate) static ASSIGNMENTS: Table<Assignment> = Table {
@@ -33,6 +33,12 @@ pub(crate) fn of_user(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<Assignment>,
     actors.extend(groups_of(tx, user)?.iter().map(Value::from));
     let found = ASSIGNMENTS.query(tx, &Select::all().is_in("actor_id", actors))?;
     Ok(found.into_iter().map(|a| a.into_inner()).collect())
+}
+
+/// The assignments of some groups.
+pub(crate) fn of_groups(tx: &mut Tx<'_>, groups: &[GroupId]) -> Result<Vec<Assignment>, Error> {
+    let select = Select::all().eq("actor_kind", "group").is_in("actor_id", groups);
+    Ok(ASSIGNMENTS.query(tx, &select)?.into_iter().map(|a| a.into_inner()).collect())
 }
 
 /// The assignments of one user, or of one group.

@@ -103,6 +103,7 @@ pub(crate) fn remove(tx: &mut Tx<'_>, group: &Stored<Group>) -> Result<(), Error
     for membership in MEMBERSHIPS.query(tx, &Select::all().eq("group_id", &group.id))? {
         MEMBERSHIPS.remove(tx, &membership)?;
     }
+    crate::federation::user::ops::forget_group(tx, &group.id)?;
     GROUPS.remove(tx, group)?;
     changed(tx);
     Ok(())

@@ -4,6 +4,7 @@ use store::{Column, Error, Select, Table, Tx, Unique};
 use types::UserId;
 
 use super::model::{Group, Membership};
+use crate::federation::user::store::groups_now;
 use crate::ids::{GroupId, key_of};
 
 pub(crate) static GROUPS: Table<Group> = Table {
@@ -31,8 +32,10 @@ pub(crate) fn membership_key(group: &GroupId, user: &UserId) -> String {
     key_of(&[&group.0, user.as_str()])
 }
 
-/// The groups that a user is in.
+/// The groups that a user is in, those that a login elsewhere put it into for some time included.
 pub(crate) fn groups_of(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<GroupId>, Error> {
     let found = MEMBERSHIPS.query(tx, &Select::all().eq("user_id", user))?;
-    Ok(found.into_iter().map(|m| m.into_inner().group_id).collect())
+    let mut groups: Vec<GroupId> = found.into_iter().map(|m| m.into_inner().group_id).collect();
+    groups.extend(groups_now(tx, user)?.into_iter().map(|(group, _)| group));
+    Ok(groups)
 }

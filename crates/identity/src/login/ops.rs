@@ -15,6 +15,7 @@ use crate::application_credential::store::{self as credentials, APPLICATION_CRED
 use crate::credential::store::CREDENTIALS;
 use crate::domain::model::Domain;
 use crate::domain::store::DOMAINS;
+use crate::federation::login::ops::refuse_stale;
 use crate::ids::{TrustId, key_of};
 use crate::project::model::Project;
 use crate::project::store::PROJECTS;
@@ -96,6 +97,9 @@ pub(crate) fn issue(
     let mut claims = unscoped_claims(tx, proven, ttl);
     if let Some(from) = &proven.from {
         refuse_rescope(from, wish)?;
+        if let Some(federated) = &from.federated {
+            refuse_stale(tx, federated)?;
+        }
     }
     let wished = match &proven.application_credential_id {
         Some(id) => Some(by_credential(tx, id, &mut claims)?),

@@ -72,7 +72,10 @@ const PATTERNS: &[Pattern] = &[
 
 /// Routes that say who one is, or change it: asked with real logins in the tests of `login` and `token`.
 fn is_about_the_token(route: &str) -> bool {
-    route.starts_with("/v3/auth/") || route.ends_with("/password") || route.ends_with("/auth")
+    route.starts_with("/v3/auth/")
+        || route.ends_with("/password")
+        || route.ends_with("/auth")
+        || matches!(route, "/v3/OS-FEDERATION/projects" | "/v3/OS-FEDERATION/domains")
 }
 
 /// What a route answers to everybody, one text for each side that makes a difference to it.

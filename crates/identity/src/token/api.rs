@@ -8,7 +8,7 @@ use store::{Store, Tx};
 use types::Timestamp;
 
 use super::cache::Checked;
-use super::model::{RoleRef, Token, TokenScope};
+use super::model::{Claims, RoleRef, Token, TokenScope};
 use super::ops::{self, Tokens};
 use crate::Error;
 use crate::access_rule::api::view as rule_view;
@@ -17,11 +17,23 @@ use crate::domain::api::view as domain_view;
 use crate::endpoint::api::catalog_view;
 use crate::endpoint::model::Substitutions;
 use crate::endpoint::ops::catalog;
+use crate::federation::service_provider::model::ServiceProvider;
+use crate::federation::service_provider::store::query as service_providers;
 use crate::policy::RULES;
 use crate::project::api::view as project_view;
 
+/// A list of what a token's claims could be scoped to.
+type List = fn(&Request, &mut Tx<'_>, &Claims) -> Result<Reply, Error>;
+
 pub(crate) fn routes(store: &Store, tokens: &Arc<Tokens>) -> Routes {
     let (show_store, show_tokens, for_delete) = (store.clone(), tokens.clone(), tokens.clone());
+    let lists = |path: &str, list: List| {
+        let tokens = tokens.clone();
+        Routes::new().get(path, move |request, tx| {
+            let checked = tokens.check(tx, request.header("x-auth-token").unwrap_or_default())?;
+            list(request, tx, &checked.token.claims)
+        })
+    };
     let path = "/v3/auth/tokens";
     Routes::new()
         .slow(Method::GET, path, false, move |request| show(show_store.clone(), show_tokens.clone(), request))
@@ -29,10 +41,12 @@ pub(crate) fn routes(store: &Store, tokens: &Arc<Tokens>) -> Routes {
             ops::delete(tx, &for_delete, request.caller(), subject(request)?)?;
             Ok::<_, Error>(Reply::empty(204))
         })
-        .get("/v3/auth/projects", projects)
-        .get("/v3/auth/domains", domains)
         .get("/v3/auth/system", system)
         .get("/v3/auth/catalog", own_catalog)
+        .and(lists("/v3/auth/projects", projects))
+        .and(lists("/v3/auth/domains", domains))
+        .and(lists("/v3/OS-FEDERATION/projects", projects))
+        .and(lists("/v3/OS-FEDERATION/domains", domains))
 }
 
 fn subject(request: &Request) -> Result<&str, Error> {
@@ -100,13 +114,13 @@ fn bytes_of(body: &Json) -> Vec<u8> {
     serde_json::to_vec(body).unwrap_or_default()
 }
 
-fn projects(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let projects = ops::projects_of(tx, &request.caller().user_id)?;
+fn projects(request: &Request, tx: &mut Tx<'_>, claims: &Claims) -> Result<Reply, Error> {
+    let projects = ops::projects_of(tx, claims)?;
     Ok(listed(request, "projects", projects.iter().map(|p| project_view(request, p)).collect()))
 }
 
-fn domains(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let domains = ops::domains_of(tx, &request.caller().user_id)?;
+fn domains(request: &Request, tx: &mut Tx<'_>, claims: &Claims) -> Result<Reply, Error> {
+    let domains = ops::domains_of(tx, claims)?;
     Ok(listed(request, "domains", domains.iter().map(|d| domain_view(request, d)).collect()))
 }
 
@@ -140,6 +154,16 @@ pub(crate) fn described(
     wants_catalog: bool,
     address: &str,
 ) -> Result<Json, Error> {
+    let mut body = with_catalog(tx, token, wants_catalog, address)?;
+    let elsewhere = service_providers(tx, Some(true))?;
+    if !elsewhere.is_empty() {
+        let view = |p: &ServiceProvider| json!({"id": p.id.0, "auth_url": p.auth_url, "sp_url": p.sp_url});
+        body["token"]["service_providers"] = elsewhere.iter().map(view).collect();
+    }
+    Ok(body)
+}
+
+fn with_catalog(tx: &mut Tx<'_>, token: &Token, wants_catalog: bool, address: &str) -> Result<Json, Error> {
     if !wants_catalog || token.scope == TokenScope::Unscoped {
         return Ok(view(token, None));
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use policy::{Caller, Policy, Target};
 use rest::Rejected;
 use store::{Direction, Select, Store, Tx};
+use tokio::sync::Semaphore;
 use types::{DomainId, RoleId, Timestamp, UserId};
 
 use super::cache::{CHANGED, Cache, Checked};
@@ -18,11 +19,14 @@ use super::model::{
 use super::store::{count_change, generation};
 use crate::application_credential::model::ApplicationCredential;
 use crate::application_credential::store::APPLICATION_CREDENTIALS;
+use crate::assignment::model::Assignment;
 use crate::assignment::model::Target as AssignedIn;
-use crate::assignment::reach::{roles_of, targets_of};
+use crate::assignment::reach::{roles_in, roles_of, targets_in};
+use crate::assignment::store::{of_groups, of_user};
 use crate::domain::model::Domain;
 use crate::domain::store::DOMAINS;
-use crate::ids::TrustId;
+use crate::federation::login::ops::is_known;
+use crate::ids::{GroupId, TrustId};
 use crate::password::Passwords;
 use crate::policy::RULES;
 use crate::project::model::Project;
@@ -39,11 +43,16 @@ use crate::{Config, Error};
 /// `[token] allow_expired_window`.
 pub(crate) const EXPIRED_WINDOW: Duration = Duration::from_secs(2 * 86_400);
 
+/// How many logins wait for an identity provider before the next is turned away.
+const FEDERATED_LOGINS_MAX: usize = 32;
+
 /// Checks tokens for all services, and knows how logins are to be done.
 pub struct Tokens {
     pub(crate) config: Config,
     pub(crate) passwords: Passwords,
     pub(crate) cache: Cache,
+    /// The places of those who wait for an identity provider to speak for them.
+    pub(crate) federated_logins: Semaphore,
     /// Whether other processes write to the database too.
     shared: bool,
 }
@@ -52,8 +61,13 @@ impl Tokens {
     /// A checker that hears of the changes committed to `store`.
     pub fn new(store: &Store, config: Config) -> Arc<Tokens> {
         let passwords = Passwords::new(config.bcrypt_cost);
-        let tokens =
-            Arc::new(Tokens { config, passwords, cache: Cache::default(), shared: store.is_shared() });
+        let tokens = Arc::new(Tokens {
+            config,
+            passwords,
+            cache: Cache::default(),
+            federated_logins: Semaphore::new(FEDERATED_LOGINS_MAX),
+            shared: store.is_shared(),
+        });
         let listening = Arc::downgrade(&tokens);
         store.listen(move |signals| {
             if let (true, Some(tokens)) = (signals.iter().any(|s| s == CHANGED), listening.upgrade()) {
@@ -121,6 +135,11 @@ pub(crate) fn changed(tx: &mut Tx<'_>) {
 /// What the claims give now; refused if anything that they rest on is gone or disabled.
 pub(crate) fn resolve(tx: &mut Tx<'_>, claims: Claims) -> Result<Token, Error> {
     let mut user = live_user(tx, &claims.user_id)?;
+    if let Some(federated) = &claims.federated
+        && !is_known(tx, federated)?
+    {
+        return Err(Error::Unauthorized);
+    }
     let mut trust_roles = None;
     let mut trust_ref = None;
     // Whose roles the token gives: by a trust that was handed on, those of the first who gave.
@@ -157,7 +176,9 @@ pub(crate) fn resolve(tx: &mut Tx<'_>, claims: Claims) -> Result<Token, Error> {
     let roles = match target {
         None => Vec::new(),
         Some(target) => {
-            let mut roles = effective_roles(tx, &holder, &target)?;
+            let held = held_by(tx, &holder, groups_of_token(&claims, &holder))?;
+            let held = roles_in(tx, held, &target)?;
+            let mut roles = with_implied(tx, &held)?;
             if let Some(given) = &trust_roles {
                 let given = implied(&given.iter().cloned().collect(), &implications(tx)?);
                 roles.retain(|role| given.contains(&role.id));
@@ -248,10 +269,29 @@ pub(crate) fn effective_roles(
     target: &AssignedIn,
 ) -> Result<Vec<RoleRef>, Error> {
     let held = roles_of(tx, user, target)?;
+    with_implied(tx, &held)
+}
+
+/// The groups that a login elsewhere put the user into for the life of the token. They are the user's alone.
+fn groups_of_token<'c>(claims: &'c Claims, holder: &UserId) -> &'c [GroupId] {
+    let federated = claims.federated.as_ref().filter(|_| claims.user_id == *holder);
+    federated.map_or(&[], |federated| federated.group_ids.as_slice())
+}
+
+/// What was assigned to a user, to the groups that the user is in, and to some more groups.
+fn held_by(tx: &mut Tx<'_>, user: &UserId, groups: &[GroupId]) -> Result<Vec<Assignment>, Error> {
+    let mut held = of_user(tx, user)?;
+    if !groups.is_empty() {
+        held.extend(of_groups(tx, groups)?);
+    }
+    Ok(held)
+}
+
+fn with_implied(tx: &mut Tx<'_>, held: &BTreeSet<RoleId>) -> Result<Vec<RoleRef>, Error> {
     if held.is_empty() {
         return Ok(Vec::new());
     }
-    let all: BTreeSet<RoleId> = implied(&held, &implications(tx)?);
+    let all: BTreeSet<RoleId> = implied(held, &implications(tx)?);
     let found = ROLES.query(tx, &Select::all().is_in("id", all.iter()).order("id", Direction::Asc))?;
     let global = found.into_iter().map(|role| role.into_inner()).filter(|role| role.domain_id.is_none());
     let mut roles: Vec<RoleRef> = global.map(|role| RoleRef { id: role.id, name: role.name }).collect();
@@ -275,9 +315,10 @@ pub(crate) fn unknown_token(error: Error) -> Error {
     }
 }
 
-/// The enabled projects in enabled domains where the user has a role.
-pub(crate) fn projects_of(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<Project>, Error> {
-    let targets = targets_of(tx, user)?;
+/// The enabled projects in enabled domains where a token's user has a role.
+pub(crate) fn projects_of(tx: &mut Tx<'_>, claims: &Claims) -> Result<Vec<Project>, Error> {
+    let held = held_by(tx, &claims.user_id, groups_of_token(claims, &claims.user_id))?;
+    let targets = targets_in(tx, held)?;
     let ids = targets.iter().filter(|target| matches!(target, AssignedIn::Project(_))).map(AssignedIn::id);
     let found = PROJECTS
         .query(tx, &Select::all().is_in("id", ids).eq("enabled", true).order("id", Direction::Asc))?;
@@ -290,9 +331,10 @@ pub(crate) fn projects_of(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<Project>
     Ok(projects)
 }
 
-/// The enabled domains in which the user has a role.
-pub(crate) fn domains_of(tx: &mut Tx<'_>, user: &UserId) -> Result<Vec<Domain>, Error> {
-    let targets = targets_of(tx, user)?;
+/// The enabled domains in which a token's user has a role.
+pub(crate) fn domains_of(tx: &mut Tx<'_>, claims: &Claims) -> Result<Vec<Domain>, Error> {
+    let held = held_by(tx, &claims.user_id, groups_of_token(claims, &claims.user_id))?;
+    let targets = targets_in(tx, held)?;
     let ids = targets.iter().filter(|target| matches!(target, AssignedIn::Domain(_))).map(AssignedIn::id);
     let found =
         DOMAINS.query(tx, &Select::all().is_in("id", ids).eq("enabled", true).order("id", Direction::Asc))?;

@@ -16,6 +16,7 @@ use crate::api::{
     Extra, Filters, Kind, changing, extra, filter_of, filtered, flag, flag_of, links, name, required_name,
     with_extra,
 };
+use crate::federation::user::api as federated;
 use crate::login::model::Named;
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::token::ops::Tokens;
@@ -50,6 +51,7 @@ fn list(tokens: &Tokens, request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Er
         domain_id: filter_of(request, "domain_id").map(DomainId),
         name: filter_of(request, "name"),
         enabled: flag_of(request, "enabled"),
+        identity: federated::filter(request),
     };
     let users = ops::list(request.caller(), tx, &tokens.config.security_compliance, &filter)?;
     filtered(request, "users", FILTERS, users.iter().map(|user| view(request, user)).collect())
@@ -65,6 +67,7 @@ async fn create((store, tokens): (Store, Arc<Tokens>), request: Request) -> Resu
         default_project_id: fields.text("default_project_id")?.map(ProjectId),
         password: None,
         options: options::body(&mut fields)?,
+        federated: federated::identities(&mut fields)?,
         extra: kept(fields),
     };
     let compliance = &tokens.config.security_compliance;
@@ -78,16 +81,18 @@ async fn create((store, tokens): (Store, Arc<Tokens>), request: Request) -> Resu
             Some(tokens.passwords.hash(request.address, &request.caller().user_id, password).await?);
     }
     let caller = request.caller().clone();
-    let create =
-        move |tx: &mut Tx<'_>| ops::create(&caller, tx, &tokens.config.security_compliance, draft.clone());
-    let user = store.write(create).await?;
-    Ok(Reply::created(json!({"user": view(&request, &user)})))
+    let create = move |tx: &mut Tx<'_>| {
+        let user = ops::create(&caller, tx, &tokens.config.security_compliance, draft.clone())?;
+        let view = whole_view(tx, &request, &user)?;
+        Ok::<_, Error>(Reply::created(json!({"user": view})))
+    };
+    store.write(create).await
 }
 
 fn show(tokens: &Tokens, request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let compliance = &tokens.config.security_compliance;
     let user = ops::show(request.caller(), tx, compliance, request.param("user_id"))?;
-    Ok(Reply::ok(json!({"user": view(request, &user)})))
+    Ok(Reply::ok(json!({"user": whole_view(tx, request, &user)?})))
 }
 
 async fn update((store, tokens): (Store, Arc<Tokens>), request: Request) -> Result<Reply, Error> {
@@ -100,6 +105,7 @@ async fn update((store, tokens): (Store, Arc<Tokens>), request: Request) -> Resu
         default_project_id: fields.nullable_text("default_project_id")?.map(|id| id.map(ProjectId)),
         password: None,
         options: options::body(&mut fields)?,
+        federated: federated::identities(&mut fields)?,
         extra: kept(fields),
     };
     let (caller, id) = (request.caller().clone(), request.param("user_id").to_owned());
@@ -115,13 +121,13 @@ async fn update((store, tokens): (Store, Arc<Tokens>), request: Request) -> Resu
         });
     }
     let update = move |tx: &mut Tx<'_>| {
-        ops::update(&caller, tx, &tokens.config.security_compliance, &id, change.clone())
+        let user = ops::update(&caller, tx, &tokens.config.security_compliance, &id, change.clone())?;
+        let mut view = whole_view(tx, &request, &user)?;
+        // Keystone repeats in this answer alone what it keeps without knowing it.
+        view["extra"] = Json::Object(user.extra);
+        Ok::<_, Error>(Reply::ok(json!({"user": view})))
     };
-    let user = store.write(update).await?;
-    let mut view = view(&request, &user);
-    // Keystone repeats in this answer alone what it keeps without knowing it.
-    view["extra"] = Json::Object(user.extra);
-    Ok(Reply::ok(json!({"user": view})))
+    store.write(update).await
 }
 
 fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -178,6 +184,13 @@ fn kept(fields: Fields) -> Extra {
         left.remove(ours);
     }
     left
+}
+
+/// A user, and who the user is elsewhere, which lists do not say.
+fn whole_view(tx: &mut Tx<'_>, request: &Request, user: &User) -> Result<Json, Error> {
+    let mut view = view(request, user);
+    federated::add_identities(tx, &user.id, &mut view)?;
+    Ok(view)
 }
 
 /// A user.

@@ -7,6 +7,7 @@ use super::compliance::SecurityCompliance;
 use super::options::{OptionsChange, UserOptions};
 use crate::Error;
 use crate::api::Extra;
+use crate::federation::user::model::{Identity, IdentityFilter};
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct User {
     /// What is remembered of the password and of logins.
     #[serde(default)]
     pub login: LoginRecord,
+    /// Whether it came by logging in elsewhere. Then its name may be another user's too.
+    #[serde(default)]
+    pub ephemeral: bool,
     /// Whatever else the client wanted remembered.
     #[serde(default)]
     pub extra: Extra,
@@ -134,6 +138,8 @@ pub struct UserDraft {
     pub password: Option<String>,
     /// Its options.
     pub options: OptionsChange,
+    /// Who the user is elsewhere.
+    pub federated: Option<Vec<Identity>>,
     /// What else there was.
     pub extra: Extra,
 }
@@ -153,6 +159,8 @@ pub struct UserChange {
     pub password: Option<Option<String>>,
     /// Options.
     pub options: OptionsChange,
+    /// Who the user is elsewhere.
+    pub federated: Option<Vec<Identity>>,
     /// What else there was.
     pub extra: Extra,
 }
@@ -166,4 +174,6 @@ pub struct UserFilter {
     pub name: Option<String>,
     /// Enabled or not.
     pub enabled: Option<bool>,
+    /// Who somebody elsewhere is.
+    pub identity: IdentityFilter,
 }

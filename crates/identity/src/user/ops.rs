@@ -16,6 +16,7 @@ use crate::assignment::store::remove_of_actor;
 use crate::credential::store::CREDENTIALS;
 use crate::domain::ops::{domain_for, refuse_missing, refuse_move, scoped_to};
 use crate::domain::store::DOMAINS;
+use crate::federation::user as federated;
 use crate::group::store::MEMBERSHIPS;
 use crate::ids::{fresh, key_of};
 use crate::policy::RULES;
@@ -62,13 +63,18 @@ pub(crate) fn create(
         password: None,
         options: UserOptions::default(),
         login: LoginRecord { created_at: Some(now), ..LoginRecord::default() },
+        ephemeral: false,
         extra: draft.extra,
     };
     draft.options.apply(&mut user.options);
     if draft.password.is_some() {
         user.set_password(compliance, draft.password, now, false);
     }
-    Ok(USERS.insert(tx, user)?.into_inner())
+    let user = USERS.insert(tx, user)?.into_inner();
+    if let Some(identities) = draft.federated {
+        federated::ops::replace(tx, &user, identities)?;
+    }
+    Ok(user)
 }
 
 /// The user as it counts: not enabled, if it has been away for too long.
@@ -100,11 +106,22 @@ pub(crate) fn list(
     for domain in own.into_iter().chain(&filter.domain_id) {
         select = select.eq("domain_id", domain);
     }
+    if filter.identity.asks() {
+        let found = federated::store::query(tx, &filter.identity)?;
+        select = select.is_in("id", found.iter().map(|known| &known.user_id));
+    }
+    let mut found = match &filter.name {
+        None => USERS.query(tx, &select)?,
+        Some(name) => USERS.query(tx, &select.clone().eq("name_hash", key_of(&[name])))?,
+    };
     if let Some(name) = &filter.name {
-        select = select.eq("name_hash", key_of(&[name]));
+        // Those who log in elsewhere are found by what they are called there.
+        let ids = federated::store::named(tx, name)?;
+        let others = USERS.query(tx, &select.is_in("id", &ids))?;
+        found.extend(others.into_iter().filter(|user| user.ephemeral));
     }
     let now = tx.now();
-    let users = USERS.query(tx, &select)?.into_iter().map(|user| counted(compliance, now, user));
+    let users = found.into_iter().map(|user| counted(compliance, now, user));
     Ok(users.filter(|user| filter.enabled.is_none_or(|enabled| enabled == user.enabled)).collect())
 }
 
@@ -144,6 +161,9 @@ pub(crate) fn update(
     }
     user.extra.extend(change.extra);
     USERS.save(tx, &mut user)?;
+    if let Some(identities) = change.federated {
+        federated::ops::replace(tx, &user, identities)?;
+    }
     changed(tx);
     Ok(counted(compliance, now, user))
 }
@@ -226,6 +246,7 @@ pub(crate) fn remove(tx: &mut Tx<'_>, user: &Stored<User>) -> Result<(), Error> 
     }
     application_credential::ops::remove_of(tx, Some(&user.id), None)?;
     access_rule::ops::remove_of_user(tx, &user.id)?;
+    federated::ops::forget(tx, &user.id)?;
     USERS.remove(tx, user)?;
     revocation::ops::create_for_user(tx, &user.id)?;
     changed(tx);

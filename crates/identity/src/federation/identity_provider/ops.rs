@@ -11,7 +11,7 @@ use crate::api::Extra;
 use crate::domain::model::Domain;
 use crate::domain::ops::refuse_missing;
 use crate::domain::store::DOMAINS;
-use crate::federation::protocol;
+use crate::federation::{protocol, user};
 use crate::ids::{IdentityProviderId, fresh, key_of};
 use crate::policy::RULES;
 use crate::token::ops::changed;
@@ -137,6 +137,7 @@ fn remove(tx: &mut Tx<'_>, provider: &Stored<IdentityProvider>) -> Result<(), Er
     for protocol in protocol::store::of_provider(tx, &provider.id.0)? {
         protocol::ops::remove(tx, &protocol)?;
     }
+    user::ops::remove_of_provider(tx, &provider.id)?;
     release(tx, &provider.id)?;
     IDENTITY_PROVIDERS.remove(tx, provider)?;
     changed(tx);

@@ -6,8 +6,8 @@ use store::{Stored, Tx};
 use super::model::Protocol;
 use super::store::{PROTOCOLS, of_provider, protocol_key};
 use crate::Error;
-use crate::federation::identity_provider;
 use crate::federation::mapping::store::MAPPINGS;
+use crate::federation::{identity_provider, user};
 use crate::ids::MappingId;
 use crate::policy::RULES;
 use crate::token::ops::changed;
@@ -77,6 +77,7 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, (idp_id, id): (&str, &str
 
 /// Removes a protocol and what cannot be without it.
 pub(crate) fn remove(tx: &mut Tx<'_>, protocol: &Stored<Protocol>) -> Result<(), Error> {
+    user::ops::remove_of_protocol(tx, &protocol.idp_id, &protocol.id)?;
     PROTOCOLS.remove(tx, protocol)?;
     changed(tx);
     Ok(())

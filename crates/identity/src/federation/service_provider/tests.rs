@@ -28,6 +28,12 @@ fn bad_service_providers() {
     assert_eq!(cloud.call(&admin, "PUT", path, &body).status, 201);
     assert_eq!(cloud.get(&demo, path).status, 403);
     assert_eq!(cloud.get(&demo, "OS-FEDERATION/service_providers").status, 403);
+    // Tokens tell of those that are enabled.
+    let told = || cloud.login(DEMO, "demo-secret", Json::Null).body["token"]["service_providers"].clone();
+    assert_eq!(told(), Json::Null);
+    let patch = json!({"service_provider": {"enabled": true}});
+    assert_eq!(cloud.call(&admin, "PATCH", path, &patch).status, 200);
+    assert_eq!(told(), json!([{"id": "s", "auth_url": "https://a/", "sp_url": "https://b/"}]));
     assert_eq!(cloud.call(&demo, "DELETE", path, &Json::Null).status, 403);
 }
 
