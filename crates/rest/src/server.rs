@@ -193,7 +193,7 @@ impl Server {
         if let Some(recorded) = &mut answering.recorded {
             recorded.caller = caller.clone();
         }
-        let mut request = Request {
+        let request = Request {
             method: parts.method,
             path: path.clone(),
             params,
@@ -207,7 +207,11 @@ impl Server {
             body: Vec::new(),
             caller,
         };
-        match &route.handler {
+        self.run(&route.handler, request, body).await
+    }
+
+    async fn run(&self, handler: &Handler, mut request: Request, body: Body) -> Result<Reply, Failed> {
+        match handler {
             Handler::Async(handler) => handler(request, body).await,
             Handler::Read(handler) => {
                 let handler = handler.clone();
