@@ -167,6 +167,12 @@ pub enum Question {
         /// The last lines only, if given.
         lines: Option<u32>,
     },
+    /// What a VM's guest posted as its password, which may not be reported yet: [`crate::compute::PostedPassword`] or
+    /// null.
+    Password {
+        /// The server.
+        server_id: ServerId,
+    },
 }
 
 /// What a node offers, for placement and `cuttle status`.

@@ -139,6 +139,9 @@ impl Agent {
 
     fn answer(&self, question: &Question) -> Result<Json, String> {
         match question {
+            Question::Password { server_id } => {
+                serde_json::to_value(self.vms.posted_password(*server_id)).map_err(|error| error.to_string())
+            }
             Question::ConsoleLog { server_id, lines } => {
                 let text = self.vms.console(&self.effects, *server_id, CONSOLE_BYTES_MAX)?;
                 let all: Vec<&str> = text.lines().collect();

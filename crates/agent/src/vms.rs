@@ -108,9 +108,14 @@ impl Vms {
 
     /// The password that the guest posted, unless it was cleared since.
     pub fn password(&self, vm: &Vm) -> &str {
-        let posted = self.states.get(&vm.id).and_then(|state| state.password.as_ref());
-        let posted = posted.filter(|posted| posted.cleared == vm.metadata.passwords_cleared);
+        let posted =
+            self.posted_password(vm.id).filter(|posted| posted.cleared == vm.metadata.passwords_cleared);
         posted.map_or("", |posted| &posted.text)
+    }
+
+    /// What the guest posted last, cleared or not.
+    pub fn posted_password(&self, id: ServerId) -> Option<&PostedPassword> {
+        self.states.get(&id)?.password.as_ref()
     }
 
     /// Whether a milestone was reached since the VM was last started.

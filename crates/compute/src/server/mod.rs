@@ -15,6 +15,7 @@ mod document;
 mod filter;
 mod model;
 mod ops;
+mod password;
 pub(crate) mod ports;
 mod reconcile;
 mod store;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use ::store::{Store, Tx};
 use policy::Target;
-use rest::{Fields, InvalidBody, Reply, Request, Routes};
+use rest::{Fields, InvalidBody, Method, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 
 use super::ops::{self, Change};
 use super::view::{self, Around};
-use super::{Asked, Server, act, body as parsed, filter};
+use super::{Asked, Server, act, body as parsed, filter, password};
 use crate::policy::RULES;
 use crate::{Error, body, links, microversion};
 
@@ -31,7 +31,17 @@ pub(crate) fn routes(store: &Store, inquiries: &nodes::Inquiries) -> Routes {
         .put("/servers/{id}", update)
         .delete("/servers/{id}", delete)
         .and(actions::routes(&around))
+        .and(password_routes(&around))
         .and(parts::routes())
+}
+
+/// The host may have to be asked for a password, which no transaction waits for.
+fn password_routes(around: &Arc<(Store, nodes::Inquiries)>) -> Routes {
+    let around = around.clone();
+    Routes::new().slow(Method::GET, "/servers/{id}/os-server-password", false, move |request| {
+        let around = around.clone();
+        async move { password::show(&request, &around.0, &around.1).await }
+    })
 }
 
 /// Who asks, by which request.
@@ -81,7 +91,7 @@ fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let read = parsed::read(request)?;
     let mut draft = read.draft;
-    let admin_pass = draft.admin_pass.get_or_insert_with(password).clone();
+    let admin_pass = draft.admin_pass.get_or_insert_with(made_password).clone();
     let servers = ops::create(&asked(request), tx, &draft)?;
     let Some(server) = servers.first() else {
         return Err(Error::Internal("no server was created".to_owned()));
@@ -103,7 +113,7 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     Ok(Reply::accepted(view).header("location", location))
 }
 
-fn password() -> String {
+fn made_password() -> String {
     let mut bytes = [0; PASSWORD_LENGTH];
     runtime::fill_random(&mut bytes);
     let letter = |byte: &u8| char::from(PASSWORD_ALPHABET[usize::from(*byte) % PASSWORD_ALPHABET.len()]);

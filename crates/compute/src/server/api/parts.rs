@@ -24,7 +24,6 @@ pub(super) fn routes() -> Routes {
         .write(Method::PUT, "/servers/{id}/tags/{tag}", add_tag)
         .delete("/servers/{id}/tags/{tag}", delete_tag)
         .get("/servers/{id}/os-security-groups", list_groups)
-        .get("/servers/{id}/os-server-password", show_password)
         .delete("/servers/{id}/os-server-password", clear_password)
 }
 
@@ -136,11 +135,6 @@ fn delete_tag(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     check_tags_version(request)?;
     ops::remove_tag(request.caller(), tx, request.param("id"), request.param("tag"))?;
     Ok(Reply::empty(204))
-}
-
-fn show_password(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let server = load("os-server-password:show", request, tx)?;
-    Ok(Reply::ok(json!({"password": server.guest_password})))
 }
 
 fn clear_password(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
