@@ -98,6 +98,19 @@ impl DataDir {
         self.root.join("cuttle.db")
     }
 
+    /// The keys that credentials are encrypted with, one a line, the one that writes first. They are not in the database,
+    /// so that a copy of it tells no secret.
+    pub fn credential_keys(&self) -> anyhow::Result<identity::CredentialKeys> {
+        let path = self.root.join("credential.keys");
+        if !path.exists() {
+            write_private(&path, format!("{}\n", identity::CredentialKeys::fresh_key()).as_bytes())?;
+        }
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let keys = identity::CredentialKeys::parse(&text);
+        keys.map_err(|problem| anyhow::anyhow!("{} cannot be used: {problem}", path.display()))
+    }
+
     /// Sockets and pid files, on a short path: a socket's has at most 107 bytes.
     pub fn run(&self) -> PathBuf {
         let base = if nix::unistd::geteuid().is_root() {

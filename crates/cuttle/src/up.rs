@@ -228,8 +228,9 @@ impl ControlPlane {
         let on_host: node_server::OnHost = Arc::new(host_joined);
         node_server::listen(&dir.control_socket(), store.clone(), inquiries.clone(), on_host)?;
         let oidc = identity_provider::trusted(&config.identity_provider)?;
-        let tokens =
-            identity::Tokens::new(&store, identity::Config { policy, oidc, ..identity_config(config) });
+        let credential_keys = dir.credential_keys()?;
+        let settings = identity::Config { policy, oidc, credential_keys, ..identity_config(config) };
+        let tokens = identity::Tokens::new(&store, settings);
         Ok(ControlPlane { store, images, volumes, tokens, inquiries, runner })
     }
 
@@ -256,6 +257,7 @@ fn identity_config(config: &Config) -> identity::Config {
     identity::Config {
         token_ttl: Duration::from_secs(config.token_seconds.into()),
         bcrypt_cost: config.password_cost,
+        credential_keys: identity::CredentialKeys::default(),
         security_compliance: config.security_compliance.clone(),
         limit_model: config.limit_model,
         policy: Policy::default(),
@@ -275,6 +277,13 @@ fn bootstrap(store: &Store, dir: &DataDir, config: &Config) -> anyhow::Result<Pr
     };
     let owner = store.write_blocking(move |tx| identity::bootstrap(tx, &wanted));
     let owner = owner.context("cannot set up identity")?;
+    let keys = dir.credential_keys()?;
+    store.write_blocking(move |tx| identity::reseal_credentials(tx, &keys)).with_context(|| {
+        format!(
+            "cannot read the credentials: copy credential.keys from a control plane that could to {}",
+            dir.root().display()
+        )
+    })?;
     let admin = owner.clone();
     let outside = network::Outside::default();
     store

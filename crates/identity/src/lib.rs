@@ -19,6 +19,8 @@ mod bootstrap;
 mod credential;
 mod domain;
 mod domain_config;
+mod ec2_credential;
+mod ec2_token;
 mod endpoint;
 mod endpoint_filter;
 mod endpoint_group;
@@ -57,6 +59,8 @@ use store::{Migration, Store};
 
 pub use acting::{Place, caller_of};
 pub use bootstrap::{Bootstrap, REGION, bootstrap};
+pub use credential::keys::CredentialKeys;
+pub use credential::ops::reseal as reseal_credentials;
 pub use error::Error;
 pub use federation::oidc::{Ask, Fetch, Oidc, OidcProvider};
 pub use limit::model::LimitModel;
@@ -91,6 +95,8 @@ pub struct Config {
     pub token_ttl: Duration,
     /// bcrypt's cost: each step doubles the work of a login and of guessing.
     pub bcrypt_cost: u32,
+    /// What keeps credentials secret from who has the database alone. The default is lost with the process.
+    pub credential_keys: CredentialKeys,
     /// What is demanded of users and their passwords.
     pub security_compliance: SecurityCompliance,
     /// How limits of domains bind those of their projects.
@@ -106,6 +112,7 @@ impl Default for Config {
         Config {
             token_ttl: Duration::from_secs(3600),
             bcrypt_cost: 12,
+            credential_keys: CredentialKeys::default(),
             security_compliance: SecurityCompliance::default(),
             limit_model: LimitModel::Flat,
             policy: ::policy::Policy::default(),
@@ -138,7 +145,9 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         .and(endpoint_filter::api::routes())
         .and(registered_limit::api::routes())
         .and(limit::api::routes(tokens.config.limit_model))
-        .and(credential::api::routes())
+        .and(credential::api::routes(tokens))
+        .and(ec2_credential::api::routes(tokens))
+        .and(ec2_token::api::routes(tokens))
         .and(policy_document::api::routes())
         .and(trust::api::routes())
         .and(endpoint_policy::api::routes())

@@ -6,7 +6,10 @@ use types::{ProjectId, UserId};
 use crate::api::Extra;
 use crate::ids::CredentialId;
 
-/// A credential.
+/// The type of a key for requests in Amazon's manner.
+pub(crate) const EC2: &str = "ec2";
+
+/// A credential as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Credential {
     /// Its id: for an EC2 key, the digest of the access key.
@@ -17,8 +20,9 @@ pub struct Credential {
     pub project_id: Option<ProjectId>,
     /// What it is: `ec2`, `totp`, `cert`.
     pub kind: String,
-    /// The secret.
-    pub blob: String,
+    /// The secret, encrypted.
+    #[serde(rename = "blob")]
+    pub sealed: String,
     /// The time step of the last passcode of a `totp` secret that was accepted.
     #[serde(default)]
     pub totp_step: Option<i64>,
@@ -27,34 +31,33 @@ pub struct Credential {
     pub extra: Extra,
 }
 
+/// A credential with its secret, for who may have it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opened {
+    /// The credential.
+    pub credential: Credential,
+    /// Its secret.
+    pub blob: String,
+}
+
 /// A credential to be.
 #[derive(Debug, Clone)]
 pub struct CredentialDraft {
-    /// Whose it is; none for the caller's.
-    pub user_id: Option<UserId>,
+    /// Whose it is.
+    pub user_id: UserId,
     /// The project it is for.
     pub project_id: Option<ProjectId>,
     /// What it is.
     pub kind: String,
     /// The secret.
     pub blob: String,
-    /// The access key within the secret, if it is an EC2 key.
-    pub access: Option<String>,
     /// What else there was.
     pub extra: Extra,
 }
 
-/// What is to become different.
-#[derive(Debug, Clone, Default)]
-pub struct CredentialChange {
-    /// Whose it is.
-    pub user_id: Option<UserId>,
-    /// The project it is for.
-    pub project_id: Option<ProjectId>,
-    /// What it is.
-    pub kind: Option<String>,
-    /// The secret.
-    pub blob: Option<String>,
-    /// What else there was.
-    pub extra: Extra,
+impl CredentialDraft {
+    /// Whether it is a key for requests in Amazon's manner; Keystone reads the type without regard to case here.
+    pub fn is_ec2(&self) -> bool {
+        self.kind.eq_ignore_ascii_case(EC2)
+    }
 }

@@ -1,73 +1,102 @@
 //! What can be done with credentials.
 
 use policy::{Caller, Target};
+use sha2::{Digest, Sha256};
 use store::{Direction, Select, Stored, Tx};
 use types::UserId;
 
-use super::model::{Credential, CredentialChange, CredentialDraft};
+use super::ec2_key::{DELEGATIONS, Ec2Key, NoEc2Key, ec2_fields};
+use super::keys::CredentialKeys;
+use super::model::{Credential, CredentialDraft, EC2, Opened};
 use super::store::CREDENTIALS;
 use crate::Error;
 use crate::ids::{CredentialId, fresh};
 use crate::policy::RULES;
-use crate::project::store::PROJECTS;
-use crate::user::store::USERS;
 
 fn find(caller: &Caller, tx: &mut Tx<'_>, rule: &str, id: &str) -> Result<Stored<Credential>, Error> {
     let found = CREDENTIALS.load(tx, id)?;
     let user_id = found.as_ref().map(|credential| &credential.user_id);
     RULES.check(rule, caller, &Target { user_id, ..Target::default() })?;
-    found.ok_or_else(|| Error::not_found("credential", id))
+    let credential = found.ok_or_else(|| Error::not_found("credential", id))?;
+    refuse_delegated(caller)?;
+    Ok(credential)
 }
 
-pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, draft: CredentialDraft) -> Result<Credential, Error> {
-    let CredentialDraft { user_id, project_id, kind, blob, access, extra } = draft;
-    let user_id = user_id.unwrap_or_else(|| caller.user_id.clone());
-    RULES.check("identity:create_credential", caller, &Target::user(&user_id))?;
-    if kind == "ec2" && project_id.is_none() {
-        return Err(Error::Invalid(
-            "Expecting to find project_id in credential. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error."
-                .to_owned(),
-        ));
+/// Who acts by a trust or an application credential could otherwise make itself a key that outlives it.
+pub(crate) fn refuse_delegated(caller: &Caller) -> Result<(), Error> {
+    match caller.delegation {
+        None => Ok(()),
+        Some(_) => Err(Error::Denied("Delegated tokens cannot access credentials directly".to_owned())),
     }
-    let id = CredentialId(match access {
-        Some(access) => digest(&access),
-        None => fresh(),
-    });
+}
+
+/// A credential with its secret.
+pub(crate) fn opened(keys: &CredentialKeys, credential: Stored<Credential>) -> Result<Opened, Error> {
+    let blob = keys.open(&credential.sealed)?;
+    Ok(Opened { credential: credential.into_inner(), blob })
+}
+
+pub(crate) fn create(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    keys: &CredentialKeys,
+    draft: CredentialDraft,
+) -> Result<Opened, Error> {
+    RULES.check("identity:create_credential", caller, &Target::user(&draft.user_id))?;
+    refuse_delegated(caller)?;
+    insert(tx, keys, draft)
+}
+
+/// Keeps a credential. That its user and its project are there is not asked, as upstream.
+pub(crate) fn insert(
+    tx: &mut Tx<'_>,
+    keys: &CredentialKeys,
+    draft: CredentialDraft,
+) -> Result<Opened, Error> {
+    let id = match draft.is_ec2() {
+        true => ec2_id(&Ec2Key::parse(&draft.blob).map_err(no_ec2_key)?.access),
+        false => CredentialId(fresh()),
+    };
     if CREDENTIALS.load(tx, &id)?.is_some() {
-        return Err(Error::Conflict { kind: "credential", detail: "Duplicate entry".to_owned() });
+        let detail = format!("Duplicate entry found with ID {id}");
+        return Err(Error::Conflict { kind: "credential", detail });
     }
-    let credential = Credential { id, user_id, project_id, kind, blob, totp_step: None, extra };
-    refuse(tx, &credential)?;
-    Ok(CREDENTIALS.insert(tx, credential)?.into_inner())
+    let CredentialDraft { user_id, project_id, kind, blob, extra } = draft;
+    let credential =
+        Credential { id, user_id, project_id, kind, sealed: keys.seal(&blob)?, totp_step: None, extra };
+    Ok(Opened { credential: CREDENTIALS.insert(tx, credential)?.into_inner(), blob })
+}
+
+fn no_ec2_key(problem: NoEc2Key) -> Error {
+    match problem {
+        NoEc2Key::Malformed => Error::Invalid("Invalid blob in credential".to_owned()),
+        NoEc2Key::Empty => Error::expecting("blob", "credential"),
+        NoEc2Key::NoAccess => Error::expecting("access", "credential"),
+    }
 }
 
 /// The id of an EC2 credential, as Keystone computes it: the SHA-256 of the access key.
-fn digest(access: &str) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(access.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+pub(crate) fn ec2_id(access: &str) -> CredentialId {
+    CredentialId(Sha256::digest(access.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn refuse(tx: &mut Tx<'_>, credential: &Credential) -> Result<(), Error> {
-    if USERS.load(tx, &credential.user_id)?.is_none() {
-        return Err(Error::not_found("user", &credential.user_id));
-    }
-    match &credential.project_id {
-        Some(id) if PROJECTS.load(tx, id)?.is_none() => Err(Error::not_found("project", id)),
-        _ => Ok(()),
-    }
+pub(crate) fn show(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    keys: &CredentialKeys,
+    id: &str,
+) -> Result<Opened, Error> {
+    opened(keys, find(caller, tx, "identity:get_credential", id)?)
 }
 
-pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<Credential, Error> {
-    Ok(find(caller, tx, "identity:get_credential", id)?.into_inner())
-}
-
-/// Those the caller may see: its own, or everybody's.
+/// Those the caller may see: its own, or everybody's; none for who acts by a delegation.
 pub(crate) fn list(
     caller: &Caller,
     tx: &mut Tx<'_>,
-    user_id: Option<&UserId>,
-    kind: Option<&str>,
-) -> Result<Vec<Credential>, Error> {
+    keys: &CredentialKeys,
+    (user_id, kind): (Option<&UserId>, Option<&str>),
+) -> Result<Vec<Opened>, Error> {
+    RULES.check("identity:list_credentials", caller, &Target::user(&caller.user_id))?;
     let mut select = Select::all().order("id", Direction::Asc);
     if let Some(user) = user_id {
         select = select.eq("user_id", user);
@@ -75,41 +104,57 @@ pub(crate) fn list(
     if let Some(kind) = kind {
         select = select.eq("type", kind);
     }
-    let found = CREDENTIALS.query(tx, &select)?.into_iter().map(|credential| credential.into_inner());
-    let visible = |credential: &Credential| {
-        RULES.allows("identity:list_credentials", caller, &Target::user(&credential.user_id))
+    let visible = |credential: &Stored<Credential>| {
+        caller.delegation.is_none()
+            && RULES.allows("identity:get_credential", caller, &Target::user(&credential.user_id))
     };
-    Ok(found.filter(visible).collect())
+    let found = CREDENTIALS.query(tx, &select)?.into_iter().filter(visible);
+    found.map(|credential| opened(keys, credential)).collect()
 }
 
+/// Gives a credential another secret, which is all of it that can change.
 pub(crate) fn update(
     caller: &Caller,
     tx: &mut Tx<'_>,
+    keys: &CredentialKeys,
     id: &str,
-    change: CredentialChange,
-) -> Result<Credential, Error> {
+    blob: &str,
+) -> Result<Opened, Error> {
     let mut credential = find(caller, tx, "identity:update_credential", id)?;
-    if let Some(user) = change.user_id {
-        // Nobody gives a secret to somebody else whom it would then speak for.
-        RULES.check("identity:update_credential", caller, &Target::user(&user))?;
-        credential.user_id = user;
+    if credential.kind.eq_ignore_ascii_case(EC2) {
+        Ec2Key::parse(blob).map_err(no_ec2_key)?;
+        refuse_other_delegation(&keys.open(&credential.sealed)?, blob)?;
     }
-    if let Some(project) = change.project_id {
-        credential.project_id = Some(project);
-    }
-    if let Some(kind) = change.kind {
-        credential.kind = kind;
-    }
-    if let Some(blob) = change.blob {
-        credential.blob = blob;
-    }
-    credential.extra.extend(change.extra);
-    refuse(tx, &credential)?;
+    credential.sealed = keys.seal(blob)?;
+    credential.totp_step = None;
     CREDENTIALS.save(tx, &mut credential)?;
-    Ok(credential.into_inner())
+    opened(keys, credential)
+}
+
+fn refuse_other_delegation(old: &str, new: &str) -> Result<(), Error> {
+    let (old, new) = (ec2_fields(old).unwrap_or_default(), ec2_fields(new).unwrap_or_default());
+    let differs = |name: &&&str| {
+        old.get(**name).filter(|value| !value.is_null()) != new.get(**name).filter(|value| !value.is_null())
+    };
+    match DELEGATIONS.iter().find(differs) {
+        Some(name) => Err(Error::Invalid(format!("{name} can not be updated for credential"))),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
     let credential = find(caller, tx, "identity:delete_credential", id)?;
     Ok(CREDENTIALS.remove(tx, &credential)?)
+}
+
+/// Encrypts anew what older keys wrote, so that they can go; says if there is something that no key reads.
+pub fn reseal(tx: &mut Tx<'_>, keys: &CredentialKeys) -> Result<(), Error> {
+    for mut credential in CREDENTIALS.query(tx, &Select::all())? {
+        if !keys.is_current(&credential.sealed) {
+            let blob = keys.open(&credential.sealed)?;
+            credential.sealed = keys.seal(&blob)?;
+            CREDENTIALS.save(tx, &mut credential)?;
+        }
+    }
+    Ok(())
 }

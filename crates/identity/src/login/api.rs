@@ -155,8 +155,7 @@ async fn by_passcode(
     (named, passcode): (&Named, &String),
 ) -> Result<UserId, Error> {
     let (wanted, shown, checker) = (named.clone(), passcode.clone(), tokens.clone());
-    let accept =
-        move |tx: &mut Tx<'_>| ops::accept_passcode(tx, &checker.config.security_compliance, &wanted, &shown);
+    let accept = move |tx: &mut Tx<'_>| ops::accept_passcode(tx, &checker.config, &wanted, &shown);
     match store.write(accept).await? {
         Err(Error::Unauthorized) => {
             let asker = format!("{named:?}");

@@ -9,7 +9,6 @@ use types::{ProjectId, UserId};
 
 use super::model::{DomainSpec, Named, NamedCredential, Proven, Receipt, ScopeWish, suffice};
 use super::totp;
-use crate::Error;
 use crate::application_credential::model::ApplicationCredential;
 use crate::application_credential::store::{self as credentials, APPLICATION_CREDENTIALS};
 use crate::credential::store::CREDENTIALS;
@@ -24,10 +23,10 @@ use crate::token::keys::Keys;
 use crate::token::model::{ClaimedScope, Claims, Token, UserRef};
 use crate::token::ops::{live_user, resolve};
 use crate::trust::store::TRUSTS;
-use crate::user::compliance::SecurityCompliance;
 use crate::user::model::{Comparison, User};
 use crate::user::ops::judge;
 use crate::user::store::USERS;
+use crate::{Config, Error};
 
 /// How long the rest of the methods may take, as Keystone's `[receipt] expiration`.
 const RECEIPT_LIFE: Duration = Duration::from_secs(300);
@@ -244,7 +243,7 @@ pub(crate) fn rules_unmet(tx: &mut Tx<'_>, proven: &Proven) -> Result<Option<Vec
 /// user, which stays though the login fails.
 pub(crate) fn accept_passcode(
     tx: &mut Tx<'_>,
-    compliance: &SecurityCompliance,
+    config: &Config,
     named: &Named,
     passcode: &str,
 ) -> Result<Result<UserId, Error>, Error> {
@@ -252,7 +251,8 @@ pub(crate) fn accept_passcode(
     let select = Select::all().eq("user_id", &user.id).eq("type", "totp");
     let mut same = false;
     for mut credential in CREDENTIALS.query(tx, &select)? {
-        let step = totp::step_of(&credential.blob, passcode, tx.now().seconds(), credential.totp_step);
+        let secret = config.credential_keys.open(&credential.sealed)?;
+        let step = totp::step_of(&secret, passcode, tx.now().seconds(), credential.totp_step);
         if step.is_some() {
             credential.totp_step = step;
             CREDENTIALS.save(tx, &mut credential)?;
@@ -260,7 +260,7 @@ pub(crate) fn accept_passcode(
             break;
         }
     }
-    let judged = judge(tx, compliance, &user, Comparison { same, may_be_expired: true })?;
+    let judged = judge(tx, &config.security_compliance, &user, Comparison { same, may_be_expired: true })?;
     Ok(judged.map(|user| user.id))
 }
 

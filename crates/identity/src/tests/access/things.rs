@@ -183,7 +183,7 @@ impl World {
         doomed: bool,
     ) -> (String, String) {
         let relation = route.matches('{').count() > 1
-            && !["application_credential_id", "access_rule_id", "protocol_id"].contains(&name);
+            && !["application_credential_id", "access_rule_id", "protocol_id", "access"].contains(&name);
         let doomed = doomed && !relation;
         let mine = if side == Side::Own { who.user.as_str() } else { "" };
         let key = format!("{}{name}{side:?}{mine}", if doomed { "doomed" } else { "" });
@@ -257,6 +257,14 @@ impl World {
                     "application_credential",
                     &body,
                 )
+            }
+            "access" => {
+                let (user, _) = self.user_and_token(side, who);
+                let access = self.fresh();
+                let blob = json!({"access": access, "secret": "s"}).to_string();
+                let body = json!({"type": "ec2", "blob": blob, "user_id": user, "project_id": home.project});
+                by_admin("credentials", "credential", body);
+                access
             }
             "access_rule_id" => {
                 let (user, token) = self.user_and_token(side, who);
@@ -381,6 +389,8 @@ impl World {
             ("POST", "/v3/users/{user_id}/application_credentials") => {
                 json!({"application_credential": {"name": fresh}})
             }
+            // A service that asks learns that there is no such key.
+            ("POST", "/v3/ec2tokens" | "/v3/s3tokens") => json!({"credentials": {"access": "nothing"}}),
             ("POST", "/v3/users/{user_id}/credentials/OS-EC2") => json!({"tenant_id": home.project}),
             ("PATCH", _) => json!({singular(route): {"description": fresh}}),
             _ => Json::Null,
