@@ -36,6 +36,8 @@ enum Command {
     Launch(commands::launch::Launch),
     /// Log in to a server, or run a command in it, with its host key checked
     Ssh(commands::ssh::Ssh),
+    /// Take over the users of a Keystone
+    Identity(commands::identity::IdentityCommand),
     /// Attach to a server's serial console
     Console(commands::console::Console),
     /// Run a command in the external network, where floating IPs are reached and the API answers on 127.0.0.1
@@ -60,6 +62,7 @@ impl Cli {
             Command::Agent(agent) => agent.run(),
             Command::Launch(launch) => launch.run(),
             Command::Ssh(ssh) => ssh.run(),
+            Command::Identity(identity) => identity.run(),
             Command::Console(console) => console.run(),
             Command::Exec(exec) => exec.run(),
             Command::Status(status) => status.run(),

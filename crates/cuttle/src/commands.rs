@@ -4,6 +4,7 @@ pub mod console;
 pub mod doctor;
 pub mod down;
 pub mod exec;
+pub mod identity;
 pub mod launch;
 pub mod policy;
 pub mod ssh;

@@ -167,16 +167,24 @@ impl Group {
 /// A database in memory on the calling thread.
 pub(crate) struct Inline {
     conn: Mutex<rusqlite::Connection>,
+    begin: &'static str,
     faults: Option<Arc<dyn Faults>>,
 }
 
 impl Inline {
+    /// A file of somebody else's, which nothing is written to.
+    pub(crate) fn open_foreign(path: &Path) -> Result<Inline, Error> {
+        let conn = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let conn = conn.map_err(|e| Error::Unavailable(e.to_string()))?;
+        Ok(Inline { conn: Mutex::new(conn), begin: "BEGIN", faults: None })
+    }
+
     pub(crate) fn open(faults: Option<Arc<dyn Faults>>) -> Result<Inline, Error> {
         let mut conn =
             rusqlite::Connection::open_in_memory().map_err(|e| Error::Unavailable(e.to_string()))?;
         conn.set_prepared_statement_cache_capacity(256);
         conn.script("PRAGMA case_sensitive_like = ON;")?;
-        Ok(Inline { conn: Mutex::new(conn), faults })
+        Ok(Inline { conn: Mutex::new(conn), begin: "BEGIN IMMEDIATE", faults })
     }
 
     fn run(&self, mode: Mode, job: &mut dyn Job) -> Result<(Outcome, Vec<Signal>), Error> {
@@ -185,7 +193,7 @@ impl Inline {
             return Err(Error::Unavailable("it cannot be reached, as simulated".to_owned()));
         }
         let (outcome, signals) =
-            run_job(job, &mut *conn, |c| c.script("BEGIN IMMEDIATE"), |c| c.script("ROLLBACK"))?;
+            run_job(job, &mut *conn, |c| c.script(self.begin), |c| c.script("ROLLBACK"))?;
         if outcome == Outcome::Commit {
             self.commit(&mut conn, mode)?;
         }

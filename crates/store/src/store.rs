@@ -1,6 +1,6 @@
 //! The handle that services and the wiring hold: run this function in a transaction and give me its answer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::oneshot;
@@ -49,6 +49,11 @@ impl Store {
     /// As [`Config::Memory`], with what goes wrong decided by `faults`.
     pub fn open_faulty(faults: Arc<dyn Faults>) -> Result<Store, Error> {
         Ok(Store::over(Arc::new(Inline::open(Some(faults))?), false))
+    }
+
+    /// A SQLite file of another program's, to be read and not to be migrated.
+    pub fn open_foreign(path: &Path) -> Result<Store, Error> {
+        Ok(Store::over(Arc::new(Inline::open_foreign(path)?), false))
     }
 
     /// The same database for another process: nobody listens yet, and listeners of this handle hear nothing of what
