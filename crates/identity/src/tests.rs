@@ -5,7 +5,7 @@ mod access;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use testkit::{Answer, Api};
+use testkit::{Answer, Api, Scratch};
 
 use crate::{Bootstrap, Config, MIGRATIONS, Tokens, bootstrap, service};
 
@@ -34,8 +34,13 @@ pub(crate) fn cloud() -> Cloud {
 
 /// A fresh cloud that is configured so.
 pub(crate) fn cloud_with(config: Config) -> Cloud {
+    cloud_over(None, config)
+}
+
+/// The same over a database on a server.
+pub(crate) fn cloud_over(scratch: Option<Scratch>, config: Config) -> Cloud {
     let mut kept = None;
-    let api = Api::checked_by(&[MIGRATIONS], |store| {
+    let api = Api::on(scratch, &[MIGRATIONS], |store| {
         for _ in 0..2 {
             store.write_blocking(|tx| bootstrap(tx, &fresh(None))).unwrap();
         }

@@ -122,6 +122,8 @@ fn query<'q>(sql: &str, args: &'q [Value]) -> sqlx::query::Query<'q, Postgres, P
     args.iter().fold(query, |query, arg| match arg {
         Value::Null => query.bind(Untyped),
         Value::Int(n) => query.bind(*n),
+        // PostgreSQL's texts hold no NUL. Columns and conditions get the same substitute; documents spell it as JSON.
+        Value::Text(text) if text.contains('\0') => query.bind(text.replace('\0', "\u{fffd}")),
         Value::Text(text) => query.bind(text.as_str()),
     })
 }

@@ -4,8 +4,8 @@
 mod servers;
 mod suite;
 
-use servers::{Kind, Scratch};
 use store::{Config, Store};
+use testkit::{Scratch, Server};
 
 const ALONE: &[fn(&Store)] = &[
     suite::documents,
@@ -14,6 +14,7 @@ const ALONE: &[fn(&Store)] = &[
     suite::refusals_leave_nothing,
     suite::work_is_leased_once,
     suite::spellings,
+    suite::nul,
     suite::big_documents,
     suite::numbers,
     suite::errors_are_final,
@@ -37,48 +38,48 @@ fn sqlite_file() {
     }
 }
 
-fn on_server(kind: Kind, checks: &[fn(&Store)]) {
+fn on_server(kind: Server, checks: &[fn(&Store)]) {
     for check in checks {
-        let Some(scratch) = Scratch::make(kind) else { return };
+        let Some(scratch) = Scratch::make(kind, "store on a server") else { return };
         check(&scratch.open());
     }
 }
 
-fn replicas(kind: Kind) {
+fn replicas(kind: Server) {
     for check in REPLICAS {
-        let Some(scratch) = Scratch::make(kind) else { return };
+        let Some(scratch) = Scratch::make(kind, "store on a server") else { return };
         check(&scratch);
     }
 }
 
 #[test]
 fn postgres() {
-    on_server(Kind::Postgres, ALONE);
+    on_server(Server::Postgres, ALONE);
 }
 
 #[test]
 fn postgres_together() {
-    on_server(Kind::Postgres, TOGETHER);
+    on_server(Server::Postgres, TOGETHER);
 }
 
 #[test]
 fn postgres_replicas() {
-    replicas(Kind::Postgres);
+    replicas(Server::Postgres);
 }
 
 #[test]
 fn mariadb() {
-    on_server(Kind::Maria, ALONE);
+    on_server(Server::Maria, ALONE);
 }
 
 #[test]
 fn mariadb_together() {
-    on_server(Kind::Maria, TOGETHER);
+    on_server(Server::Maria, TOGETHER);
 }
 
 #[test]
 fn mariadb_replicas() {
-    replicas(Kind::Maria);
+    replicas(Server::Maria);
 }
 
 #[test]

@@ -3,64 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use store::{Config, Error, Select, Store, Value, work};
+use store::{Error, Select, Store, Value, work};
+use testkit::Scratch;
 
 use crate::suite::{MIGRATIONS, SQUIDS, insert, names, squid};
-
-/// The servers that `./x test` starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Postgres,
-    Maria,
-}
-
-/// A database of its own on a server, dropped with this.
-pub struct Scratch {
-    kind: Kind,
-    admin: Store,
-    name: String,
-    url: String,
-}
-
-impl Scratch {
-    /// None, and a line that says so, if there is no server.
-    pub fn make(kind: Kind) -> Option<Scratch> {
-        let (test, variable) = match kind {
-            Kind::Postgres => ("postgres", "CUTTLE_TEST_POSTGRES"),
-            Kind::Maria => ("mariadb", "CUTTLE_TEST_MARIADB"),
-        };
-        let Ok(server) = std::env::var(variable) else {
-            println!("skipped: store {test}: {variable} names no server; ./x test starts one");
-            return None;
-        };
-        let name = format!("cuttle_{}", runtime::new_uuid().simple());
-        let (base, _) = server.rsplit_once('/').unwrap();
-        let (make, url) = match kind {
-            Kind::Postgres => ("SCHEMA", format!("{server}?options[search_path]={name}")),
-            Kind::Maria => ("DATABASE", format!("{base}/{name}")),
-        };
-        let admin = Store::open(&Config::Url(server.clone())).unwrap();
-        let sql = format!("CREATE {make} {name}");
-        admin.write_blocking(move |tx| tx.execute(&sql, &[])).unwrap();
-        Some(Scratch { kind, admin, name, url })
-    }
-
-    /// A replica's view of it.
-    pub fn open(&self) -> Store {
-        Store::open(&Config::Url(self.url.clone())).unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let sql = match self.kind {
-            Kind::Postgres => format!("DROP SCHEMA {} CASCADE", self.name),
-            Kind::Maria => format!("DROP DATABASE {}", self.name),
-        };
-        let dropped = self.admin.write_blocking(move |tx| tx.execute(&sql, &[]));
-        assert!(dropped.is_ok() || std::thread::panicking(), "{dropped:?}");
-    }
-}
 
 /// Replicas that start together bring the schema up to date once, and so does one after a migration that was cut off.
 pub fn migrations(scratch: &Scratch) {

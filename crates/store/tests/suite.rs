@@ -197,6 +197,15 @@ pub fn spellings(store: &Store) {
     assert_eq!(found, sorted, "sorted by their bytes");
 }
 
+pub fn nul(store: &Store) {
+    store.migrate(&[MIGRATIONS]).unwrap();
+    insert(store, squid("n", "a\0b", 8)).unwrap();
+    let found = store.read_blocking(|tx| SQUIDS.first(tx, &Select::all().eq("name", "a\0b"))).unwrap();
+    assert_eq!(found.unwrap().name.as_deref(), Some("a\0b"));
+    assert!(names(store, Select::all().eq("name", "ab")).is_empty());
+    assert!(names(store, Select::all().eq("name", "\0")).is_empty());
+}
+
 pub fn big_documents(store: &Store) {
     store.migrate(&[MIGRATIONS]).unwrap();
     let mut big = squid("a", "Inky", 8);

@@ -12,6 +12,8 @@ use serde_json::Value as Json;
 use store::{Config, Migration, Store, Tx};
 use tower::ServiceExt;
 
+use crate::Scratch;
+
 /// Services in process.
 pub struct Api {
     router: axum::Router,
@@ -20,6 +22,8 @@ pub struct Api {
     pub store: Store,
     /// The reconcilers, stepped by [`Api::settle`].
     pub runner: Runner,
+    /// The database on a server, if it is there; it goes with this.
+    _scratch: Option<Scratch>,
 }
 
 /// What a service answered.
@@ -54,11 +58,23 @@ impl Api {
         migrations: &[&[Migration]],
         build: impl FnOnce(&Store) -> (Arc<dyn Authenticate>, (Vec<Service>, Vec<Arc<dyn Reconciler>>)),
     ) -> Api {
-        let store = Store::open(&Config::Memory).unwrap();
+        Api::on(None, migrations, build)
+    }
+
+    /// The same over a database on a server, where one is given.
+    pub fn on(
+        scratch: Option<Scratch>,
+        migrations: &[&[Migration]],
+        build: impl FnOnce(&Store) -> (Arc<dyn Authenticate>, (Vec<Service>, Vec<Arc<dyn Reconciler>>)),
+    ) -> Api {
+        let store = match &scratch {
+            Some(scratch) => scratch.open(),
+            None => Store::open(&Config::Memory).unwrap(),
+        };
         store.migrate(migrations).unwrap();
         let (authenticate, (services, reconcilers)) = build(&store);
         let runner = Runner::new(store.clone(), reconcilers);
-        Api { runner, ..Api::over(&store, authenticate, services) }
+        Api { runner, _scratch: scratch, ..Api::over(&store, authenticate, services) }
     }
 
     /// Services over a database that is there already.
@@ -66,7 +82,7 @@ impl Api {
         let cloud = Cloud { store: store.clone(), authenticate, services };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let runner = Runner::new(store.clone(), Vec::new());
-        Api { router: rest::router(cloud).unwrap(), runtime, store: store.clone(), runner }
+        Api { router: rest::router(cloud).unwrap(), runtime, store: store.clone(), runner, _scratch: None }
     }
 
     /// Makes a request. `headers` are name and value; `body` is sent as JSON unless it is `Null`.

@@ -8,8 +8,10 @@ mod golden;
 mod likeness;
 mod names;
 mod remote;
+mod scratch;
 
 pub use api::{Answer, Api, caller};
 pub use golden::check_golden;
 pub use likeness::{Asked, Conversations, Peer};
 pub use remote::Remote;
+pub use scratch::{Scratch, Server};

@@ -6,9 +6,10 @@
 
 mod varied_tests;
 
-use testkit::{Api, Conversations, Remote};
+use testkit::{Api, Conversations, Remote, Scratch, Server};
 
-use crate::tests::cloud;
+use crate::Config;
+use crate::tests::{cloud, cloud_over};
 
 fn conversations() -> Conversations {
     Conversations::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/upstream"))
@@ -24,6 +25,25 @@ fn fresh() -> Api {
 fn answers_as_the_original_does() {
     assert!(conversations().count() >= 300, "{} requests are too few", conversations().count());
     conversations().check(fresh);
+}
+
+/// On the database servers everything has to come out as it does on SQLite.
+fn answers_alike_on(server: Server) {
+    let scratch = || Scratch::make(server, "identity's conversations on a database server");
+    let config = || Config { bcrypt_cost: 4, ..Config::default() };
+    if scratch().is_some() {
+        conversations().check(|| cloud_over(scratch(), config()).api);
+    }
+}
+
+#[test]
+fn answers_alike_on_postgres() {
+    answers_alike_on(Server::Postgres);
+}
+
+#[test]
+fn answers_alike_on_mariadb() {
+    answers_alike_on(Server::Maria);
 }
 
 /// Not a test: `xtask golden` runs it with the original's address.
