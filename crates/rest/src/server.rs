@@ -1,6 +1,6 @@
 //! From a socket's request to a handler and back: one listener for all services.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -167,24 +167,7 @@ impl Server {
         let address = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical());
         let params: Vec<(String, String)> =
             found.params.iter().map(|(name, value)| (name.to_owned(), decoded(value, false))).collect();
-        let mut body = body;
-        if service.routes.audit.is_some() && Recorded::is_wanted(&parts.method, &route.path) {
-            let mut claimed = Vec::new();
-            if route.open {
-                claimed = whole(body).await?;
-                body = Body::from(claimed.clone());
-            }
-            answering.recorded = Some(Recorded {
-                method: parts.method.clone(),
-                route: route.path.clone(),
-                path: parts.uri.path().to_owned(),
-                params: params.clone(),
-                caller: None,
-                claimed,
-                address,
-                headers: parts.headers.clone(),
-            });
-        }
+        let body = record(answering, route, (&parts, &params, address), body).await?;
         let caller = if route.open { None } else { Some(self.caller(&parts.headers).await?) };
         let asked = parts.uri.path();
         if caller.as_ref().is_some_and(|caller| !permitted(caller, service, &parts.method, [asked, &path])) {
@@ -321,6 +304,35 @@ fn streamed(chunks: crate::BodyStream) -> Body {
         }
     });
     Body::new(Chunks(receiver))
+}
+
+/// Begins the record of a request that is to be kept. The body of one that needs no token is kept with it, and handed
+/// back as it came.
+async fn record(
+    answering: &mut Answering<'_>,
+    route: &Route,
+    (parts, params, address): (&http::request::Parts, &[(String, String)], Option<IpAddr>),
+    mut body: Body,
+) -> Result<Body, Failed> {
+    if answering.mounted.service.routes.audit.is_none() || !Recorded::is_wanted(&parts.method, &route.path) {
+        return Ok(body);
+    }
+    let mut claimed = Vec::new();
+    if route.open {
+        claimed = whole(body).await?;
+        body = Body::from(claimed.clone());
+    }
+    answering.recorded = Some(Recorded {
+        method: parts.method.clone(),
+        route: route.path.clone(),
+        path: parts.uri.path().to_owned(),
+        params: params.to_vec(),
+        caller: None,
+        claimed,
+        address,
+        headers: parts.headers.clone(),
+    });
+    Ok(body)
 }
 
 fn failed(status: u16, name: &'static str, message: &str) -> Failed {
