@@ -255,11 +255,8 @@ fn sorted(json: &Json, names: &Names) -> Json {
             Json::Object(fields.iter().map(|(key, value)| (key.clone(), in_order(key, value))).collect())
         }
         Json::Array(list) => {
-            let mut keyed: Vec<(String, Json)> = list
-                .iter()
-                .map(|item| sorted(item, names))
-                .map(|item| (key_of(&item, names), item))
-                .collect();
+            let mut keyed: Vec<(String, Json)> =
+                list.iter().map(|item| (key_of(item, names), sorted(item, names))).collect();
             keyed.sort_by(|one, other| one.0.cmp(&other.0));
             Json::Array(keyed.into_iter().map(|(_, item)| item).collect())
         }

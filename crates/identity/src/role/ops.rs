@@ -133,6 +133,10 @@ pub(crate) fn list_inferences(caller: &Caller, tx: &mut Tx<'_>) -> Result<Vec<In
             }
         }
     }
+    // The same order whatever the database.
+    for inference in &mut inferences {
+        inference.implies.sort_by(|a, b| b.name.cmp(&a.name));
+    }
     Ok(inferences)
 }
 

@@ -109,7 +109,10 @@ impl User {
             compliance.count_failure(self, now);
             return Err(Error::Unauthorized);
         }
-        if !self.enabled || compliance.is_inactive(self, now) {
+        if !self.enabled {
+            return Err(Error::Unauthorized);
+        }
+        if compliance.is_inactive(self, now) {
             return Err(Error::LoginRefused(format!("The account is disabled for user: {}.", self.id)));
         }
         if !shown.may_be_expired && self.has_expired_password(now) {
