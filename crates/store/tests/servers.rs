@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use store::{Error, Select, Store, Value, work};
-use testkit::Scratch;
+use testkit::{Scratch, Server};
 
 use crate::suite::{MIGRATIONS, SQUIDS, insert, names, squid};
 
 /// Replicas that start together bring the schema up to date once, and so does one after a migration that was cut off.
 pub fn migrations(scratch: &Scratch) {
     let stores = [scratch.open(), scratch.open(), scratch.open()];
-    if scratch.kind == Kind::Maria {
+    if scratch.kind == Server::Maria {
         let cut_off = "CREATE TABLE test_squids (id VARCHAR(64) NOT NULL PRIMARY KEY, revision BIGINT NOT NULL, \
             doc LONGTEXT NOT NULL, tank VARCHAR(64) NOT NULL, name VARCHAR(64), arms BIGINT NOT NULL)";
         stores[0].write_blocking(|tx| tx.execute(cut_off, &[])).unwrap();
@@ -64,15 +64,15 @@ pub fn cut_connections(scratch: &Scratch) {
         store.write_blocking(move |tx| {
             SQUIDS.insert(tx, squid("a", "Inky", 8))?;
             let id = match kind {
-                Kind::Postgres => tx.rows("SELECT pg_backend_pid()", &[])?,
-                Kind::Maria => tx.rows("SELECT CONNECTION_ID()", &[])?,
+                Server::Postgres => tx.rows("SELECT pg_backend_pid()", &[])?,
+                Server::Maria => tx.rows("SELECT CONNECTION_ID()", &[])?,
             };
             let id = id.concat()[0].clone();
             admin.write_blocking(move |tx| match kind {
-                Kind::Postgres => tx
+                Server::Postgres => tx
                     .rows("SELECT pg_terminate_backend(CAST(? AS INTEGER), 5000)", std::slice::from_ref(&id))
                     .map(|_| ()),
-                Kind::Maria => tx.execute(&format!("KILL {}", id.int().unwrap_or(0)), &[]).map(|_| ()),
+                Server::Maria => tx.execute(&format!("KILL {}", id.int().unwrap_or(0)), &[]).map(|_| ()),
             })?;
             if !last {
                 SQUIDS.insert(tx, squid("b", "Blinky", 8))?;
@@ -96,13 +96,13 @@ pub fn cut_while_idle(scratch: &Scratch) {
     store.migrate(&[MIGRATIONS]).unwrap();
     let kind = scratch.kind;
     let idle = store.write_blocking(move |tx| match kind {
-        Kind::Postgres => tx.rows("SELECT pg_backend_pid()", &[]),
-        Kind::Maria => tx.rows("SELECT CONNECTION_ID()", &[]),
+        Server::Postgres => tx.rows("SELECT pg_backend_pid()", &[]),
+        Server::Maria => tx.rows("SELECT CONNECTION_ID()", &[]),
     });
     let Value::Int(id) = idle.unwrap().concat()[0].clone() else { panic!("no number") };
     let cut = match kind {
-        Kind::Postgres => format!("SELECT pg_terminate_backend({id}, 5000)"),
-        Kind::Maria => format!("KILL {id}"),
+        Server::Postgres => format!("SELECT pg_terminate_backend({id}, 5000)"),
+        Server::Maria => format!("KILL {id}"),
     };
     scratch.admin.write_blocking(move |tx| tx.execute(&cut, &[])).unwrap();
     for n in 0..32 {

@@ -13,8 +13,10 @@ pub enum Server {
 
 /// A database of its own on a server, dropped with this.
 pub struct Scratch {
-    kind: Server,
-    admin: Store,
+    /// What it is on.
+    pub kind: Server,
+    /// A connection to the whole server.
+    pub admin: Store,
     name: String,
     url: String,
 }
