@@ -27,7 +27,8 @@ impl Provider {
 
     /// An access token, as a program of its own would get one.
     fn access_token(&self, user: &str, password: &str) -> String {
-        let form = [("grant_type", "password"), ("username", user), ("password", password)];
+        let form =
+            [("grant_type", "password"), ("username", user), ("password", password), ("scope", "openid")];
         let mut answer = ureq::post(format!("{}/token", self.issuer))
             // `cuttle:tide`
             .header("authorization", "Basic Y3V0dGxlOnRpZGU=")
@@ -118,7 +119,7 @@ fn users_of_an_openid_provider_work_here() {
     };
     let issue = ["token", "issue", "-f", "json"];
     let token = shown(&by_password("ada", "sea-urchin", &[&in_demo[..], &issue].concat()));
-    let demo = client.show("project show demo");
+    let demo = client.as_admin(|client| client.show("project show demo"));
     assert_eq!(token["project_id"], demo["id"]);
     let user = token["user_id"].as_str().unwrap();
     let users = client.as_admin(|client| client.show(&format!("user show {user}")));
@@ -153,5 +154,5 @@ fn users_of_an_openid_provider_work_here() {
     client.as_admin(|client| client.run("identity provider delete ocean"));
     assert!(!with_token(&access_token).status.success());
     let gone = client.as_admin(|client| client.fail(&format!("user show {user}")));
-    assert!(gone.contains("No user"), "{gone}");
+    assert!(gone.contains("No User found"), "{gone}");
 }
