@@ -277,6 +277,7 @@ fn bootstrap(store: &Store, dir: &DataDir, config: &Config) -> anyhow::Result<Pr
     };
     let owner = store.write_blocking(move |tx| identity::bootstrap(tx, &wanted));
     let owner = owner.context("cannot set up identity")?;
+    store.write_blocking(identity::respell_hashes).context("cannot bring the passwords up to date")?;
     let keys = dir.credential_keys()?;
     store.write_blocking(move |tx| identity::reseal_credentials(tx, &keys)).with_context(|| {
         format!(

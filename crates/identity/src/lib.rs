@@ -70,6 +70,7 @@ pub use limit::model::LimitModel;
 pub use policy::RULES;
 pub use token::ops::Tokens;
 pub use user::compliance::{PasswordPattern, SecurityCompliance};
+pub use user::ops::respell_hashes;
 
 /// Where the service is.
 pub(crate) const PREFIX: &str = "/identity";

@@ -147,11 +147,16 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), E
     Ok(CREDENTIALS.remove(tx, &credential)?)
 }
 
-/// Encrypts anew what older keys wrote, so that they can go; says if there is something that no key reads.
+/// How everything begins that a key has encrypted, and no secret of a known kind.
+const SEALED: &str = "gAAAA";
+
+/// Encrypts anew what older keys wrote, so that they can go, and what the first version of this service kept as it came;
+/// says if there is something that no key reads.
 pub fn reseal(tx: &mut Tx<'_>, keys: &CredentialKeys) -> Result<(), Error> {
     for mut credential in CREDENTIALS.query(tx, &Select::all())? {
         if !keys.is_current(&credential.sealed) {
-            let blob = keys.open(&credential.sealed)?;
+            let is_plain = !credential.sealed.starts_with(SEALED);
+            let blob = if is_plain { credential.sealed.clone() } else { keys.open(&credential.sealed)? };
             credential.sealed = keys.seal(&blob)?;
             CREDENTIALS.save(tx, &mut credential)?;
         }

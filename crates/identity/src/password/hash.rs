@@ -27,6 +27,15 @@ pub(crate) fn make(password: &str, cost: u32) -> Result<String, Error> {
     Ok(parts.to_string())
 }
 
+/// The same hash in a form that says how it was made, if it is of the first version of this service: bcrypt over a
+/// digest, as passlib's first bcrypt-sha256, and spelled like plain bcrypt.
+pub(crate) fn of_first_version(stored: &str) -> Option<String> {
+    let rest = stored.strip_prefix("$2b$")?;
+    let (cost, both) = rest.split_once('$')?;
+    let (salt, digest) = both.split_at_checked(22)?;
+    Some(format!("$bcrypt-sha256$2b,{cost}${salt}${digest}"))
+}
+
 /// Whether this is the password of that hash. No hash, a cheap one and one of the given cost are the same work, so that
 /// time does not tell which users there are.
 pub(super) fn verify(password: &str, stored: Option<&str>, cost: u32) -> bool {

@@ -14,7 +14,7 @@ use self::line::{Asker, Origin};
 use self::threads::Threads;
 use crate::Error;
 
-pub(crate) use self::hash::make as hash;
+pub(crate) use self::hash::{make as hash, of_first_version};
 
 /// The longest password that is taken, as Keystone's.
 pub(crate) const PASSWORD_BYTES_MAX: usize = 4096;

@@ -19,6 +19,7 @@ use crate::domain::store::DOMAINS;
 use crate::federation::user as federated;
 use crate::group::store::MEMBERSHIPS;
 use crate::ids::{fresh, key_of};
+use crate::password::of_first_version;
 use crate::policy::RULES;
 use crate::revocation;
 use crate::token::ops::changed;
@@ -271,4 +272,19 @@ fn refuse_name(tx: &mut Tx<'_>, domain_id: &DomainId, name: &str, own: Option<&U
         }
         _ => Ok(()),
     }
+}
+
+/// Respells the password hashes of users that the first version of this service made: they alone have no time of their
+/// making.
+pub fn respell_hashes(tx: &mut Tx<'_>) -> Result<(), Error> {
+    for mut user in USERS.query(tx, &Select::all())? {
+        if user.login.created_at.is_some() || user.login.password_set_at.is_some() {
+            continue;
+        }
+        if let Some(hash) = user.password.as_deref().and_then(of_first_version) {
+            user.password = Some(hash);
+            USERS.save(tx, &mut user)?;
+        }
+    }
+    Ok(())
 }

@@ -139,3 +139,30 @@ fn a_group_s_roles_are_its_users_roles() {
 fn golden() {
     crate::tests::check_golden("user/golden/life.http");
 }
+
+#[test]
+fn passwords_of_the_first_version_still_log_in() {
+    use base64::Engine;
+    use sha2::Digest;
+    let cloud = cloud();
+    let digest = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(b"demo-secret"));
+    let old = bcrypt::hash(digest, 4).unwrap();
+    let by_name = store::Select::all().eq("name_hash", crate::ids::key_of(&["demo"]));
+    cloud
+        .api
+        .store
+        .write_blocking(move |tx| {
+            let mut user = super::store::USERS.first(tx, &by_name)?.unwrap();
+            user.password = Some(old.clone());
+            user.login = super::model::LoginRecord::default();
+            super::store::USERS.save(tx, &mut user)
+        })
+        .unwrap();
+    assert_eq!(cloud.login(DEMO, "demo-secret", Json::Null).status, 401);
+    for _ in 0..2 {
+        cloud.api.store.write_blocking(super::ops::respell_hashes).unwrap();
+        assert_eq!(cloud.login(DEMO, "demo-secret", Json::Null).status, 201);
+    }
+    assert_eq!(cloud.login(DEMO, "wrong", Json::Null).status, 401);
+    assert_eq!(cloud.login(ADMIN, "admin-secret", Json::Null).status, 201);
+}
