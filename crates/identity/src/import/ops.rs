@@ -102,15 +102,11 @@ impl Import {
         for theirs in &snapshot.projects {
             let Some(parent) = &theirs.parent_id else { continue };
             let parent = ProjectId(self.ours("project", parent.as_str()));
-            if let Some(mut project) = PROJECTS.load(tx, &theirs.id)? {
-                if project
-                    .parent_id
-                    .as_ref()
-                    .is_some_and(|known| self.ids.contains_key(&("project", known.to_string())))
-                {
-                    project.parent_id = Some(parent);
-                    PROJECTS.save(tx, &mut project)?;
-                }
+            let Some(mut project) = PROJECTS.load(tx, &theirs.id)? else { continue };
+            let known = project.parent_id.as_ref().map(ToString::to_string);
+            if known.is_some_and(|known| self.ids.contains_key(&("project", known))) {
+                project.parent_id = Some(parent);
+                PROJECTS.save(tx, &mut project)?;
             }
         }
         Ok(())
