@@ -81,11 +81,11 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(2, include_str!("../migrations/0002_revocations.sql")),
     migration(3, include_str!("../migrations/0003_generations.sql")),
     migration(4, include_str!("../migrations/0004_application_credentials.sql")),
-    migration(20, include_str!("../migrations/0020_endpoint_filters.sql")),
-    migration(21, include_str!("../migrations/0021_limits.sql")),
-    migration(22, include_str!("../migrations/0022_domain_configs.sql")),
-    migration(23, include_str!("../migrations/0023_policy_associations.sql")),
-    migration(40, include_str!("../migrations/0040_federation.sql")),
+    migration(5, include_str!("../migrations/0005_endpoint_filters.sql")),
+    migration(6, include_str!("../migrations/0006_limits.sql")),
+    migration(7, include_str!("../migrations/0007_domain_configs.sql")),
+    migration(8, include_str!("../migrations/0008_policy_associations.sql")),
+    migration(9, include_str!("../migrations/0009_federation.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {
