@@ -30,7 +30,7 @@ def run(arguments):
                 code = 1
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(code or 0)
+            os._exit(code if isinstance(code, int) else 0)  # some commands give back what they print
         _, status = os.waitpid(child, 0)
         texts = []
         for stream in (out, err):

@@ -62,8 +62,13 @@ fn show(keys: &CredentialKeys, request: &Request, tx: &mut Tx<'_>) -> Result<Rep
 fn update(keys: &CredentialKeys, request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let mut fields = request.fields("credential")?;
     let blob = fields.required_text("blob")?;
+    let mut said = Vec::new();
+    for unchanged in ["type", "user_id", "project_id"] {
+        said.extend(fields.nullable_text(unchanged)?.map(|text| (unchanged, text)));
+    }
     fields.finish()?;
-    let credential = ops::update(request.caller(), tx, keys, request.param("credential_id"), &blob)?;
+    let id = request.param("credential_id");
+    let credential = ops::update(request.caller(), tx, keys, id, (&blob, &said))?;
     Ok(Reply::ok(json!({"credential": view(request, &credential)})))
 }
 
