@@ -1,17 +1,53 @@
 //! Documents of the block-storage service.
 
-use serde::{Deserialize, Serialize};
-use types::{ImageId, VolumeId};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A volume on a backend that this node serves.
+use serde::{Deserialize, Serialize};
+use types::{BackupId, CopyId, ImageId, SnapshotId, VolumeId};
+
+/// A volume on a backend that this node serves, with everything that is wanted of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Volume {
     /// The volume.
     pub id: VolumeId,
+    /// The name of the backend that has it; without, the node's own default.
+    #[serde(default)]
+    pub backend: Option<String>,
     /// Its size. It only grows.
     pub size_gib: u64,
-    /// The image that it is a copy-on-write clone of, if any.
-    pub image: Option<ImageSource>,
+    /// What it holds at first.
+    #[serde(default)]
+    pub source: VolumeSource,
+    /// The snapshots that it should have; others are removed.
+    #[serde(default)]
+    pub snapshots: BTreeSet<SnapshotId>,
+    /// The snapshot that it should once have been put back to.
+    #[serde(default)]
+    pub revert: Option<Revert>,
+    /// With what it is encrypted, if it is.
+    #[serde(default)]
+    pub encryption: Option<Encryption>,
+    /// What its VM may ask of it; a change counts at once.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// What a new volume holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VolumeSource {
+    /// Zeros.
+    #[default]
+    Blank,
+    /// A copy-on-write clone of an image.
+    Image(ImageSource),
+    /// A copy-on-write clone of a snapshot, which is on the same backend.
+    Snapshot {
+        /// The volume that the snapshot is of.
+        volume: VolumeId,
+        /// The snapshot.
+        id: SnapshotId,
+    },
 }
 
 /// An image that disks are cloned from.
@@ -19,13 +55,114 @@ pub struct Volume {
 pub struct ImageSource {
     /// The image.
     pub id: ImageId,
-    /// Its disk format, `qcow2` or `raw`.
+    /// Its disk format.
     pub format: String,
 }
+
+/// A volume's way back to a snapshot, which is gone once for each token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revert {
+    /// The request that asked for it; done when the report shows the same.
+    pub token: String,
+    /// The newest snapshot of the volume.
+    pub snapshot: SnapshotId,
+}
+
+/// How a volume is encrypted: as LUKS, by the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encryption {
+    /// The passphrase that opens its LUKS header.
+    pub passphrase: String,
+    /// `aes-xts-plain64`.
+    pub cipher: String,
+    /// 128 to 512.
+    pub key_size_bits: u32,
+}
+
+/// Limits of a disk by the names of QEMU's throttle groups (`iops-total`, `bps-read`, `iops-total-max`, …), in
+/// operations or bytes a second. None is no limit.
+pub type Limits = BTreeMap<String, u64>;
 
 /// What the node sees of a volume.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeSeen {
     /// Its size.
     pub size_gib: u64,
+    /// Its snapshots.
+    #[serde(default)]
+    pub snapshots: BTreeSet<SnapshotId>,
+    /// The token of the last [`Revert`] that was done.
+    #[serde(default)]
+    pub reverted: Option<String>,
+}
+
+/// Bytes to be copied once from one place to another. A node that is interrupted begins again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Copy {
+    /// The copy.
+    pub id: CopyId,
+    /// Where the bytes are.
+    pub from: CopyFrom,
+    /// Where they go.
+    pub to: CopyTo,
+}
+
+/// Where bytes to be copied are. What is named here does not change meanwhile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopyFrom {
+    /// A snapshot of a volume that has a document on this node.
+    Snapshot {
+        /// The volume.
+        volume: VolumeId,
+        /// The snapshot.
+        id: SnapshotId,
+    },
+    /// A backup.
+    Backup(BackupId),
+}
+
+/// Where copied bytes go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopyTo {
+    /// The bytes of an image, in this disk format.
+    Image(ImageSource),
+    /// A backup.
+    Backup {
+        /// The backup.
+        id: BackupId,
+        /// The backup that it adds to; without, it is a full one.
+        parent: Option<BackupId>,
+    },
+    /// A volume that has a document on this node and that no VM has.
+    Volume(VolumeId),
+}
+
+/// What the node sees of a copy.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopySeen {
+    /// How far it is, in percent.
+    pub percent: u8,
+    /// What came of it, once it is done.
+    #[serde(default)]
+    pub done: Option<Copied>,
+}
+
+/// What came of a copy.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// How many bytes there are at the destination.
+    pub size_bytes: u64,
+    /// How large the disk in them is.
+    pub virtual_size_bytes: u64,
+    /// MD5 of an image's bytes.
+    #[serde(default)]
+    pub md5: Option<String>,
+    /// SHA-512 of an image's bytes.
+    #[serde(default)]
+    pub sha512: Option<String>,
+    /// How many objects a backup has.
+    #[serde(default)]
+    pub objects: u64,
 }

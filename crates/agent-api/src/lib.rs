@@ -12,4 +12,4 @@ pub mod compute;
 pub mod network;
 mod wire;
 
-pub use wire::{Document, DocumentKey, FromNode, Kind, NodeFacts, Question, Report, ToNode};
+pub use wire::{BackendFacts, Document, DocumentKey, FromNode, Kind, NodeFacts, Question, Report, ToNode};

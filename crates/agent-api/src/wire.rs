@@ -23,19 +23,22 @@ pub enum Kind {
     Router,
     /// A volume on this node's backend: [`crate::block::Volume`].
     Volume,
+    /// A copy for this node to make: [`crate::block::Copy`].
+    Copy,
     /// A VM on this node: [`crate::compute::Vm`].
     Vm,
 }
 
 impl Kind {
     /// All kinds in building order.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::External,
         Kind::Network,
         Kind::SecurityGroup,
         Kind::Port,
         Kind::Router,
         Kind::Volume,
+        Kind::Copy,
         Kind::Vm,
     ];
 
@@ -48,6 +51,7 @@ impl Kind {
             Kind::Port => "port",
             Kind::Router => "router",
             Kind::Volume => "volume",
+            Kind::Copy => "copy",
             Kind::Vm => "vm",
         }
     }
@@ -182,8 +186,11 @@ pub struct NodeFacts {
     pub vcpus: u32,
     /// Memory in MiB.
     pub ram_mib: u64,
-    /// Disk of the storage backend in GiB.
+    /// Disk of the default storage backend in GiB.
     pub disk_gib: u64,
+    /// Its storage backends.
+    #[serde(default)]
+    pub backends: Vec<BackendFacts>,
     /// `kvm`, `tcg` or `fake`, and why.
     pub accelerator: String,
     /// The hypervisor and its version, `QEMU 10.0.2`.
@@ -192,4 +199,19 @@ pub struct NodeFacts {
     pub version: String,
     /// The machine's architecture, `x86_64`.
     pub architecture: String,
+}
+
+/// A storage backend of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackendFacts {
+    /// What the configuration calls it.
+    pub name: String,
+    /// Whether root disks are on it, and volumes that ask for no other.
+    pub is_default: bool,
+    /// Whether other nodes serve the same.
+    pub is_shared: bool,
+    /// All its room.
+    pub total_gib: u64,
+    /// What was free when the node connected.
+    pub free_gib: u64,
 }

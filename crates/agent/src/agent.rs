@@ -5,18 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_api::block::{Volume, VolumeSeen};
+use agent_api::block::Volume;
 use agent_api::compute::{Milestone, Vm};
 use agent_api::network::{External, Network, Port, PortSeen, Router, SecurityGroup, UpSeen};
-use agent_api::{DocumentKey, FromNode, Kind, NodeFacts, Question, Report, ToNode};
+use agent_api::{BackendFacts, DocumentKey, FromNode, Kind, NodeFacts, Question, Report, ToNode};
 use serde::Serialize;
 use serde_json::Value as Json;
-use storage::{DiskFormat, GIB, NewVolume, Source};
-use types::{NetworkId, PortId, ServerId, Timestamp};
+use storage::GIB;
+use types::{NetworkId, PortId, ServerId, Timestamp, VolumeId};
 
 use crate::documents::{Documents, Kept, owned};
 use crate::effects::{Effects, Event, NetworkView};
-use crate::vms::{Vms, words};
+use crate::vms::{Needs, Vms};
+use crate::volumes;
 
 /// The first and the longest pause before something that failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -95,11 +96,13 @@ impl Agent {
 
     fn facts(&self) -> NodeFacts {
         let support = self.effects.hypervisor.host();
-        let capacity = self.effects.volumes.capacity().ok();
+        let backends: Vec<BackendFacts> = self.backends();
+        let total = |facts: &BackendFacts| if facts.is_default { facts.total_gib } else { 0 };
         NodeFacts {
             vcpus: support.vcpus,
             ram_mib: support.ram_mib,
-            disk_gib: capacity.map_or(0, |capacity| capacity.total_bytes / GIB),
+            disk_gib: backends.iter().map(total).sum(),
+            backends,
             accelerator: format!(
                 "{}: {}",
                 crate::run::accelerator_name(support.accelerator),
@@ -109,6 +112,21 @@ impl Agent {
             version: self.version.clone(),
             architecture: std::env::consts::ARCH.to_owned(),
         }
+    }
+
+    fn backends(&self) -> Vec<BackendFacts> {
+        let backends = &self.effects.backends;
+        let facts = |(name, backend): (&str, &dyn storage::VolumeBackend)| {
+            let capacity = backend.capacity().ok();
+            BackendFacts {
+                name: name.to_owned(),
+                is_default: name == backends.default_name(),
+                is_shared: backend.is_shared(),
+                total_gib: capacity.map_or(0, |capacity| capacity.total_bytes / GIB),
+                free_gib: capacity.map_or(0, |capacity| capacity.free_bytes / GIB),
+            }
+        };
+        backends.all().map(facts).collect()
     }
 
     /// Takes in a message.
@@ -246,11 +264,9 @@ impl Agent {
             self.gone(&kept.key, kept.revision, removed);
         }
         for kept in leaving(self, Kind::Volume) {
-            let removed = kept
-                .key
-                .id
-                .parse()
-                .map_or(Ok(()), |id| self.effects.volumes.remove_volume(id).map_err(words));
+            let volume = kept.parse::<Volume>();
+            let id = kept.key.id.parse();
+            let removed = id.map_or(Ok(()), |id| volumes::remove(&mut self.effects, id, volume.as_deref()));
             self.gone(&kept.key, kept.revision, removed);
         }
         for kept in leaving(self, Kind::External) {
@@ -279,7 +295,8 @@ impl Agent {
         }
         for kept in self.documents.kept_of(dirty, Kind::Volume) {
             let Some(volume) = kept.parse::<Volume>() else { continue };
-            let made = self.ensure_volume(&volume);
+            let vms = self.documents.wanted(Kind::Vm);
+            let made = volumes::ensure(&mut self.effects, &volume, &vms);
             self.report(&kept.key, kept.revision, made);
         }
         for kept in self.vms_to_build(dirty) {
@@ -337,40 +354,6 @@ impl Agent {
         routers.filter(touched).cloned().collect()
     }
 
-    fn ensure_volume(&mut self, volume: &Volume) -> Result<VolumeSeen, String> {
-        let source = match &volume.image {
-            None => Source::Blank,
-            Some(image) => {
-                let format: DiskFormat = image.format.parse().map_err(|_| {
-                    format!("image {} has format {}, which no disk can be made of", image.id, image.format)
-                })?;
-                Source::Image { id: image.id, format }
-            }
-        };
-        let size_bytes = volume.size_gib * GIB;
-        self.effects
-            .volumes
-            .ensure_volume(&NewVolume { id: volume.id, size_bytes, source })
-            .map_err(words)?;
-        let before = self.effects.volumes.observe_volume(volume.id).map_err(words)?;
-        if before.is_some_and(|usage| usage.size_bytes < size_bytes) {
-            self.grow(volume, size_bytes)?;
-        }
-        Ok(VolumeSeen { size_gib: volume.size_gib })
-    }
-
-    /// A volume in a running VM is grown by the VM.
-    fn grow(&mut self, volume: &Volume, size_bytes: u64) -> Result<(), String> {
-        let vms: Vec<Arc<Vm>> = self.documents.wanted(Kind::Vm);
-        for vm in vms.iter().filter(|vm| vm.volumes.iter().any(|attached| attached.id == volume.id)) {
-            let observed = self.effects.hypervisor.observe(vm.id).map_err(words)?;
-            if observed.disks.contains(&volume.id) {
-                return self.effects.hypervisor.resize_disk(vm.id, volume.id, size_bytes).map_err(words);
-            }
-        }
-        self.effects.volumes.ensure_size(volume.id, size_bytes).map_err(words)
-    }
-
     fn vms_to_build(&self, dirty: &BTreeSet<DocumentKey>) -> Vec<Kept> {
         let ports: BTreeSet<&str> =
             dirty.iter().filter(|key| key.kind == Kind::Port).map(|key| key.id.as_str()).collect();
@@ -404,7 +387,8 @@ impl Agent {
         for nic in &vm.nics {
             self.effects.fabric.set_metadata(nic.port_id, Some((&vm, self.vms.password(&vm))));
         }
-        let outcome = self.vms.converge(&mut self.effects, &vm, &ports);
+        let needs = Needs { ports, volumes: self.volumes_of(&vm) };
+        let outcome = self.vms.converge(&mut self.effects, &vm, &needs);
         if let Ok(outcome) = &outcome
             && let Some(after) = outcome.again
         {
@@ -418,6 +402,15 @@ impl Agent {
         }
         let seen = outcome.map(|outcome| outcome.seen.unwrap_or_default());
         self.report(&kept.key, kept.revision, seen);
+    }
+
+    /// The documents of the volumes of a VM.
+    fn volumes_of(&self, vm: &Vm) -> BTreeMap<VolumeId, Arc<Volume>> {
+        let document = |id: VolumeId| {
+            let key = DocumentKey { kind: Kind::Volume, id: id.to_string() };
+            Some((id, self.documents.get(&key)?.parse::<Volume>()?))
+        };
+        vm.volumes.iter().filter_map(|volume| document(volume.id)).collect()
     }
 
     /// Documents come in any order: a VM that was not started yet is given some time for its ports to arrive.
@@ -488,20 +481,11 @@ impl Agent {
     }
 
     fn collect_volumes(&mut self) {
-        let wanted = |id: &types::VolumeId| {
+        let documents = &self.documents;
+        volumes::collect(&mut self.effects, |id| {
             let volume = DocumentKey { kind: Kind::Volume, id: id.to_string() };
-            self.documents.get(&volume).is_some() || self.documents.get(&vm_key(ServerId(id.0))).is_some()
-        };
-        let volumes = self.effects.volumes.observe_volumes().unwrap_or_default();
-        for id in volumes.iter().filter(|id| !wanted(id)) {
-            tracing::warn!("removing volume {id}, which no document knows");
-            if let Err(error) = self.effects.volumes.remove_volume(*id) {
-                tracing::error!("cannot remove volume {id}: {error}");
-            }
-        }
-        if let Err(error) = self.effects.volumes.sweep() {
-            tracing::error!("cannot sweep the volumes: {error}");
-        }
+            documents.get(&volume).is_some() || documents.get(&vm_key(ServerId(id.0))).is_some()
+        });
     }
 
     /// Reports a thing as gone and forgets it, or why it is not.

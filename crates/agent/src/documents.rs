@@ -130,7 +130,7 @@ impl Documents {
                     };
                     touched.extend(ports.iter().filter(uses).map(|port| port.network_id));
                 }
-                Kind::External | Kind::Router | Kind::Volume | Kind::Vm => {}
+                Kind::External | Kind::Router | Kind::Volume | Kind::Copy | Kind::Vm => {}
             }
         }
         touched

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
 use agent_api::compute::Vm;
 use agent_api::network::{External, Network, Port, Router, SecurityGroup};
 use hypervisor::Hypervisor;
-use storage::VolumeBackend;
 use types::{PortId, RouterId, Timestamp};
+
+use crate::backends::Backends;
 
 /// A network as it should be on this node: its document and those that belong to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,8 +51,8 @@ pub struct Effects {
     pub fabric: Box<dyn Fabric>,
     /// Its VMs.
     pub hypervisor: Box<dyn Hypervisor>,
-    /// Its disks.
-    pub volumes: Arc<dyn VolumeBackend>,
+    /// Where its disks are.
+    pub backends: Backends,
 }
 
 /// Something that happened on the node by itself.

@@ -11,6 +11,7 @@
 //! document says or no document knows; every effect may be repeated; no VM depends on the agent's life.
 
 mod agent;
+mod backends;
 mod config_drive;
 mod documents;
 pub mod effects;
@@ -21,7 +22,9 @@ mod run;
 #[cfg(test)]
 mod tests;
 mod vms;
+mod volumes;
 
 pub use agent::Agent;
+pub use backends::Backends;
 pub use linux::Linux;
 pub use run::{RunError, Settings, accelerator, console_socket, run, run_simulated, stop_everything};

@@ -11,11 +11,11 @@ use agent_api::{FromNode, ToNode};
 use hypervisor::qemu::{Qemu, QemuConfig};
 use hypervisor::{Accelerator, AcceleratorChoice, Hypervisor, VmEvent};
 use linux_net::Cloud;
-use storage::VolumeBackend;
 use storage::file::{FileConfig, FileVolumes};
 use types::ServerId;
 
 use crate::agent::Agent;
+use crate::backends::Backends;
 use crate::effects::{Effects, Event};
 use crate::fake::{FakeFabric, World};
 use crate::linux::Linux;
@@ -71,8 +71,8 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
     run_over(settings, effects, Some(&settings.state_dir), inputs, &queue)
 }
 
-/// Runs a simulated node's agent, over the backend that the image service shares with it.
-pub fn run_simulated(settings: &Settings, volumes: Arc<dyn VolumeBackend>) -> Result<(), RunError> {
+/// Runs a simulated node's agent, over the backends that the image service shares with it.
+pub fn run_simulated(settings: &Settings, backends: Backends) -> Result<(), RunError> {
     let (inputs, queue) = channel();
     let (events, observed) = channel();
     let forward = inputs.clone();
@@ -81,7 +81,7 @@ pub fn run_simulated(settings: &Settings, volumes: Arc<dyn VolumeBackend>) -> Re
     forward_vms(vm_observed, inputs.clone())?;
     let fabric = Box::new(FakeFabric::new(World::default(), events));
     let hypervisor = Box::new(hypervisor::fake::Fake::new(hypervisor::fake::World::new(), vm_events));
-    run_over(settings, Effects { fabric, hypervisor, volumes }, None, inputs, &queue)
+    run_over(settings, Effects { fabric, hypervisor, backends }, None, inputs, &queue)
 }
 
 fn run_over(
@@ -112,7 +112,8 @@ fn real_effects(settings: &Settings, inputs: &Sender<Input>) -> Result<Effects, 
     let adopted = hypervisor.adopt().map_err(failed)?;
     tracing::info!("{} VMs were running already", adopted.len());
     let volumes = FileVolumes::open(&FileConfig::new(&settings.storage_dir)).map_err(failed)?;
-    Ok(Effects { fabric: Box::new(fabric), hypervisor: Box::new(hypervisor), volumes: Arc::new(volumes) })
+    let backends = Backends::new("local", Arc::new(volumes));
+    Ok(Effects { fabric: Box::new(fabric), hypervisor: Box::new(hypervisor), backends })
 }
 
 fn forward_vms(observed: Receiver<VmEvent>, inputs: Sender<Input>) -> Result<(), RunError> {

@@ -13,6 +13,7 @@ use storage::{DiskFormat, ImageStore, Upload, VolumeBackend};
 use types::{ImageId, NetworkId, PortId, ServerId, Timestamp, VolumeId};
 
 use crate::Agent;
+use crate::backends::Backends;
 use crate::effects::{Effects, Event};
 use crate::fake::{FakeFabric, World};
 use crate::plan::{Action, VmNow, VmState, note, plan};
@@ -167,7 +168,7 @@ impl Outside {
         let effects = Effects {
             fabric: Box::new(FakeFabric::new(self.world.clone(), sender)),
             hypervisor: Box::new(hypervisor),
-            volumes: Arc::new(self.disks.clone()),
+            backends: Backends::new("local", Arc::new(self.disks.clone())),
         };
         let agent = Agent::open("host", "test", Some(&self.state), &self.state.join("log"), effects).unwrap();
         Node { agent, events }

@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use agent_api::block::Volume;
 use agent_api::compute::{Milestone, PostedPassword, Power, PowerSeen, TimelineEvent, Vm, VmSeen};
 use agent_api::network::Port;
 use hypervisor::{Detach, Disk, Machine, Nic, VmSpec};
-use storage::{DiskFormat, GIB, NewVolume, Source};
+use storage::{GIB, NewVolume, Source};
 use types::{PortId, ServerId, Timestamp, VolumeId};
 
 use crate::config_drive;
 use crate::effects::Effects;
 use crate::plan::{Action, Halt, VmNow, VmState, note, plan, plan_removal};
+use crate::volumes;
 
 /// How many events a server's timeline keeps.
 const TIMELINE_MAX: usize = 64;
@@ -24,6 +27,14 @@ pub struct Vms {
     /// Where console logs go.
     console_dir: PathBuf,
     states: BTreeMap<ServerId, VmState>,
+}
+
+/// What a VM needs that has documents of its own.
+pub struct Needs {
+    /// The ports of its cards that are ready, with their VNIs.
+    pub ports: BTreeMap<PortId, (u32, Port)>,
+    /// The volumes that it should have.
+    pub volumes: BTreeMap<VolumeId, Arc<Volume>>,
 }
 
 /// What a look at a VM led to.
@@ -58,15 +69,10 @@ impl Vms {
         self.states.keys().copied()
     }
 
-    /// Brings a VM one step closer to what is wanted. `ports` are those of its cards that are ready, with their VNIs.
-    pub fn converge(
-        &mut self,
-        effects: &mut Effects,
-        vm: &Vm,
-        ports: &BTreeMap<PortId, (u32, Port)>,
-    ) -> Result<Outcome, String> {
+    /// Brings a VM one step closer to what is wanted.
+    pub fn converge(&mut self, effects: &mut Effects, vm: &Vm, needs: &Needs) -> Result<Outcome, String> {
         let mut state = self.states.get(&vm.id).cloned().unwrap_or_default();
-        let result = Step { effects, vm, ports, state: &mut state, console_dir: &self.console_dir }.run();
+        let result = Step { effects, vm, needs, state: &mut state, console_dir: &self.console_dir }.run();
         self.keep(vm.id, state);
         result
     }
@@ -80,7 +86,7 @@ impl Vms {
                 _ => effects.hypervisor.remove(id).map_err(words)?,
             }
         }
-        effects.volumes.remove_volume(root_volume(id)).map_err(words)?;
+        effects.backends.default()?.remove_volume(root_volume(id)).map_err(words)?;
         for path in [config_drive::path(&self.console_dir, id), console_log(&self.console_dir, id)] {
             remove_file(&path)?;
         }
@@ -161,7 +167,7 @@ impl Vms {
 struct Step<'s> {
     effects: &'s mut Effects,
     vm: &'s Vm,
-    ports: &'s BTreeMap<PortId, (u32, Port)>,
+    needs: &'s Needs,
     state: &'s mut VmState,
     console_dir: &'s Path,
 }
@@ -233,18 +239,13 @@ impl Step<'_> {
 
     fn ensure_disks(&mut self) -> Result<(), String> {
         if let Some(root) = &self.vm.root_disk {
-            let format: DiskFormat = root.image.format.parse().map_err(|_| {
-                format!(
-                    "image {} has format {}, which no disk can be made of",
-                    root.image.id, root.image.format
-                )
-            })?;
+            let format = volumes::format(&root.image)?;
             let volume = NewVolume {
                 id: root_volume(self.vm.id),
                 size_bytes: root.size_gib * GIB,
                 source: Source::Image { id: root.image.id, format },
             };
-            self.effects.volumes.ensure_volume(&volume).map_err(words)?;
+            self.effects.backends.default()?.ensure_volume(&volume).map_err(words)?;
         }
         if self.vm.config_drive {
             config_drive::write(&config_drive::path(self.console_dir, self.vm.id), self.vm)?;
@@ -257,7 +258,7 @@ impl Step<'_> {
         let vm = self.vm;
         let mut taps = Vec::with_capacity(vm.nics.len());
         for nic in &vm.nics {
-            let ready = self.ports.get(&nic.port_id);
+            let ready = self.needs.ports.get(&nic.port_id);
             let (vni, _) = ready.ok_or_else(|| format!("port {} is not ready on this host", nic.port_id))?;
             taps.push(self.effects.fabric.open_tap(*vni, nic.port_id)?);
         }
@@ -311,7 +312,9 @@ impl Step<'_> {
     }
 
     fn disk(&self, volume: VolumeId, boot_index: Option<u32>) -> Result<Disk, String> {
-        let blockdev = self.effects.volumes.blockdev(volume).map_err(words)?;
+        let document = self.needs.volumes.get(&volume);
+        let backend = document.and_then(|document| document.backend.as_deref());
+        let blockdev = self.effects.backends.named(backend)?.blockdev(volume).map_err(words)?;
         Ok(Disk { volume, blockdev, boot_index, read_only: false })
     }
 

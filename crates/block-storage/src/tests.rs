@@ -59,7 +59,11 @@ impl Node {
                     document.body.map(|body| serde_json::from_value(body).unwrap());
                 let error = wanted.as_ref().and(self.refuses).map(str::to_owned);
                 let made = wanted.filter(|_| error.is_none());
-                let seen = made.map(|volume| VolumeSeen { size_gib: volume.size_gib });
+                let seen = made.map(|volume| VolumeSeen {
+                    size_gib: volume.size_gib,
+                    snapshots: volume.snapshots.clone(),
+                    reverted: volume.revert.as_ref().map(|revert| revert.token.clone()),
+                });
                 Report {
                     key: document.key,
                     revision: document.revision,

@@ -343,7 +343,7 @@ fn rotate(store: &Store, config: &identity::Config) {
 fn start_simulated(dir: &DataDir, config: &Config, volumes: Arc<FileVolumes>) -> anyhow::Result<()> {
     let settings = agent_process::settings(dir, config);
     runtime::spawn_thread("agent", move || {
-        if let Err(error) = agent::run_simulated(&settings, volumes) {
+        if let Err(error) = agent::run_simulated(&settings, agent::Backends::new("local", volumes)) {
             tracing::error!("the simulated agent failed: {error}");
         }
     })?;

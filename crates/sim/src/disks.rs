@@ -5,7 +5,8 @@ use std::io::Read;
 use serde_json::Value as Json;
 use storage::fake::Fake;
 use storage::{
-    Capacity, DiskFormat, Error, ImageStore, NewVolume, Result, Source, Upload, Usage, VolumeBackend,
+    Capacity, DiskFormat, Error, ImageStore, LiveDisk, NewVolume, Result, Snapshot, Source, Tidied, Upload,
+    VolumeBackend, VolumeState,
 };
 use types::{ImageId, VolumeId};
 
@@ -56,12 +57,36 @@ impl VolumeBackend for Disks {
         self.local.remove_volume(volume)
     }
 
-    fn observe_volume(&self, volume: VolumeId) -> Result<Option<Usage>> {
+    fn observe_volume(&self, volume: VolumeId) -> Result<Option<VolumeState>> {
         self.local.observe_volume(volume)
     }
 
     fn observe_volumes(&self) -> Result<Vec<VolumeId>> {
         self.local.observe_volumes()
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn ensure_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()> {
+        self.local.ensure_snapshot(at, live)
+    }
+
+    fn remove_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()> {
+        self.local.remove_snapshot(at, live)
+    }
+
+    fn ensure_reverted(&self, to: Snapshot, token: &str) -> Result<()> {
+        self.local.ensure_reverted(to, token)
+    }
+
+    fn tidy(&self, volume: VolumeId, live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
+        self.local.tidy(volume, live)
+    }
+
+    fn snapshot_blockdev(&self, at: Snapshot) -> Result<Json> {
+        self.local.snapshot_blockdev(at)
     }
 
     fn blockdev(&self, volume: VolumeId) -> Result<Json> {

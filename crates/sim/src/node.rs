@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use agent::Agent;
+use agent::Backends;
 use agent::effects::{Effects, Event};
 use agent::fake::FakeFabric;
 use agent_api::{FromNode, NodeFacts, ToNode};
@@ -75,7 +76,7 @@ impl Node {
         let effects = Effects {
             fabric: Box::new(FakeFabric::new(self.fabric.clone(), events)),
             hypervisor: Box::new(hypervisor::fake::Fake::new(self.vms.clone(), vm_events)),
-            volumes: Arc::new(self.disks.clone()),
+            backends: Backends::new("local", Arc::new(self.disks.clone())),
         };
         let dir = self.state.path();
         let agent = Agent::open(self.host.as_str(), "simulated", Some(dir), &dir.join("consoles"), effects)?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use types::{ImageId, VolumeId};
+use types::{ImageId, SnapshotId, VolumeId};
 
 use crate::inspect::Refusal;
 
@@ -17,6 +17,33 @@ pub enum Error {
     /// There is no such volume.
     #[error("volume {0} is not in this backend")]
     NoVolume(VolumeId),
+
+    /// There is no such snapshot.
+    #[error("volume {volume} has no snapshot {id}")]
+    NoSnapshot {
+        /// The volume.
+        volume: VolumeId,
+        /// The snapshot.
+        id: SnapshotId,
+    },
+
+    /// A volume cannot be put back to this snapshot.
+    #[error("volume {volume} can only be put back to its newest snapshot, which {id} is not")]
+    NotNewest {
+        /// The volume.
+        volume: VolumeId,
+        /// The snapshot.
+        id: SnapshotId,
+    },
+
+    /// The VM that has the volume open refused.
+    #[error("cannot {doing}: {message}")]
+    Vm {
+        /// What was being done.
+        doing: String,
+        /// What the hypervisor said.
+        message: String,
+    },
 
     /// The bytes are not what they should be, or not safe to open.
     #[error("the image is refused: {0}")]

@@ -10,13 +10,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
-use types::{ImageId, VolumeId};
+use types::{ImageId, SnapshotId, VolumeId};
 
 use crate::file::{Hashes, check_size};
 use crate::inspect::{HEAD_BYTES, inspect};
 use crate::{
-    Capacity, Error, ImageStore, ImageWriter, NewVolume, Refusal, Result, Source, StoredImage, Upload, Usage,
-    VolumeBackend,
+    Capacity, Error, ImageStore, ImageWriter, LiveDisk, NewVolume, Refusal, Result, Snapshot, Source,
+    StoredImage, Tidied, Upload, VolumeBackend, VolumeState,
 };
 
 /// A store and a backend in memory.
@@ -38,6 +38,16 @@ struct Volume {
     size_bytes: u64,
     /// Held as a real clone holds its image.
     base: Option<Arc<Vec<u8>>>,
+    /// With the volume's size then, oldest first.
+    snapshots: Vec<(SnapshotId, u64)>,
+    reverted: Option<String>,
+}
+
+impl Volume {
+    fn snapshot(&self, at: Snapshot) -> Result<u64> {
+        let found = self.snapshots.iter().find(|(id, _)| *id == at.id);
+        found.map(|(_, size)| *size).ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })
+    }
 }
 
 /// What the fake says its size is.
@@ -78,6 +88,14 @@ impl Fake {
 }
 
 impl World {
+    fn volume(&self, id: VolumeId) -> Result<&Volume> {
+        self.volumes.get(&id).ok_or(Error::NoVolume(id))
+    }
+
+    fn volume_mut(&mut self, id: VolumeId) -> Result<&mut Volume> {
+        self.volumes.get_mut(&id).ok_or(Error::NoVolume(id))
+    }
+
     fn check_room(&self) -> Result<()> {
         if self.full {
             return Err(Error::Full { path: PathBuf::from("memory"), free_bytes: 0, reserve_bytes: 0 });
@@ -170,15 +188,24 @@ impl VolumeBackend for Fake {
                 }
                 Some(bytes)
             }
+            Source::Snapshot(at) => {
+                let from = world.volume(at.volume)?;
+                let (needed, asked) = (from.snapshot(at)?, volume.size_bytes);
+                if asked < needed {
+                    return Err(Error::TooSmall { needed, asked });
+                }
+                from.base.clone()
+            }
         };
-        world.volumes.insert(volume.id, Volume { size_bytes: volume.size_bytes, base });
+        let made = Volume { size_bytes: volume.size_bytes, base, snapshots: Vec::new(), reverted: None };
+        world.volumes.insert(volume.id, made);
         Ok(())
     }
 
     fn ensure_size(&self, volume: VolumeId, size_bytes: u64) -> Result<()> {
         check_size(size_bytes)?;
         let mut world = self.change("resize a volume")?;
-        let found = world.volumes.get_mut(&volume).ok_or(Error::NoVolume(volume))?;
+        let found = world.volume_mut(volume)?;
         if size_bytes < found.size_bytes {
             return Err(Error::TooSmall { needed: found.size_bytes, asked: size_bytes });
         }
@@ -191,20 +218,70 @@ impl VolumeBackend for Fake {
         Ok(())
     }
 
-    fn observe_volume(&self, volume: VolumeId) -> Result<Option<Usage>> {
+    fn observe_volume(&self, volume: VolumeId) -> Result<Option<VolumeState>> {
         let world = self.world();
         let found = world.volumes.get(&volume);
-        Ok(found.map(|volume| Usage { size_bytes: volume.size_bytes, used_bytes: 0 }))
+        Ok(found.map(|volume| VolumeState {
+            size_bytes: volume.size_bytes,
+            used_bytes: 0,
+            snapshots: volume.snapshots.iter().map(|(id, _)| *id).collect(),
+            reverted: volume.reverted.clone(),
+        }))
     }
 
     fn observe_volumes(&self) -> Result<Vec<VolumeId>> {
         Ok(self.world().volumes.keys().copied().collect())
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn ensure_snapshot(&self, at: Snapshot, _live: Option<&mut dyn LiveDisk>) -> Result<()> {
+        let mut world = self.change("make a snapshot")?;
+        let volume = world.volume_mut(at.volume)?;
+        if volume.snapshot(at).is_err() {
+            volume.snapshots.push((at.id, volume.size_bytes));
+        }
+        Ok(())
+    }
+
+    fn remove_snapshot(&self, at: Snapshot, _live: Option<&mut dyn LiveDisk>) -> Result<()> {
+        let mut world = self.change("remove a snapshot")?;
+        if let Some(volume) = world.volumes.get_mut(&at.volume) {
+            volume.snapshots.retain(|(id, _)| *id != at.id);
+        }
+        Ok(())
+    }
+
+    fn ensure_reverted(&self, to: Snapshot, token: &str) -> Result<()> {
+        let mut world = self.change("revert a volume")?;
+        let volume = world.volume_mut(to.volume)?;
+        if volume.reverted.as_deref() == Some(token) {
+            return Ok(());
+        }
+        volume.snapshot(to)?;
+        if volume.snapshots.last().is_some_and(|(id, _)| *id != to.id) {
+            return Err(Error::NotNewest { volume: to.volume, id: to.id });
+        }
+        volume.reverted = Some(token.to_owned());
+        Ok(())
+    }
+
+    fn tidy(&self, _volume: VolumeId, _live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
+        Ok(Tidied::Done)
+    }
+
     fn blockdev(&self, volume: VolumeId) -> Result<Value> {
         let world = self.world();
-        let found = world.volumes.get(&volume).ok_or(Error::NoVolume(volume))?;
-        Ok(json!({ "driver": "null-co", "size": found.size_bytes, "read-zeroes": true }))
+        let size = world.volume(volume)?.size_bytes;
+        Ok(json!({ "driver": "null-co", "size": size, "read-zeroes": true }))
+    }
+
+    fn snapshot_blockdev(&self, at: Snapshot) -> Result<Value> {
+        let world = self.world();
+        let size = world.volume(at.volume)?.snapshot(at)?;
+        Ok(json!({ "driver": "null-co", "size": size, "read-zeroes": true, "read-only": true }))
     }
 
     fn capacity(&self) -> Result<Capacity> {

@@ -26,7 +26,7 @@ use std::io::Read;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use types::{ImageId, VolumeId};
+use types::{ImageId, SnapshotId, VolumeId};
 
 pub use error::{Error, Result};
 pub use inspect::{DiskFormat, Inspection, Refusal};
@@ -88,7 +88,14 @@ pub struct StoredImage {
     pub sha512: String,
 }
 
-/// Keeps volumes.
+/// Keeps volumes and their snapshots.
+///
+/// A snapshot is a moment of one volume, held until it is removed. Everything that reads a volume while it may be
+/// written reads a snapshot: a clone, a backup, an image made of it. Clones of a snapshot share its blocks, and keep
+/// what they need of them when the snapshot or its volume is removed.
+///
+/// What a running VM has open is changed through the VM: such operations take the disk as [`LiveDisk`], and `None`
+/// says that no VM has the volume open.
 pub trait VolumeBackend: Send + Sync {
     /// Makes a volume where there is none with this id; one that is there is left as it is.
     fn ensure_volume(&self, volume: &NewVolume) -> Result<()>;
@@ -96,24 +103,83 @@ pub trait VolumeBackend: Send + Sync {
     /// Makes a volume that no VM uses at least this large. (A running VM resizes its disks itself.)
     fn ensure_size(&self, volume: VolumeId, size_bytes: u64) -> Result<()>;
 
-    /// Removes a volume and its content.
+    /// Removes a volume with its content and its snapshots.
     fn remove_volume(&self, volume: VolumeId) -> Result<()>;
 
-    /// Size and use of a volume, or `None` where there is none.
-    fn observe_volume(&self, volume: VolumeId) -> Result<Option<Usage>>;
+    /// Size, use and snapshots of a volume, or `None` where there is none.
+    fn observe_volume(&self, volume: VolumeId) -> Result<Option<VolumeState>>;
 
     /// Every volume there is, in the order of ids.
     fn observe_volumes(&self) -> Result<Vec<VolumeId>>;
 
+    /// Whether others keep volumes here too, so that one that nobody here knows must stay.
+    fn is_shared(&self) -> bool;
+
+    /// Holds the volume's content of now under this id; a snapshot that is there is left as it is.
+    fn ensure_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()>;
+
+    /// Lets go of a snapshot. Its room may come back later: see [`VolumeBackend::tidy`].
+    fn remove_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()>;
+
+    /// Puts a volume that no VM uses back to a snapshot, once for each token. The backend keeps the last token with
+    /// the volume, so that what is written afterwards is never lost to a repetition.
+    fn ensure_reverted(&self, to: Snapshot, token: &str) -> Result<()>;
+
+    /// Does a part of what need not be done at once for this volume: merges layers that nobody needs any more,
+    /// shortens long chains. [`Tidied::More`] asks to be called again soon.
+    fn tidy(&self, volume: VolumeId, live: Option<&mut dyn LiveDisk>) -> Result<Tidied>;
+
     /// The tree of block nodes by which QEMU opens the volume, without node names. What lies below the
     /// volume's own file is read-only in a way that no block job can get around.
     fn blockdev(&self, volume: VolumeId) -> Result<serde_json::Value>;
+
+    /// The same for a snapshot, read-only from the top.
+    fn snapshot_blockdev(&self, at: Snapshot) -> Result<serde_json::Value>;
 
     /// How much room there is.
     fn capacity(&self) -> Result<Capacity>;
 
     /// Removes what interrupted work left, and says how many there were.
     fn sweep(&self) -> Result<usize>;
+}
+
+/// A disk that a running VM has open: what a backend can have the VM do to it. The agent implements it over the
+/// hypervisor. Errors are words.
+pub trait LiveDisk {
+    /// The names of the layers that the VM has open, from the top down to the first that has none. A layer's name is
+    /// the `node-name` that the backend gave it in [`VolumeBackend::blockdev`] or [`LiveDisk::push_layer`].
+    fn layers(&mut self) -> std::result::Result<Vec<String>, String>;
+
+    /// Lays another layer over all others; from now on the guest writes to it. `layer` is its tree of block nodes with
+    /// a `node-name` and `"backing": null`.
+    fn push_layer(&mut self, layer: &serde_json::Value) -> std::result::Result<(), String>;
+
+    /// Begins, or goes on, to write what the layer `top` has into `base`, the one below it, and to take `top` out.
+    /// `backing_file` is what the layer above is told its backing file is called. `true` once that is done.
+    fn commit_layer(
+        &mut self,
+        top: &str,
+        base: &str,
+        backing_file: Option<&str>,
+    ) -> std::result::Result<bool, String>;
+}
+
+/// Which snapshot of which volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The volume.
+    pub volume: VolumeId,
+    /// The snapshot.
+    pub id: SnapshotId,
+}
+
+/// Whether there is more to tidy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tidied {
+    /// Nothing is left to do.
+    Done,
+    /// Something is on its way, or waits.
+    More,
 }
 
 /// A volume to be made.
@@ -140,15 +206,21 @@ pub enum Source {
         /// Its format; bytes that are another are refused.
         format: DiskFormat,
     },
+    /// A copy-on-write clone of a snapshot in the same backend.
+    Snapshot(Snapshot),
 }
 
-/// Size and use of a volume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
+/// What there is of a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeState {
     /// How large a disk it is.
     pub size_bytes: u64,
-    /// How much it takes in the backend, without the image that it shares.
+    /// How much it takes in the backend, without what it shares.
     pub used_bytes: u64,
+    /// Its snapshots, oldest first.
+    pub snapshots: Vec<SnapshotId>,
+    /// The token of the last [`VolumeBackend::ensure_reverted`].
+    pub reverted: Option<String>,
 }
 
 /// How much room a backend has.

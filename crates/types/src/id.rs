@@ -92,6 +92,12 @@ uuid_id! {
     VolumeId
     /// A volume type.
     VolumeTypeId
+    /// A snapshot of a volume: one that a user asked for, or one that Cuttle holds while it reads the volume.
+    SnapshotId
+    /// A backup of a volume.
+    BackupId
+    /// A copy of bytes on its way.
+    CopyId
     /// The attachment of a volume to a server.
     AttachmentId
     /// A network.

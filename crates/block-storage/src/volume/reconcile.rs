@@ -1,10 +1,11 @@
 //! Makes volumes be where and as large as they should: chooses a host, wants the volume there by a document, and reads
 //! what the host reports.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use agent_api::Kind;
-use agent_api::block::{ImageSource, Volume as Document, VolumeSeen};
+use agent_api::block::{ImageSource, Limits, Volume as Document, VolumeSeen, VolumeSource};
 use nodes::documents::{self, Owner, Seen};
 use nodes::hosts;
 use reconcile::{Next, Reconciler, StepError};
@@ -164,10 +165,16 @@ fn verdict(volume: &Volume, seen: Option<&Seen<VolumeSeen>>) -> Verdict {
 
 fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<(), Error> {
     let image = volume.image.as_ref();
+    let image = image.map(|image| ImageSource { id: image.id, format: image.format.clone() });
     let document = Document {
         id: volume.id,
+        backend: None,
         size_gib: volume.size_gib.into(),
-        image: image.map(|image| ImageSource { id: image.id, format: image.format.clone() }),
+        source: image.map_or(VolumeSource::Blank, VolumeSource::Image),
+        snapshots: BTreeSet::new(),
+        revert: None,
+        encryption: None,
+        limits: Limits::new(),
     };
     let id = volume.id.to_string();
     documents::put(tx, host, Kind::Volume, &id, &document, Owner { kind: KIND, id: &id })

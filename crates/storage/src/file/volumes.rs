@@ -13,7 +13,10 @@ use super::{FileConfig, Place, create_file, lock, remove_tree, sync_dir};
 use crate::error::Doing;
 use crate::inspect::{HEAD_BYTES, inspect};
 use crate::qcow2::{self, Backing, Header};
-use crate::{Capacity, DiskFormat, Error, NewVolume, Refusal, Result, Source, Usage, VolumeBackend};
+use crate::{
+    Capacity, DiskFormat, Error, LiveDisk, NewVolume, Refusal, Result, Snapshot, Source, Tidied,
+    VolumeBackend, VolumeState,
+};
 
 const DISK: &str = "disk.qcow2";
 const BASE: &str = "base";
@@ -51,6 +54,7 @@ impl FileVolumes {
         let format = match volume.source {
             Source::Blank => None,
             Source::Image { id, format } => Some(self.link_base(dir, id, format, volume.size_bytes)?),
+            Source::Snapshot(at) => return Err(no_snapshots(at)),
         };
         let disk = create_file(&dir.join(DISK))?;
         let backing = format.map(|format| Backing { name: BASE, format });
@@ -144,13 +148,42 @@ impl VolumeBackend for FileVolumes {
         remove_tree(&gone)
     }
 
-    fn observe_volume(&self, volume: VolumeId) -> Result<Option<Usage>> {
+    fn observe_volume(&self, volume: VolumeId) -> Result<Option<VolumeState>> {
         let found = self.header(volume)?;
-        Ok(found.map(|(header, used_bytes)| Usage { size_bytes: header.size_bytes, used_bytes }))
+        Ok(found.map(|(header, used_bytes)| VolumeState {
+            size_bytes: header.size_bytes,
+            used_bytes,
+            snapshots: Vec::new(),
+            reverted: None,
+        }))
     }
 
     fn observe_volumes(&self) -> Result<Vec<VolumeId>> {
         self.place.ids()
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn ensure_snapshot(&self, at: Snapshot, _live: Option<&mut dyn LiveDisk>) -> Result<()> {
+        Err(no_snapshots(at))
+    }
+
+    fn remove_snapshot(&self, _at: Snapshot, _live: Option<&mut dyn LiveDisk>) -> Result<()> {
+        Ok(())
+    }
+
+    fn ensure_reverted(&self, to: Snapshot, _token: &str) -> Result<()> {
+        Err(no_snapshots(to))
+    }
+
+    fn tidy(&self, _volume: VolumeId, _live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
+        Ok(Tidied::Done)
+    }
+
+    fn snapshot_blockdev(&self, at: Snapshot) -> Result<Value> {
+        Err(no_snapshots(at))
     }
 
     fn blockdev(&self, volume: VolumeId) -> Result<Value> {
@@ -204,6 +237,11 @@ impl VolumeBackend for FileVolumes {
     fn sweep(&self) -> Result<usize> {
         self.place.sweep()
     }
+}
+
+/// Files have no snapshots yet.
+fn no_snapshots(at: Snapshot) -> Error {
+    Error::NoSnapshot { volume: at.volume, id: at.id }
 }
 
 pub(crate) fn check_size(size_bytes: u64) -> Result<()> {
