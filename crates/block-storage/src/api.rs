@@ -1,16 +1,19 @@
 //! What the handlers of this service share.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
-use rest::{Fields, InvalidBody, Reply, Request};
-use serde_json::Value as Json;
+use rest::{Fields, InvalidBody, Microversion, Reply, Request};
+use serde_json::{Value as Json, json};
 use store::Tx;
-use types::HostId;
+use types::{HostId, ProjectId};
 
 use crate::error::Error;
 
 /// What the backend and its pool are called.
 const BACKEND: &str = "file";
+/// The longest id of a project.
+const PROJECT_CHARS_MAX: usize = 64;
 /// The longest name, key or value.
 const TEXT_CHARS_MAX: usize = 255;
 
@@ -28,12 +31,42 @@ pub(crate) fn own(
     }
 }
 
+/// As [`own`], for a route that only later microversions have.
+pub(crate) fn since(
+    first: Microversion,
+    handler: impl Fn(&Request, &mut Tx<'_>) -> Result<Reply, Error> + Send + Sync + 'static,
+) -> impl Fn(&Request, &mut Tx<'_>) -> Result<Reply, Error> + Send + Sync + 'static {
+    own(move |request, tx| if request.version < first { Err(Error::NoRoute) } else { handler(request, tx) })
+}
+
 /// The service's address with the project, if the client's path had it: links look like the path they are got by.
 pub(crate) fn base_of(request: &Request) -> String {
     match request.param("project_id") {
         "" => format!("{}/v3", request.base_url),
         project => format!("{}/v3/{project}", request.base_url),
     }
+}
+
+/// The addresses of one thing: its own, and one without a version to keep.
+pub(crate) fn links_of(request: &Request, collection: &str, id: impl Display) -> Json {
+    let own = format!("{}/{collection}/{id}", base_of(request));
+    json!([{"rel": "self", "href": own}, {"rel": "bookmark", "href": own.replacen("/v3", "", 1)}])
+}
+
+/// The fields of the object under `root`, which must be all that the body has.
+pub(crate) fn sole_fields(request: &Request, root: &str) -> Result<Fields, InvalidBody> {
+    let mut body = Fields::new("", request.json()?)?;
+    let value = body.take(root).ok_or_else(|| InvalidBody::at(root, "is required"))?;
+    body.finish()?;
+    Fields::new(root, value)
+}
+
+/// The project that a path is about. One whose id is longer than any is not there.
+pub(crate) fn project_in(request: &Request) -> Result<ProjectId, Error> {
+    let id = request.param("target");
+    let fits = !id.is_empty() && id.chars().count() <= PROJECT_CHARS_MAX;
+    let absent = || Error::NoSuch(format!("Project with id {id} not found."));
+    if fits { Ok(id.into()) } else { Err(absent()) }
 }
 
 /// The one backend of a host, as Cinder would name it: `host@backend`.
@@ -53,6 +86,43 @@ pub(crate) fn text_in(fields: &mut Fields, name: &str) -> Result<Option<Option<S
     if long { Err(fields.error(name, "is longer than 255 characters")) } else { Ok(text) }
 }
 
+/// True or false in one of the spellings that Cinder's schema lists; absent is `None`.
+pub(crate) fn flag_in(fields: &mut Fields, name: &str) -> Result<Option<bool>, InvalidBody> {
+    match fields.take(name) {
+        None => Ok(None),
+        Some(Json::Bool(flag)) => Ok(Some(flag)),
+        Some(Json::String(word)) => match word.as_str() {
+            "True" | "TRUE" | "true" | "1" | "ON" | "On" | "on" | "YES" | "Yes" | "yes" | "y" | "t" => {
+                Ok(Some(true))
+            }
+            "False" | "FALSE" | "false" | "0" | "OFF" | "Off" | "off" | "NO" | "No" | "no" | "n" | "f" => {
+                Ok(Some(false))
+            }
+            _ => Err(fields.error(name, "is not a boolean")),
+        },
+        Some(_) => Err(fields.error(name, "is not a boolean")),
+    }
+}
+
+/// Text of 1 to 255 characters that must be there.
+pub(crate) fn required_in(fields: &mut Fields, name: &str) -> Result<String, InvalidBody> {
+    match text_in(fields, name)?.flatten() {
+        None => Err(fields.error(name, "is required")),
+        Some(text) if text.is_empty() => Err(fields.error(name, "is too short")),
+        Some(text) => Ok(text),
+    }
+}
+
+/// A parameter of the query that is true or false; false if it is not there.
+pub(crate) fn asked(request: &Request, name: &str) -> Result<bool, Error> {
+    let Some(word) = request.query(name) else { return Ok(false) };
+    match word.trim().to_lowercase().as_str() {
+        "1" | "t" | "true" | "on" | "y" | "yes" => Ok(true),
+        "0" | "f" | "false" | "off" | "n" | "no" => Ok(false),
+        _ => Err(Error::Invalid(format!("Value '{word}' for '{name}' is not a boolean."))),
+    }
+}
+
 /// An object of keys and values; absent or null is `None`.
 pub(crate) fn words_of(
     fields: &mut Fields,
@@ -62,6 +132,24 @@ pub(crate) fn words_of(
     let path = fields.path(name);
     let words = map.into_left().into_iter().map(|(key, value)| word(&path, key, value));
     words.collect::<Result<_, _>>().map(Some)
+}
+
+/// An object of keys and values of at most 255 characters, or null. A key has letters, digits, `-_:.`, and what `also`
+/// allows.
+pub(crate) fn specs_in(fields: Fields, also: &str) -> Result<BTreeMap<String, Option<String>>, InvalidBody> {
+    let path = fields.path("");
+    let path = path.trim_end_matches('.');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_:.".contains(c) || also.contains(c);
+    let specs = fields.into_left().into_iter().map(|(key, value)| {
+        if key.is_empty() || key.len() > TEXT_CHARS_MAX || !key.chars().all(plain) {
+            return Err(InvalidBody::at(path, format!("has a key that is not allowed: '{key}'")));
+        }
+        match value {
+            Json::Null => Ok((key, None)),
+            value => word(path, key, value).map(|(key, value)| (key, Some(value))),
+        }
+    });
+    specs.collect()
 }
 
 /// One key and its value, both of at most 255 characters.

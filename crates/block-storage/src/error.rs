@@ -112,10 +112,11 @@ impl From<Denied> for Error {
 
 impl From<InvalidBody> for Error {
     fn from(invalid: InvalidBody) -> Error {
-        match invalid.malformed {
-            true => Error::Invalid("Malformed request body".to_owned()),
-            false => Error::Invalid(format!("Invalid input for field/attribute {invalid}")),
-        }
+        Error::Invalid(match (invalid.malformed, invalid.field.is_empty()) {
+            (true, _) => "Malformed request body".to_owned(),
+            (false, true) => invalid.problem,
+            (false, false) => format!("Invalid input for field/attribute {invalid}"),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
-//! Cinder: volumes, their types and attachments, quotas.
+//! Cinder: volumes, their types and attachments, QoS specs, quotas.
 //!
 //! A volume's row says what is wanted; a document tells a host to make it, and the host's report says that it did. Not
-//! here: snapshots, backups, transfers, groups, encryption, migration, clones of volumes.
+//! here: snapshots, backups, transfers, groups, migration, clones of volumes.
 //!
 //! Invariants: a volume is in one server at a time; what compute attached only compute detaches; a row goes only after
 //! its host has reported that nothing is left; no request waits for a host.
@@ -10,9 +10,14 @@
 
 mod api;
 mod attachment;
+mod default_type;
+pub mod encryption;
 mod error;
+mod filters;
 mod hosts;
+mod list;
 mod policy;
+pub mod qos_specs;
 pub mod quota;
 #[cfg(test)]
 mod tests;
@@ -30,11 +35,14 @@ pub use error::Error;
 pub use policy::RULES;
 
 /// This crate's schema.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    service: "block-storage",
-    version: 1,
-    sql: include_str!("../migrations/0001_block_storage.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    migration(1, include_str!("../migrations/0001_block_storage.sql")),
+    migration(2, include_str!("../migrations/0002_volume_types.sql")),
+];
+
+const fn migration(version: u32, sql: &'static str) -> Migration {
+    Migration { service: "block-storage", version, sql }
+}
 
 /// The one availability zone, named as compute's.
 pub const ZONE: &str = "nova";
@@ -46,6 +54,10 @@ pub fn service() -> Service {
     let routes = volume::api::routes()
         .and(attachment::api::routes())
         .and(volume_type::api::routes())
+        .and(encryption::api::routes())
+        .and(qos_specs::api::routes())
+        .and(default_type::api::routes())
+        .and(filters::routes())
         .and(quota::api::routes())
         .and(hosts::routes())
         .and(version::routes())

@@ -28,6 +28,11 @@ pub(crate) fn api() -> Api {
     api
 }
 
+/// Replays a conversation below `src`.
+pub(crate) fn golden(api: &Api, path: &str) {
+    testkit::check_golden(api, format!("{}/src/{path}", env!("CARGO_MANIFEST_DIR")));
+}
+
 /// A host that does what its documents say, unless told to refuse.
 pub(crate) struct Node {
     session: Session,

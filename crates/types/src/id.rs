@@ -98,6 +98,12 @@ uuid_id! {
     BackupId
     /// A copy of bytes on its way.
     CopyId
+    /// QoS specs of volume types.
+    QosSpecsId
+    /// How the volumes of a type are encrypted.
+    EncryptionId
+    /// A message to a user.
+    MessageId
     /// The attachment of a volume to a server.
     AttachmentId
     /// A network.

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use store::{Condition, Direction, Tx, Value};
 use types::{AttachmentId, ServerId, VolumeId};
 
-use crate::api::own;
+use crate::api::since;
 use crate::error::Error;
 use crate::volume::ops::{self, VolumeList};
 use crate::volume::{Attachment, Phase, Volume, by_client};
@@ -18,17 +18,11 @@ const LIMIT_MAX: u32 = 1000;
 /// The routes of attachments.
 pub(crate) fn routes() -> Routes {
     Routes::new()
-        .get("/attachments", since(index))
-        .post("/attachments", since(create))
-        .get("/attachments/detail", since(detail))
-        .get("/attachments/{id}", since(show))
-        .delete("/attachments/{id}", since(delete))
-}
-
-fn since(
-    handler: impl Fn(&Request, &mut Tx<'_>) -> Result<Reply, Error> + Send + Sync + 'static,
-) -> impl Fn(&Request, &mut Tx<'_>) -> Result<Reply, Error> + Send + Sync + 'static {
-    own(move |request, tx| if request.version < FIRST { Err(Error::NoRoute) } else { handler(request, tx) })
+        .get("/attachments", since(FIRST, index))
+        .post("/attachments", since(FIRST, create))
+        .get("/attachments/detail", since(FIRST, detail))
+        .get("/attachments/{id}", since(FIRST, show))
+        .delete("/attachments/{id}", since(FIRST, delete))
 }
 
 fn attachment_id(request: &Request) -> Result<AttachmentId, Error> {

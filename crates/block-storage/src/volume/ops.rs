@@ -14,6 +14,7 @@ use super::store::{self as table, VOLUMES};
 use super::{Phase, SIZE_GIB_MAX, SourceImage, Volume, VolumeChange, VolumeDraft};
 use crate::error::Error;
 use crate::policy::RULES;
+use crate::volume_type::VolumeType;
 use crate::{ZONE, quota, volume_type};
 
 /// Bytes in a GiB.
@@ -55,7 +56,8 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
         let text = format!("Invalid input received: Availability zone '{zone}' is invalid.");
         return Err(Error::Invalid(text));
     }
-    let volume_type_id = volume_type::ops::choose(caller, tx, draft.volume_type.as_deref())?;
+    let volume_type = volume_type::ops::choose(caller, tx, draft.volume_type.as_deref())?;
+    check_type(&volume_type, draft.size_gib, Some(&zone))?;
     let source = draft.image_id.map(|id| usable_image(caller, tx, id, draft.size_gib)).transpose()?;
     quota::ops::check_volumes(tx, &project_id, draft.size_gib)?;
     let now = tx.now();
@@ -70,7 +72,7 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
         phase_since: now,
         made: false,
         fault: None,
-        volume_type_id,
+        volume_type_id: volume_type.id,
         bootable: source.is_some(),
         read_only: None,
         availability_zone: zone,
@@ -98,6 +100,21 @@ pub fn create_for_boot(
     volume.bootable = true;
     VOLUMES.save(tx, &mut volume)?;
     Ok(volume)
+}
+
+/// Whether a volume of this size, and in this zone, can be of this type.
+fn check_type(volume_type: &VolumeType, size_gib: u32, zone: Option<&str>) -> Result<(), Error> {
+    if let Some(reason) = volume_type.refuses_size(size_gib) {
+        return Err(Error::Invalid(format!("Invalid input received: {reason}")));
+    }
+    match (volume_type.zones(), zone) {
+        (Some(zones), Some(zone)) if !zones.contains(&zone) => {
+            let zones = zones.join(", ");
+            let text = format!("Volume type is only supported in these availability zones: {zones}");
+            Err(Error::Invalid(text))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The image as a source, if a volume of this size can be made of it, and what it says about itself.
@@ -283,6 +300,9 @@ pub fn extend(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, size_gib: u32) -> 
         );
         return Err(Error::Invalid(text));
     }
+    if let Some(volume_type) = volume_type::store::TYPES.load(tx, volume.volume_type_id)? {
+        check_type(&volume_type, size_gib, None)?;
+    }
     quota::ops::check_gigabytes(tx, &volume.project_id, size_gib - current)?;
     let now = tx.now();
     volume.size_gib = size_gib;
@@ -293,14 +313,14 @@ pub fn extend(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, size_gib: u32) -> 
 
 /// Says that a server can, or cannot, boot from it.
 pub fn set_bootable(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, bootable: bool) -> Result<(), Error> {
-    let mut volume = show_for(caller, tx, id, "volume_extension:volume_actions:set_bootable")?;
+    let mut volume = show_for(caller, tx, id, "volume:update")?;
     volume.bootable = bootable;
     save(tx, &mut volume)
 }
 
 /// Says that servers must not, or may, write to it.
 pub fn set_read_only(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, read_only: bool) -> Result<(), Error> {
-    let mut volume = show_for(caller, tx, id, "volume_extension:volume_actions:update_readonly_flag")?;
+    let mut volume = show_for(caller, tx, id, "volume:update_readonly_flag")?;
     if volume.phase != Phase::Available {
         let phase = volume.phase;
         let text = format!(

@@ -436,47 +436,6 @@ fn metadata_is_read_and_written() {
 }
 
 #[test]
-fn types_are_the_operators() {
-    let api = api();
-    let types = "/volume/v3/types";
-    let make = |token: &str, body: Json| api.post(token, types, &json!({"volume_type": body}));
-    assert_eq!(api.get(MEMBER, &format!("{types}/default")).body["volume_type"]["name"], "default");
-    assert_eq!(make(MEMBER, json!({"name": "fast"})).status, 403);
-    assert_eq!(make(ADMIN, json!({"name": "default"})).status, 409);
-    assert_eq!(make(ADMIN, json!({"name": " "})).status, 400);
-    assert_eq!(make(ADMIN, json!({"name": "x", "odd": 1})).status, 400);
-    let made = make(
-        ADMIN,
-        json!({"name": "fast", "os-volume-type-access:is_public": false, "extra_specs": {"k": "v"}}),
-    );
-    assert_eq!(made.status, 200, "{made:?}");
-    let fast = format!("{types}/{}", made.body["volume_type"]["id"].as_str().unwrap());
-    assert_eq!(api.get(MEMBER, &fast).status, 404);
-    assert_eq!(create(&api, MEMBER, &json!({"size": 1, "volume_type": "fast"})).status, 404);
-    let access = json!({"addProjectAccess": {"project": "alpha"}});
-    assert_eq!(api.post(MEMBER, &format!("{fast}/action"), &access).status, 403);
-    assert_eq!(api.post(ADMIN, &format!("{fast}/action"), &access).status, 202);
-    assert_eq!(api.post(ADMIN, &format!("{fast}/action"), &access).status, 409);
-    assert_eq!(api.post(ADMIN, &format!("{fast}/action"), &json!({"odd": {}})).status, 400);
-    assert_eq!(api.get(MEMBER, &fast).body["volume_type"]["extra_specs"], json!({}));
-    assert_eq!(api.get(ADMIN, &format!("{fast}/extra_specs/k")).body, json!({"k": "v"}));
-    assert_eq!(api.put(ADMIN, &format!("{fast}/extra_specs/k"), &json!({"k": "w"})).status, 200);
-    assert_eq!(api.put(ADMIN, &format!("{fast}/extra_specs/k"), &json!({"j": "w"})).status, 400);
-    assert_eq!(
-        api.post(ADMIN, &format!("{fast}/extra_specs"), &json!({"extra_specs": {"j": 1}})).status,
-        400
-    );
-    assert_eq!(api.delete(ADMIN, &format!("{fast}/extra_specs/k")).status, 202);
-    assert_eq!(api.delete(ADMIN, &format!("{fast}/extra_specs/k")).status, 404);
-    assert_eq!(create(&api, MEMBER, &json!({"size": 1, "volume_type": "fast"})).status, 202);
-    assert_eq!(api.delete(ADMIN, &fast).status, 400);
-    assert_eq!(api.put(ADMIN, &fast, &json!({"volume_type": {}})).status, 400);
-    assert_eq!(api.put(ADMIN, &fast, &json!({"volume_type": {"name": "default"}})).status, 409);
-    assert_eq!(api.put(ADMIN, &fast, &json!({"volume_type": {"is_public": true}})).status, 200);
-    assert_eq!(api.get(OTHER, types).body["volume_types"].as_array().unwrap().len(), 2);
-}
-
-#[test]
 fn the_service_describes_itself() {
     let api = api();
     assert_eq!(api.get("", "/volume/").status, 300);

@@ -1,9 +1,12 @@
-//! A volume type: a name that an operator gives to a kind of storage. There is one backend here yet, so a type decides
-//! nothing so far; clients choose by it, and quotas and policies of operators name it.
+//! A volume type: a name that an operator gives to a kind of storage. Its extra specs choose the backend and bound the
+//! sizes, its QoS specs and its encryption say how a volume is served; quotas count by it. What a volume needs to know of
+//! its type it asks for by [`ops::recipe`].
 
 pub(crate) mod api;
-mod model;
+pub(crate) mod model;
 pub mod ops;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 
-pub use model::{TypeChange, TypeDraft, VolumeType};
+pub use model::{Recipe, Specs, TypeChange, TypeDraft, VolumeType};

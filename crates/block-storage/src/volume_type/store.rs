@@ -1,6 +1,7 @@
 //! The table of volume types.
 
 use store::{Column, Direction, Error, Select, Stored, Table, Tx, Unique};
+use types::QosSpecsId;
 
 use super::VolumeType;
 
@@ -24,4 +25,11 @@ pub(crate) fn by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<Stored<Volum
 /// All types, the newest first.
 pub(crate) fn all(tx: &mut Tx<'_>) -> Result<Vec<Stored<VolumeType>>, Error> {
     TYPES.query(tx, &Select::all().order("created_at", Direction::Desc).order("id", Direction::Desc))
+}
+
+/// The types that have these QoS specs. Types are few, so that they are looked through.
+pub(crate) fn with_qos(tx: &mut Tx<'_>, id: QosSpecsId) -> Result<Vec<Stored<VolumeType>>, Error> {
+    let mut found = all(tx)?;
+    found.retain(|known| known.qos_specs_id == Some(id));
+    Ok(found)
 }

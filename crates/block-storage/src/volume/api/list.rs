@@ -1,16 +1,13 @@
 //! The query of a list: filters, order and page.
 
-use rest::{Microversion, Page, Request, sort_of};
-use serde_json::Value as Json;
-use store::{Condition, Direction};
+use rest::{Microversion, Request};
+use store::Condition;
 use types::{Timestamp, VolumeId};
 
-use crate::api::base_of;
 use crate::error::Error;
+use crate::list::{Paging, escaped, pairs};
 use crate::volume::ops::VolumeList;
 
-/// The largest page, which is also what is given to clients that ask for none.
-const LIMIT_MAX: u32 = 1000;
 /// From here on an unknown filter is an error; before, it was ignored.
 const STRICT: Microversion = Microversion(3, 31);
 
@@ -29,25 +26,22 @@ const SORTABLE: [(&str, &str); 9] = [
 
 /// Reads the query of a list.
 pub(super) fn query(request: &Request) -> Result<VolumeList, Error> {
-    let page = Page::of(request, LIMIT_MAX)?;
+    let page = Paging::of(request, &SORTABLE)?;
     let marker = match &page.marker {
         None => None,
         Some(text) => Some(text.parse::<VolumeId>().map_err(|_| Error::no_volume(text))?),
     };
     let mut list = VolumeList {
-        order: order(request)?,
+        order: page.order,
         marker,
-        limit: Some(page.limit.unwrap_or(LIMIT_MAX)),
+        offset: page.offset as usize,
+        limit: Some(page.limit),
         ..VolumeList::default()
     };
     let mut unknown = Vec::new();
     for (name, value) in &request.query {
         match name.as_str() {
-            "limit" | "marker" | "sort" | "sort_key" | "sort_dir" | "with_count" => {}
-            "offset" => {
-                let offset = value.parse().map_err(|_| invalid(name, value))?;
-                list.offset = offset;
-            }
+            "limit" | "marker" | "offset" | "sort" | "sort_key" | "sort_dir" | "with_count" => {}
             "all_tenants" => list.all_projects = !matches!(value.to_lowercase().as_str(), "0" | "false"),
             _ if filter(&mut list, name, value)? => {}
             _ => unknown.push(name.as_str()),
@@ -83,7 +77,7 @@ fn filter(list: &mut VolumeList, name: &str, value: &str) -> Result<bool, Error>
         "created_at" => time("created_at", value)?,
         "updated_at" => time("updated_at", value)?,
         "metadata" => {
-            list.metadata.extend(metadata(value)?);
+            list.metadata.extend(pairs("metadata", value)?);
             return Ok(true);
         }
         _ => return Ok(false),
@@ -94,11 +88,6 @@ fn filter(list: &mut VolumeList, name: &str, value: &str) -> Result<bool, Error>
 
 fn invalid(name: &str, value: &str) -> Error {
     Error::Invalid(format!("Invalid input received: {name} cannot be {value}."))
-}
-
-/// Plain characters for a LIKE pattern.
-fn escaped(text: &str) -> String {
-    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }
 
 /// A time with an operator before it, as `gte:2026-11-22T00:00:00`; several are separated by commas.
@@ -119,67 +108,4 @@ fn time(column: &'static str, value: &str) -> Result<Condition, Error> {
         })
     });
     Ok(Condition::All(parts.collect::<Result<_, Error>>()?))
-}
-
-/// Metadata as JSON, or as Python prints a dictionary, which is what clients send.
-fn metadata(value: &str) -> Result<Vec<(String, String)>, Error> {
-    let parsed = serde_json::from_str(value).or_else(|_| serde_json::from_str(&value.replace('\'', "\"")));
-    let Ok(Json::Object(fields)) = parsed else { return Err(invalid("metadata", value)) };
-    let pairs = fields.into_iter().map(|(key, word)| match word {
-        Json::String(text) => Ok((key, text)),
-        _ => Err(invalid("metadata", value)),
-    });
-    pairs.collect()
-}
-
-/// The newest first, unless asked otherwise; the id settles what is equal.
-fn order(request: &Request) -> Result<Vec<(&'static str, Direction)>, Error> {
-    let mut asked = sort_of(request)?;
-    let directions = request.queries("sort_dir").count();
-    if request.query("sort").is_none() {
-        if asked.is_empty() {
-            let ascending = request.query("sort_dir") == Some("asc");
-            let direction = if ascending { Direction::Asc } else { Direction::Desc };
-            asked.push(("created_at".to_owned(), direction));
-        } else if directions == 0 {
-            asked.iter_mut().for_each(|(_, direction)| *direction = Direction::Desc);
-        }
-    } else {
-        let parts = request.query("sort").unwrap_or_default().split(',').filter(|part| !part.is_empty());
-        for ((_, direction), part) in asked.iter_mut().zip(parts) {
-            if !part.contains(':') {
-                *direction = Direction::Desc;
-            }
-        }
-    }
-    let mut order = Vec::with_capacity(asked.len() + 1);
-    for (key, direction) in &asked {
-        let known = SORTABLE.iter().find(|(name, _)| name == key);
-        let (_, column) = known.ok_or_else(|| {
-            Error::Invalid(format!("Invalid input received: Invalid sort keys provided: {key}."))
-        })?;
-        order.push((*column, *direction));
-    }
-    if !order.iter().any(|(column, _)| *column == "id") {
-        let direction = asked.last().map_or(Direction::Desc, |(_, direction)| *direction);
-        order.push(("id", direction));
-    }
-    Ok(order)
-}
-
-/// The address of the page that follows a volume, with the same filters.
-pub(super) fn next(request: &Request, detailed: bool, last: VolumeId) -> String {
-    let kept = request.query.iter().filter(|(name, _)| name != "marker");
-    let mut pairs: Vec<String> =
-        kept.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
-    pairs.push(format!("marker={last}"));
-    let path = if detailed { "volumes/detail" } else { "volumes" };
-    format!("{}/{path}?{}", base_of(request), pairs.join("&"))
-}
-
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:,".contains(&byte);
-    text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }

@@ -13,6 +13,7 @@ use types::{ImageId, VolumeId};
 use super::{Volume, VolumeChange, VolumeDraft, ops};
 use crate::api::{own, text_in, words_of};
 use crate::error::Error;
+use crate::list::next_links;
 
 /// The first microversion that counts a list on demand.
 const WITH_COUNT: Microversion = Microversion(3, 45);
@@ -61,10 +62,9 @@ fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, E
         false => view::brief(request, volume),
     });
     let mut body = json!({"volumes": views.collect::<Vec<_>>()});
-    let full = query.limit.is_some_and(|limit| limit > 0 && volumes.len() == limit as usize);
-    if let Some(last) = volumes.last().filter(|_| full) {
-        let href = list::next(request, detailed, last.id);
-        body["volumes_links"] = json!([{"rel": "next", "href": href}]);
+    let path = if detailed { "volumes/detail" } else { "volumes" };
+    if let Some(links) = next_links(request, path, volumes.len(), volumes.last().map(|last| last.id)) {
+        body["volumes_links"] = links;
     }
     let counted = request.query("with_count").is_some_and(|word| word.eq_ignore_ascii_case("true"));
     if counted && request.version >= WITH_COUNT {

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use store::Tx;
 use types::VolumeTypeId;
 
-use crate::api::{base_of, pool_of};
+use crate::api::{links_of, pool_of};
 use crate::error::Error;
 use crate::policy::RULES;
 use crate::volume::{Attachment, Volume};
@@ -30,8 +30,7 @@ pub(super) fn brief(request: &Request, volume: &Volume) -> Json {
 }
 
 fn links(request: &Request, volume: &Volume) -> Json {
-    let own = format!("{}/volumes/{}", base_of(request), volume.id);
-    json!([{"rel": "self", "href": own}, {"rel": "bookmark", "href": own.replacen("/v3", "", 1)}])
+    links_of(request, "volumes", volume.id)
 }
 
 /// A volume with everything that the caller may know.

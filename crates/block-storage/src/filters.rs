@@ -1,0 +1,74 @@
+//! By what lists can be filtered: what `resource_filters` answers, and what a list that is strict about it refuses.
+
+use rest::{Microversion, Reply, Request, Routes};
+use serde_json::{Value as Json, json};
+use store::Tx;
+
+use crate::api::since;
+use crate::error::Error;
+
+/// The first microversion that tells them.
+const FIRST: Microversion = Microversion(3, 33);
+/// From here on `name~` finds parts of names.
+const LIKE: Microversion = Microversion(3, 34);
+
+/// The filters of each kind of thing, as Cinder comes configured.
+const FILTERS: [(&str, &[&str]); 9] = [
+    ("attachment", &["volume_id", "status", "instance_id", "attach_status"]),
+    ("backup", &["name", "status", "volume_id"]),
+    ("group", &["name"]),
+    ("group_snapshot", &["name", "status", "group_id"]),
+    ("message", &["resource_uuid", "resource_type", "event_id", "request_id", "message_level"]),
+    ("pool", &["name", "volume_type"]),
+    ("snapshot", &["name", "status", "volume_id", "metadata", "availability_zone", "consumes_quota"]),
+    (
+        "volume",
+        &[
+            "name",
+            "status",
+            "metadata",
+            "bootable",
+            "migration_status",
+            "availability_zone",
+            "group_id",
+            "size",
+            "created_at",
+            "updated_at",
+            "consumes_quota",
+        ],
+    ),
+    ("volume_type", &["is_public", "extra_specs"]),
+];
+
+/// Parameters that say how a list comes, and filter nothing.
+const NO_FILTERS: [&str; 9] =
+    ["limit", "marker", "offset", "sort", "sort_key", "sort_dir", "with_count", "all_tenants", "detail"];
+
+/// The route that tells them.
+pub(crate) fn routes() -> Routes {
+    Routes::new().get("/resource_filters", since(FIRST, index))
+}
+
+fn index(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let wanted = request.query("resource");
+    let found = FILTERS.iter().filter(|(resource, _)| wanted.is_none_or(|wanted| wanted == *resource));
+    let views: Vec<Json> =
+        found.map(|(resource, filters)| json!({"resource": resource, "filters": filters})).collect();
+    Ok(Reply::ok(json!({"resource_filters": views})))
+}
+
+/// Refuses a query with a filter that a kind of thing does not have.
+pub(crate) fn refuse_unknown(request: &Request, resource: &str) -> Result<(), Error> {
+    let known = FILTERS.iter().find(|(known, _)| *known == resource).map_or(&[][..], |(_, known)| *known);
+    let is_known = |name: &str| {
+        let like = if request.version >= LIKE { name.strip_suffix('~') } else { None };
+        NO_FILTERS.contains(&name) || known.contains(&like.unwrap_or(name))
+    };
+    let names = request.query.iter().map(|(name, _)| name.as_str());
+    let unknown: Vec<&str> = names.filter(|name| !is_known(name)).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let text = format!("Invalid filters {} are found in query options.", unknown.join(","));
+    Err(Error::Invalid(text))
+}

@@ -1,0 +1,151 @@
+//! What lists of this service share: their order, their pages, and filters that are more than a value.
+
+use std::fmt::Display;
+
+use rest::{Request, encoded};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
+use store::{Direction, Select, Stored, Table, Tx, Value};
+
+use crate::api::base_of;
+use crate::error::Error;
+
+/// The largest page, which is also what is given to clients that ask for none.
+const LIMIT_MAX: u32 = 1000;
+
+/// Keys that clients sort by, and their columns.
+pub(crate) type Sortable = &'static [(&'static str, &'static str)];
+
+/// In which order a list comes, and which part of it.
+pub(crate) struct Paging {
+    /// Columns to sort by; the last is `id`.
+    pub(crate) order: Vec<(&'static str, Direction)>,
+    /// After the thing of this id.
+    pub(crate) marker: Option<String>,
+    /// Leaving out the first of them.
+    pub(crate) offset: u32,
+    /// At most this many.
+    pub(crate) limit: u32,
+}
+
+impl Paging {
+    /// Reads `limit`, `marker`, `offset`, and `sort` or `sort_key` and `sort_dir`.
+    pub(crate) fn of(request: &Request, sortable: Sortable) -> Result<Paging, Error> {
+        Ok(Paging {
+            order: order(request, sortable)?,
+            marker: request.query("marker").filter(|marker| !marker.is_empty()).map(str::to_owned),
+            offset: number(request, "offset")?.unwrap_or(0),
+            limit: limit_of(request)?,
+        })
+    }
+
+    /// The rows of this part, after `marker` if there is one.
+    pub(crate) fn rows<T: Serialize + DeserializeOwned>(
+        &self,
+        tx: &mut Tx<'_>,
+        table: &Table<T>,
+        mut select: Select,
+        marker: Option<&T>,
+    ) -> Result<Vec<Stored<T>>, Error> {
+        for (column, direction) in &self.order {
+            select = select.order(column, *direction);
+        }
+        if let Some(last) = marker {
+            let values: Vec<Value> = self.order.iter().map(|(name, _)| column(table, last, name)).collect();
+            select = select.after(&values);
+        }
+        let rows = table.query(tx, &select.limit(self.offset.saturating_add(self.limit)))?;
+        Ok(rows.into_iter().skip(self.offset as usize).collect())
+    }
+}
+
+fn column<T>(table: &Table<T>, row: &T, name: &str) -> Value {
+    let found = table.columns.iter().find(|column| column.name == name);
+    found.map_or_else(|| (table.id)(row), |column| (column.value)(row))
+}
+
+fn number(request: &Request, name: &str) -> Result<Option<u32>, Error> {
+    let Some(text) = request.query(name) else { return Ok(None) };
+    let number: i64 =
+        text.trim().parse().map_err(|_| Error::Invalid(format!("{name} param must be an integer")))?;
+    match u32::try_from(number) {
+        Ok(number) if number <= i32::MAX.unsigned_abs() => Ok(Some(number)),
+        _ if number < 0 => Err(Error::Invalid(format!("{name} param must be positive"))),
+        _ => Err(Error::Invalid(format!("{name} must be at most {}", i32::MAX))),
+    }
+}
+
+fn limit_of(request: &Request) -> Result<u32, Error> {
+    Ok(number(request, "limit")?.map_or(LIMIT_MAX, |limit| limit.min(LIMIT_MAX)))
+}
+
+/// The newest first, unless asked otherwise; the id settles what is equal.
+fn order(request: &Request, sortable: Sortable) -> Result<Vec<(&'static str, Direction)>, Error> {
+    let (key, direction) = (request.query("sort_key"), request.query("sort_dir"));
+    let asked = match request.query("sort") {
+        Some(_) if key.is_some() || direction.is_some() => {
+            let text = "The 'sort_key' and 'sort_dir' parameters are deprecated and cannot be used with the 'sort' \
+                        parameter.";
+            return Err(Error::Invalid(text.to_owned()));
+        }
+        Some(sort) => sort.split(',').map(|part| part.split_once(':').unwrap_or((part, ""))).collect(),
+        None => vec![(key.unwrap_or("created_at"), direction.unwrap_or(""))],
+    };
+    let mut order = Vec::with_capacity(asked.len() + 1);
+    for (key, direction) in asked {
+        let known = sortable.iter().find(|(name, _)| *name == key.trim());
+        let (_, column) = known.ok_or_else(|| {
+            Error::Invalid(format!("Invalid input received: Invalid sort keys provided: {key}."))
+        })?;
+        let direction = match direction.trim() {
+            "" | "desc" => Direction::Desc,
+            "asc" => Direction::Asc,
+            _ => {
+                let text = "Invalid input received: Unknown sort direction, must be one of: asc, desc.";
+                return Err(Error::Invalid(text.to_owned()));
+            }
+        };
+        if !order.iter().any(|(known, _)| known == column) {
+            order.push((*column, direction));
+        }
+    }
+    if !order.iter().any(|(column, _)| *column == "id") {
+        let direction = order.first().map_or(Direction::Desc, |(_, direction)| *direction);
+        order.push(("id", direction));
+    }
+    Ok(order)
+}
+
+/// The address of the page that follows, if this one is full.
+pub(crate) fn next_links(
+    request: &Request,
+    path: &str,
+    count: usize,
+    last: Option<impl Display>,
+) -> Option<Json> {
+    let full = limit_of(request).is_ok_and(|limit| count >= limit as usize);
+    let last = last.filter(|_| full)?;
+    let kept = request.query.iter().filter(|(name, _)| name != "marker");
+    let mut pairs: Vec<String> =
+        kept.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+    pairs.push(format!("marker={last}"));
+    Some(json!([{"rel": "next", "href": format!("{}/{path}?{}", base_of(request), pairs.join("&"))}]))
+}
+
+/// A dictionary of words in a filter: as JSON, or as Python prints it, which is what clients send.
+pub(crate) fn pairs(name: &str, value: &str) -> Result<Vec<(String, String)>, Error> {
+    let invalid = || Error::Invalid(format!("Invalid input received: {name} cannot be {value}."));
+    let parsed = serde_json::from_str(value).or_else(|_| serde_json::from_str(&value.replace('\'', "\"")));
+    let Ok(Json::Object(fields)) = parsed else { return Err(invalid()) };
+    let pairs = fields.into_iter().map(|(key, word)| match word {
+        Json::String(text) => Ok((key, text)),
+        _ => Err(invalid()),
+    });
+    pairs.collect()
+}
+
+/// Plain characters for a LIKE pattern.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+}
