@@ -15,11 +15,13 @@
 //!
 //! Nothing here knows the database, HTTP or a hypervisor; [`VolumeBackend::blockdev`] is plain JSON.
 
+pub mod disk;
 mod error;
 pub mod fake;
 pub mod file;
 pub mod inspect;
 pub mod iso;
+mod nbd;
 pub mod qcow2;
 
 use std::io::Read;
@@ -30,6 +32,7 @@ use types::{ImageId, SnapshotId, VolumeId};
 
 pub use error::{Error, Result};
 pub use inspect::{DiskFormat, Inspection, Refusal};
+pub use nbd::Extent;
 
 /// Keeps the bytes of images.
 pub trait ImageStore: Send + Sync {

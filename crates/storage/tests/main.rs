@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::new_without_default, missing_docs)]
 
 mod crash;
+mod disk;
 mod inspect;
 mod iso;
 mod qcow2;
