@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_api::block::Volume;
+use agent_api::block::{Copy, Volume};
 use agent_api::compute::{Milestone, Vm};
 use agent_api::network::{External, Network, Port, PortSeen, Router, SecurityGroup, UpSeen};
 use agent_api::{BackendFacts, DocumentKey, FromNode, Kind, NodeFacts, Question, Report, ToNode};
 use serde::Serialize;
 use serde_json::Value as Json;
 use storage::GIB;
-use types::{NetworkId, PortId, ServerId, Timestamp, VolumeId};
+use types::{NetworkId, PortId, ServerId, Timestamp};
 
+use crate::copies;
 use crate::documents::{Documents, Kept, owned};
 use crate::effects::{Effects, Event, NetworkView};
 use crate::vms::{Needs, Vms};
@@ -30,6 +31,8 @@ const PROBE_ALIVE: Duration = Duration::from_millis(250);
 const PROBE_SILENT: Duration = Duration::from_secs(3);
 /// How long it is looked for after the start.
 const PROBE_TIME_MAX: Duration = Duration::from_secs(900);
+/// How often it is told how far a copy is.
+const COPY_LOOK: Duration = Duration::from_secs(1);
 /// How much of a console is told.
 const CONSOLE_BYTES_MAX: usize = 100 << 10;
 
@@ -174,6 +177,7 @@ impl Agent {
     pub fn observe(&mut self, event: Event) {
         match event {
             Event::Vm(id) => self.mark(&vm_key(id)),
+            Event::Copy(id) => self.mark(&DocumentKey { kind: Kind::Copy, id: id.to_string() }),
             Event::DhcpLease { port, address, at } => {
                 self.guest_did(port, Milestone::DhcpLease, at, &address.to_string());
             }
@@ -254,6 +258,11 @@ impl Agent {
             }
             self.gone(&kept.key, kept.revision, removed);
         }
+        for kept in leaving(self, Kind::Copy) {
+            let id = kept.key.id.parse();
+            let removed = id.map_or(Ok(()), |id| self.effects.copier.remove(id));
+            self.gone(&kept.key, kept.revision, removed);
+        }
         for kept in leaving(self, Kind::Router) {
             let removed = kept.key.id.parse().map_or(Ok(()), |id| self.effects.fabric.remove_router(id));
             self.gone(&kept.key, kept.revision, removed);
@@ -298,6 +307,9 @@ impl Agent {
             let vms = self.documents.wanted(Kind::Vm);
             let made = volumes::ensure(&mut self.effects, &volume, &vms);
             self.report(&kept.key, kept.revision, made);
+        }
+        for kept in self.documents.kept_of(dirty, Kind::Copy) {
+            self.build_copy(&kept);
         }
         for kept in self.vms_to_build(dirty) {
             self.build_vm(&kept);
@@ -354,6 +366,15 @@ impl Agent {
         routers.filter(touched).cloned().collect()
     }
 
+    fn build_copy(&mut self, kept: &Kept) {
+        let Some(copy) = kept.parse::<Copy>() else { return };
+        let made = copies::ensure(&mut self.effects, &copy, &self.documents.volumes());
+        if made.as_ref().is_ok_and(|seen| seen.done.is_none()) {
+            self.due.insert(kept.key.clone(), runtime::now().plus(COPY_LOOK));
+        }
+        self.report(&kept.key, kept.revision, made);
+    }
+
     fn vms_to_build(&self, dirty: &BTreeSet<DocumentKey>) -> Vec<Kept> {
         let ports: BTreeSet<&str> =
             dirty.iter().filter(|key| key.kind == Kind::Port).map(|key| key.id.as_str()).collect();
@@ -387,7 +408,7 @@ impl Agent {
         for nic in &vm.nics {
             self.effects.fabric.set_metadata(nic.port_id, Some((&vm, self.vms.password(&vm))));
         }
-        let needs = Needs { ports, volumes: self.volumes_of(&vm) };
+        let needs = Needs { ports, volumes: self.documents.volumes() };
         let outcome = self.vms.converge(&mut self.effects, &vm, &needs);
         if let Ok(outcome) = &outcome
             && let Some(after) = outcome.again
@@ -402,15 +423,6 @@ impl Agent {
         }
         let seen = outcome.map(|outcome| outcome.seen.unwrap_or_default());
         self.report(&kept.key, kept.revision, seen);
-    }
-
-    /// The documents of the volumes of a VM.
-    fn volumes_of(&self, vm: &Vm) -> BTreeMap<VolumeId, Arc<Volume>> {
-        let document = |id: VolumeId| {
-            let key = DocumentKey { kind: Kind::Volume, id: id.to_string() };
-            Some((id, self.documents.get(&key)?.parse::<Volume>()?))
-        };
-        vm.volumes.iter().filter_map(|volume| document(volume.id)).collect()
     }
 
     /// Documents come in any order: a VM that was not started yet is given some time for its ports to arrive.

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use agent_api::block::Volume;
 use agent_api::network::Port;
 use agent_api::{Document, DocumentKey, Kind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use types::NetworkId;
+use types::{NetworkId, VolumeId};
 
 /// A document as the node keeps it: while its thing is being removed, the last body says what that thing was.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -111,6 +112,11 @@ impl Documents {
     pub fn kept_of(&self, dirty: &BTreeSet<DocumentKey>, kind: Kind) -> Vec<Kept> {
         let of_kind = dirty.iter().filter(|key| key.kind == kind).filter_map(|key| self.get(key));
         of_kind.filter(|kept| !kept.removing).cloned().collect()
+    }
+
+    /// The documents of the volumes that are wanted.
+    pub fn volumes(&self) -> BTreeMap<VolumeId, Arc<Volume>> {
+        self.wanted::<Volume>(Kind::Volume).into_iter().map(|volume| (volume.id, volume)).collect()
     }
 
     /// Networks whose own document, ports or groups changed.

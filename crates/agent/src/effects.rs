@@ -9,6 +9,7 @@ use hypervisor::Hypervisor;
 use types::{PortId, RouterId, Timestamp};
 
 use crate::backends::Backends;
+use crate::copies::Copier;
 
 /// A network as it should be on this node: its document and those that belong to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +54,8 @@ pub struct Effects {
     pub hypervisor: Box<dyn Hypervisor>,
     /// Where its disks are.
     pub backends: Backends,
+    /// What copies them.
+    pub copier: Box<dyn Copier>,
 }
 
 /// Something that happened on the node by itself.
@@ -60,6 +63,8 @@ pub struct Effects {
 pub enum Event {
     /// The VM changed its state: the agent looks at it again.
     Vm(types::ServerId),
+    /// A copy ended: the agent looks at it again.
+    Copy(types::CopyId),
     /// A guest took a DHCP lease.
     DhcpLease {
         /// The port.

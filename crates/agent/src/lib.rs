@@ -13,6 +13,7 @@
 mod agent;
 mod backends;
 mod config_drive;
+pub mod copies;
 mod documents;
 pub mod effects;
 pub mod fake;

@@ -11,13 +11,15 @@ use agent_api::{FromNode, ToNode};
 use hypervisor::qemu::{Qemu, QemuConfig};
 use hypervisor::{Accelerator, AcceleratorChoice, Hypervisor, VmEvent};
 use linux_net::Cloud;
-use storage::file::{FileConfig, FileVolumes};
+use storage::ImageStore;
+use storage::file::{FileConfig, FileImages, FileVolumes};
 use types::ServerId;
 
 use crate::agent::Agent;
 use crate::backends::Backends;
+use crate::copies::Threads;
 use crate::effects::{Effects, Event};
-use crate::fake::{FakeFabric, World};
+use crate::fake::{FakeCopier, FakeFabric, World};
 use crate::linux::Linux;
 use crate::vms::words;
 
@@ -72,7 +74,11 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
 }
 
 /// Runs a simulated node's agent, over the backends that the image service shares with it.
-pub fn run_simulated(settings: &Settings, backends: Backends) -> Result<(), RunError> {
+pub fn run_simulated(
+    settings: &Settings,
+    backends: Backends,
+    images: Arc<dyn ImageStore>,
+) -> Result<(), RunError> {
     let (inputs, queue) = channel();
     let (events, observed) = channel();
     let forward = inputs.clone();
@@ -81,7 +87,13 @@ pub fn run_simulated(settings: &Settings, backends: Backends) -> Result<(), RunE
     forward_vms(vm_observed, inputs.clone())?;
     let fabric = Box::new(FakeFabric::new(World::default(), events));
     let hypervisor = Box::new(hypervisor::fake::Fake::new(hypervisor::fake::World::new(), vm_events));
-    run_over(settings, Effects { fabric, hypervisor, backends }, None, inputs, &queue)
+    run_over(
+        settings,
+        Effects { fabric, hypervisor, backends, copier: Box::new(FakeCopier::new(images)) },
+        None,
+        inputs,
+        &queue,
+    )
 }
 
 fn run_over(
@@ -107,13 +119,23 @@ fn real_effects(settings: &Settings, inputs: &Sender<Input>) -> Result<Effects, 
     spawn("events", move || forward_events(&observed, &forward))?;
     let (vm_events, vm_observed) = channel();
     forward_vms(vm_observed, inputs.clone())?;
+    let copied = events.clone();
     let fabric = Linux::start(cloud, &events).map_err(RunError)?;
     let mut hypervisor = Qemu::new(qemu_config(settings), vm_events).map_err(failed)?;
     let adopted = hypervisor.adopt().map_err(failed)?;
     tracing::info!("{} VMs were running already", adopted.len());
-    let volumes = FileVolumes::open(&FileConfig::new(&settings.storage_dir)).map_err(failed)?;
+    let files = FileConfig::new(&settings.storage_dir);
+    let volumes = FileVolumes::open(&files).map_err(failed)?;
+    let images = Arc::new(FileImages::open(&files).map_err(failed)?);
+    let copies = Threads::open(&settings.state_dir.join("copies"), images, copied);
+    let copier = copies.map_err(|e| RunError(format!("cannot read what is kept of copies: {e}")))?;
     let backends = Backends::new("local", Arc::new(volumes));
-    Ok(Effects { fabric: Box::new(fabric), hypervisor: Box::new(hypervisor), backends })
+    Ok(Effects {
+        fabric: Box::new(fabric),
+        hypervisor: Box::new(hypervisor),
+        backends,
+        copier: Box::new(copier),
+    })
 }
 
 fn forward_vms(observed: Receiver<VmEvent>, inputs: Sender<Input>) -> Result<(), RunError> {

@@ -15,7 +15,7 @@ use types::{ImageId, NetworkId, PortId, ServerId, Timestamp, VolumeId};
 use crate::Agent;
 use crate::backends::Backends;
 use crate::effects::{Effects, Event};
-use crate::fake::{FakeFabric, World};
+use crate::fake::{FakeCopier, FakeFabric, World};
 use crate::plan::{Action, VmNow, VmState, note, plan};
 
 fn id<T: From<uuid::Uuid>>(n: u128) -> T {
@@ -169,6 +169,7 @@ impl Outside {
             fabric: Box::new(FakeFabric::new(self.world.clone(), sender)),
             hypervisor: Box::new(hypervisor),
             backends: Backends::new("local", Arc::new(self.disks.clone())),
+            copier: Box::new(FakeCopier::new(Arc::new(self.disks.clone()))),
         };
         let agent = Agent::open("host", "test", Some(&self.state), &self.state.join("log"), effects).unwrap();
         Node { agent, events }

@@ -101,10 +101,11 @@ impl Up {
         clouds_yaml::write(&dir, &endpoint)?;
         crate::data_dir::write_private(&dir.endpoint_file(), endpoint.as_bytes())?;
         let ready = {
-            let (dir, store, volumes) = (dir.clone(), parts.store.clone(), parts.volumes.clone());
+            let (dir, store) = (dir.clone(), parts.store.clone());
+            let (volumes, images) = (parts.volumes.clone(), parts.images.clone());
             tokio::task::spawn_blocking(move || {
                 let agent = if simulated {
-                    start_simulated(&dir, &Config::default(), volumes)?;
+                    start_simulated(&dir, &Config::default(), volumes, images)?;
                     None
                 } else {
                     Some(Supervision::start(&dir, config_path.as_deref())?)
@@ -340,10 +341,15 @@ fn rotate(store: &Store, config: &identity::Config) {
     }
 }
 
-fn start_simulated(dir: &DataDir, config: &Config, volumes: Arc<FileVolumes>) -> anyhow::Result<()> {
+fn start_simulated(
+    dir: &DataDir,
+    config: &Config,
+    volumes: Arc<FileVolumes>,
+    images: Arc<FileImages>,
+) -> anyhow::Result<()> {
     let settings = agent_process::settings(dir, config);
     runtime::spawn_thread("agent", move || {
-        if let Err(error) = agent::run_simulated(&settings, agent::Backends::new("local", volumes)) {
+        if let Err(error) = agent::run_simulated(&settings, agent::Backends::new("local", volumes), images) {
             tracing::error!("the simulated agent failed: {error}");
         }
     })?;

@@ -14,7 +14,7 @@ use types::{ImageId, VolumeId};
 #[derive(Debug, Clone)]
 pub struct Disks {
     /// The image service's store.
-    images: Fake,
+    pub images: Fake,
     /// What is on this host, with copies of the images that were needed.
     pub local: Fake,
 }

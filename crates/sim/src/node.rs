@@ -8,7 +8,7 @@ use std::time::Duration;
 use agent::Agent;
 use agent::Backends;
 use agent::effects::{Effects, Event};
-use agent::fake::FakeFabric;
+use agent::fake::{FakeCopier, FakeFabric};
 use agent_api::{FromNode, NodeFacts, ToNode};
 use hypervisor::VmEvent;
 use storage::fake::Fake;
@@ -77,6 +77,7 @@ impl Node {
             fabric: Box::new(FakeFabric::new(self.fabric.clone(), events)),
             hypervisor: Box::new(hypervisor::fake::Fake::new(self.vms.clone(), vm_events)),
             backends: Backends::new("local", Arc::new(self.disks.clone())),
+            copier: Box::new(FakeCopier::new(Arc::new(self.disks.images.clone()))),
         };
         let dir = self.state.path();
         let agent = Agent::open(self.host.as_str(), "simulated", Some(dir), &dir.join("consoles"), effects)?;

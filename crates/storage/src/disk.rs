@@ -60,9 +60,15 @@ impl OpenDisk {
             .doing(|| "speak with qemu-nbd".to_owned());
         match nbd {
             Ok(nbd) => Ok(OpenDisk { nbd, helper, socket }),
+            // It listens before it opens the disk; what it says about that tells more than that it hung up.
             Err(error) => {
-                kill(&mut helper, &socket);
-                Err(error)
+                end(&mut helper, &socket);
+                let message = last_words(&mut helper);
+                Err(if message.is_empty() {
+                    error
+                } else {
+                    Error::Tool { doing: "open a disk".to_owned(), message }
+                })
             }
         }
     }

@@ -91,6 +91,10 @@ pub enum Error {
         what: String,
     },
 
+    /// Work that is not wanted any more ended before it was done.
+    #[error("it was stopped before it was done")]
+    Stopped,
+
     /// A program that does part of the work failed.
     #[error("cannot {doing}: {message}")]
     Tool {

@@ -15,6 +15,7 @@
 //!
 //! Nothing here knows the database, HTTP or a hypervisor; [`VolumeBackend::blockdev`] is plain JSON.
 
+pub mod copy;
 pub mod disk;
 mod error;
 pub mod fake;

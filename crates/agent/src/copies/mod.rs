@@ -1,0 +1,261 @@
+//! Copies, made beside the agent's own work: a few at once, each by a thread that gets what others leave.
+//!
+//! What came of a copy is kept on disk until its document goes, so that an agent that was restarted does not make it
+//! twice; one that was interrupted is begun again, and nothing is seen of it before it is whole.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use agent_api::block::{Copied, Copy, CopyFrom, CopySeen, CopyTo, Volume};
+use serde_json::Value as Json;
+use storage::copy::{Progress, disk_to_disk, disk_to_image};
+use storage::disk::{Access, OpenDisk};
+use storage::{DiskFormat, ImageStore, Snapshot, Upload};
+use types::{CopyId, ImageId, VolumeId};
+
+use crate::effects::{Effects, Event};
+use crate::vms::words;
+use crate::volumes;
+
+/// How many are made at once; the others wait.
+const AT_ONCE: usize = 2;
+
+/// A copy to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its id.
+    pub id: CopyId,
+    /// The tree of block nodes that shows the disk to be read.
+    pub from: Json,
+    /// Where it goes.
+    pub to: Target,
+}
+
+/// Where a copy goes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// The disk that a tree of block nodes shows.
+    Disk(Json),
+    /// An image.
+    Image(ImageId, DiskFormat),
+}
+
+/// Makes copies.
+pub trait Copier: Send {
+    /// Begins a copy, unless it has begun, and tells how far it is. One that failed is told once, and begun again when
+    /// it is asked for again.
+    fn ensure(&mut self, job: &Job) -> Result<CopySeen, String>;
+
+    /// What came of a copy that is done.
+    fn done(&self, id: CopyId) -> Option<Copied>;
+
+    /// Ends a copy, if it is on its way, and forgets it.
+    fn remove(&mut self, id: CopyId) -> Result<(), String>;
+}
+
+/// Makes a copy, or goes on with it. `documents` are those of this node's volumes.
+pub fn ensure(
+    effects: &mut Effects,
+    copy: &Copy,
+    documents: &BTreeMap<VolumeId, Arc<Volume>>,
+) -> Result<CopySeen, String> {
+    if let Some(copied) = effects.copier.done(copy.id) {
+        return Ok(CopySeen { percent: 100, done: Some(copied) });
+    }
+    let backend = |id: &VolumeId| {
+        let volume = documents.get(id).ok_or_else(|| format!("volume {id} has no document on this host"))?;
+        effects.backends.named(volume.backend.as_deref())
+    };
+    let from = match &copy.from {
+        CopyFrom::Snapshot { volume, id } => {
+            let at = Snapshot { volume: *volume, id: *id };
+            backend(volume)?.snapshot_blockdev(at).map_err(words)?
+        }
+        CopyFrom::Backup(id) => return Err(format!("this host has no backup {id}")),
+    };
+    let to = match &copy.to {
+        CopyTo::Image(image) => Target::Image(image.id, volumes::format(image)?),
+        CopyTo::Volume(id) => Target::Disk(backend(id)?.blockdev(*id).map_err(words)?),
+        CopyTo::Backup { id, .. } => return Err(format!("this host keeps no backups, so not {id}")),
+    };
+    effects.copier.ensure(&Job { id: copy.id, from, to })
+}
+
+/// Makes copies with threads.
+pub struct Threads {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    images: Arc<dyn ImageStore>,
+    /// For what came of copies, and for files that are needed meanwhile.
+    dir: PathBuf,
+    events: Sender<Event>,
+    work: Mutex<Work>,
+}
+
+#[derive(Default)]
+struct Work {
+    waiting: VecDeque<(Job, Arc<Progress>)>,
+    known: BTreeMap<CopyId, Arc<Progress>>,
+    failed: BTreeMap<CopyId, String>,
+    done: BTreeMap<CopyId, Copied>,
+    threads: usize,
+}
+
+impl Threads {
+    /// Reads what is kept in `dir` of copies that are done, and removes what interrupted ones left. Every end of a copy
+    /// is an event.
+    pub fn open(dir: &Path, images: Arc<dyn ImageStore>, events: Sender<Event>) -> std::io::Result<Threads> {
+        std::fs::create_dir_all(dir)?;
+        let mut work = Work::default();
+        for entry in std::fs::read_dir(dir)? {
+            let path = entry?.path();
+            let id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+            let is_result = path.extension().is_some_and(|extension| extension == "json");
+            let kept = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            match (id, kept) {
+                (Some(id), Some(copied)) if is_result => {
+                    work.done.insert(id, copied);
+                }
+                _ => std::fs::remove_file(&path)?,
+            }
+        }
+        let shared = Shared { images, dir: dir.to_owned(), events, work: Mutex::new(work) };
+        Ok(Threads { shared: Arc::new(shared) })
+    }
+}
+
+impl Copier for Threads {
+    fn ensure(&mut self, job: &Job) -> Result<CopySeen, String> {
+        let mut work = self.shared.work();
+        if let Some(copied) = work.done.get(&job.id) {
+            return Ok(CopySeen { percent: 100, done: Some(copied.clone()) });
+        }
+        if let Some(error) = work.failed.remove(&job.id) {
+            return Err(error);
+        }
+        if let Some(progress) = work.known.get(&job.id) {
+            return Ok(CopySeen { percent: progress.percent(), done: None });
+        }
+        let progress = Arc::new(Progress::default());
+        work.known.insert(job.id, progress.clone());
+        work.waiting.push_back((job.clone(), progress));
+        if work.threads < AT_ONCE {
+            let shared = self.shared.clone();
+            let started = runtime::spawn_quiet_thread("copy", move || shared.run());
+            started.map_err(|error| format!("cannot start a thread: {error}"))?;
+            work.threads += 1;
+        }
+        Ok(CopySeen::default())
+    }
+
+    fn done(&self, id: CopyId) -> Option<Copied> {
+        self.shared.work().done.get(&id).cloned()
+    }
+
+    fn remove(&mut self, id: CopyId) -> Result<(), String> {
+        let mut work = self.shared.work();
+        work.waiting.retain(|(job, _)| job.id != id);
+        if let Some(progress) = work.known.remove(&id) {
+            progress.stop();
+        }
+        work.failed.remove(&id);
+        work.done.remove(&id);
+        match std::fs::remove_file(self.shared.result(id)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(format!("cannot forget copy {id}: {error}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Shared {
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes copies until none waits.
+    fn run(&self) {
+        loop {
+            let next = {
+                let mut work = self.work();
+                let next = work.waiting.pop_front();
+                if next.is_none() {
+                    work.threads -= 1;
+                }
+                next
+            };
+            let Some((job, progress)) = next else { return };
+            tracing::info!("copy {} begins", job.id);
+            let made = self.make(&job, &progress);
+            self.ended(job.id, &progress, made);
+        }
+    }
+
+    fn make(&self, job: &Job, progress: &Progress) -> Result<Copied, String> {
+        match &job.to {
+            Target::Disk(to) => {
+                let mut from = OpenDisk::open(&job.from, Access::Read, &self.dir).map_err(words)?;
+                let mut to = OpenDisk::open(to, Access::Write, &self.dir).map_err(words)?;
+                disk_to_disk(&mut from, &mut to, progress).map_err(words)?;
+                let size_bytes = from.size_bytes();
+                Ok(Copied { size_bytes, virtual_size_bytes: size_bytes, ..Copied::default() })
+            }
+            Target::Image(image, format) => {
+                let upload =
+                    Upload { image: *image, format: *format, size_bytes_max: u64::MAX, enforce: false };
+                let scratch = self.dir.join(format!("{}.scratch", job.id));
+                let images = self.images.as_ref();
+                let stored = disk_to_image(&job.from, &upload, images, &scratch, progress).map_err(words)?;
+                Ok(Copied {
+                    size_bytes: stored.size_bytes,
+                    virtual_size_bytes: stored.virtual_size_bytes,
+                    md5: Some(stored.md5),
+                    sha512: Some(stored.sha512),
+                    objects: 0,
+                })
+            }
+        }
+    }
+
+    /// A copy that was removed meanwhile leaves no trace.
+    fn ended(&self, id: CopyId, progress: &Arc<Progress>, made: Result<Copied, String>) {
+        let mut work = self.work();
+        if !work.known.get(&id).is_some_and(|known| Arc::ptr_eq(known, progress)) {
+            return;
+        }
+        work.known.remove(&id);
+        match made.and_then(|copied| self.keep(id, &copied).map(|()| copied)) {
+            Ok(copied) => {
+                work.done.insert(id, copied);
+            }
+            Err(error) => {
+                work.failed.insert(id, error);
+            }
+        }
+        drop(work);
+        // An agent that is ending does not listen any more.
+        let _ = self.events.send(Event::Copy(id));
+    }
+
+    fn keep(&self, id: CopyId, copied: &Copied) -> Result<(), String> {
+        let path = self.result(id);
+        let temporary = path.with_extension("tmp");
+        serde_json::to_vec(copied)
+            .map_err(std::io::Error::other)
+            .and_then(|bytes| std::fs::write(&temporary, bytes))
+            .and_then(|()| std::fs::rename(&temporary, &path))
+            .map_err(|error| format!("cannot keep what came of copy {id}: {error}"))
+    }
+
+    fn result(&self, id: CopyId) -> PathBuf {
+        self.dir.join(format!("{id}.json"))
+    }
+}

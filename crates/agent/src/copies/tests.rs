@@ -1,0 +1,160 @@
+//! Copies on real disks.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use storage::disk::{Access, OpenDisk};
+use storage::file::{FileConfig, FileImages, FileVolumes};
+use storage::{DiskFormat, ImageStore, NewVolume, Source, VolumeBackend};
+use types::{CopyId, ImageId, VolumeId};
+
+use super::{Copied, Copier, Job, Target, Threads};
+use crate::effects::Event;
+
+const MIB: u64 = 1 << 20;
+
+struct World {
+    dir: tempfile::TempDir,
+    images: Arc<FileImages>,
+    volumes: FileVolumes,
+    copier: Threads,
+    events: Receiver<Event>,
+}
+
+fn world(test: &str) -> Option<World> {
+    for tool in ["qemu-nbd", "qemu-img", "setpriv"] {
+        if Command::new(tool).arg("--version").output().is_err() {
+            println!("skipped: {test}: {tool} is not installed");
+            return None;
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let config = FileConfig { root: dir.path().to_owned(), reserve_bytes: 1 };
+    let images = Arc::new(FileImages::open(&config).unwrap());
+    let volumes = FileVolumes::open(&config).unwrap();
+    let (sender, events) = channel();
+    let copier = Threads::open(&dir.path().join("c"), images.clone(), sender).unwrap();
+    Some(World { dir, images, volumes, copier, events })
+}
+
+impl World {
+    fn volume(&self, size_bytes: u64) -> (VolumeId, Json) {
+        let id = VolumeId(runtime::new_uuid());
+        self.volumes.ensure_volume(&NewVolume { id, size_bytes, source: Source::Blank }).unwrap();
+        (id, self.volumes.blockdev(id).unwrap())
+    }
+
+    fn open(&self, tree: &Json, access: Access) -> OpenDisk {
+        OpenDisk::open(tree, access, self.dir.path()).unwrap()
+    }
+
+    /// Makes a copy to its end.
+    fn make(&mut self, job: &Job) -> Result<Copied, String> {
+        self.copier.ensure(job)?;
+        let ended = self.events.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(ended, Event::Copy(job.id));
+        self.copier.ensure(job).map(|seen| seen.done.unwrap())
+    }
+}
+
+fn job(from: &Json, to: Target) -> Job {
+    Job { id: CopyId(runtime::new_uuid()), from: from.clone(), to }
+}
+
+#[test]
+fn a_disk_is_copied_over_what_was_there() {
+    let Some(mut world) = world("a_disk_is_copied_over_what_was_there") else { return };
+    let ((_, from), (_, to)) = (world.volume(64 * MIB), world.volume(128 * MIB));
+    let content = [5, 6, 7, 8].repeat(5 << 18);
+    world.open(&from, Access::Write).write_at(17 * MIB + 512, &content).unwrap();
+    world.open(&to, Access::Write).write_at(60 * MIB, &vec![9; 10 << 20]).unwrap();
+    let copied = world.make(&job(&from, Target::Disk(to.clone()))).unwrap();
+    assert_eq!(copied.size_bytes, 64 * MIB);
+    let mut read = vec![1; 128 << 20];
+    world.open(&to, Access::Read).read_at(0, &mut read).unwrap();
+    let at = (17 * MIB + 512) as usize;
+    assert!(read[at..at + content.len()] == content, "the content is another");
+    assert!(
+        read[..at].iter().chain(&read[at + content.len()..]).all(|byte| *byte == 0),
+        "the rest is not clear"
+    );
+}
+
+#[test]
+fn a_disk_becomes_an_image_in_any_format() {
+    let Some(mut world) = world("a_disk_becomes_an_image_in_any_format") else { return };
+    let (_, from) = world.volume(32 * MIB);
+    world.open(&from, Access::Write).write_at(MIB, &[3; 4096]).unwrap();
+    let formats = [
+        DiskFormat::Raw,
+        DiskFormat::Qcow2,
+        DiskFormat::Vmdk,
+        DiskFormat::Vdi,
+        DiskFormat::Vhd,
+        DiskFormat::Vhdx,
+    ];
+    for format in formats {
+        let image = ImageId(runtime::new_uuid());
+        let copied = world.make(&job(&from, Target::Image(image, format))).unwrap();
+        assert_eq!(world.images.observe_image(image).unwrap(), Some(copied.size_bytes), "{format}");
+        assert_eq!(copied.sha512.unwrap().len(), 128);
+        let path = world.images.path(image);
+        let driver = if format == DiskFormat::Vhd { "vpc" } else { format.as_str() };
+        let output = Command::new("qemu-img")
+            .args(["compare", "-f", driver, "-F", "raw", path.to_str().unwrap()])
+            .arg(world.dir.path().join("plain"))
+            .output();
+        if format == DiskFormat::Raw {
+            std::fs::copy(&path, world.dir.path().join("plain")).unwrap();
+        } else {
+            let output = output.unwrap();
+            assert!(output.status.success(), "{format}: {}", String::from_utf8_lossy(&output.stdout));
+        }
+    }
+}
+
+#[test]
+fn what_came_of_it_is_remembered_until_it_is_removed() {
+    let Some(mut world) = world("what_came_of_it_is_remembered_until_it_is_removed") else { return };
+    let (_, from) = world.volume(MIB);
+    let job = job(&from, Target::Image(ImageId(runtime::new_uuid()), DiskFormat::Raw));
+    let copied = world.make(&job).unwrap();
+    let (dir, images) = (world.dir.path().join("c"), world.images.clone());
+    std::fs::write(dir.join(format!("{}.scratch", CopyId(runtime::new_uuid()))), "left").unwrap();
+    let mut copier = Threads::open(&dir, images.clone(), channel().0).unwrap();
+    assert_eq!(copier.done(job.id), Some(copied));
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1, "what was left is gone");
+    copier.remove(job.id).unwrap();
+    copier.remove(job.id).unwrap();
+    assert_eq!(Threads::open(&dir, images, channel().0).unwrap().done(job.id), None);
+}
+
+#[test]
+fn a_failure_is_told_once_and_then_tried_again() {
+    let Some(mut world) = world("a_failure_is_told_once_and_then_tried_again") else { return };
+    let (id, from) = world.volume(MIB);
+    world.volumes.remove_volume(id).unwrap();
+    let job = job(&from, Target::Image(ImageId(runtime::new_uuid()), DiskFormat::Raw));
+    let error = world.make(&job).unwrap_err();
+    assert!(error.contains("No such file"), "{error}");
+    world.volumes.ensure_volume(&NewVolume { id, size_bytes: MIB, source: Source::Blank }).unwrap();
+    assert_eq!(world.make(&job).unwrap().size_bytes, MIB);
+}
+
+#[test]
+fn a_copy_that_is_not_wanted_any_more_ends() {
+    let Some(mut world) = world("a_copy_that_is_not_wanted_any_more_ends") else { return };
+    let ((_, from), image) = (world.volume(64 << 30), ImageId(runtime::new_uuid()));
+    let long = job(&from, Target::Image(image, DiskFormat::Raw));
+    world.copier.ensure(&long).unwrap();
+    world.copier.remove(long.id).unwrap();
+    // Its thread is free for another, and what it had written is gone.
+    let (_, other) = world.volume(MIB);
+    for _ in 0..2 {
+        world.make(&job(&other, Target::Image(ImageId(runtime::new_uuid()), DiskFormat::Raw))).unwrap();
+    }
+    assert_eq!(world.images.observe_image(image).unwrap(), None);
+}
