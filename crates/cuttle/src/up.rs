@@ -242,8 +242,11 @@ impl ControlPlane {
             tokens: &self.tokens,
             inquiries: &self.inquiries,
         };
-        let image_config =
-            image::Config { enforce_format: config.image_format_enforcement, ..image::Config::default() };
+        let image_config = image::Config {
+            enforce_format: config.image_format_enforcement,
+            limits: |tx, project| identity::limits_of(tx, project, "image"),
+            ..image::Config::default()
+        };
         let mut all = services::all(shared, image_config);
         all.push(health());
         rest::router(rest::Cloud {

@@ -67,6 +67,7 @@ pub use federation::oidc::{Ask, Fetch, Oidc, OidcProvider};
 pub use import::model::{Imported, Snapshot};
 pub use import::ops::{import, snapshot};
 pub use limit::model::LimitModel;
+pub use limit::ops::limits_of;
 pub use policy::RULES;
 pub use token::ops::Tokens;
 pub use user::compliance::{PasswordPattern, SecurityCompliance};

@@ -12,6 +12,7 @@ use crate::data::ops::{finish, release};
 use crate::error::Error;
 use crate::image::store::{self as table, IMAGES};
 use crate::image::{Image, Status, UploadClaim, Visibility};
+use crate::stores::FIRST;
 
 /// The name of the guest image.
 const NAME: &str = "cuttle-guest";
@@ -37,7 +38,7 @@ pub fn bootstrap(store: &Store, images: &dyn ImageStore, guest: &GuestImage) -> 
     let Some(id) = store.write_blocking(move |tx| claim(tx, &wanted, &claimed))? else { return Ok(()) };
     match read(images, guest, id) {
         Ok(stored) => {
-            store.write_blocking(move |tx| finish(tx, id, &token, stored.clone()))?;
+            store.write_blocking(move |tx| finish(tx, id, &token, (FIRST, stored.clone())))?;
             Ok(())
         }
         Err(error) => {
@@ -55,7 +56,11 @@ fn claim(tx: &mut Tx<'_>, guest: &GuestImage, token: &str) -> Result<Option<Imag
         let unfinished = match found.status {
             Status::Queued => true,
             Status::Saving => found.is_upload_lost(now),
-            Status::Active | Status::Deactivated | Status::Deleted => false,
+            Status::Uploading
+            | Status::Importing
+            | Status::Active
+            | Status::Deactivated
+            | Status::Deleted => false,
         };
         if !unfinished {
             return Ok(None);
@@ -80,6 +85,7 @@ fn claim(tx: &mut Tx<'_>, guest: &GuestImage, token: &str) -> Result<Option<Imag
         tags: [].into(),
         properties: guest.properties.iter().cloned().collect(),
         stored: None,
+        stores: Vec::new(),
         upload,
         created_at: now,
         updated_at: now,

@@ -57,8 +57,8 @@ pub enum Error {
     #[error("{0}")]
     MediaType(String),
     /// A range outside of the image.
-    #[error("The range does not lie within the image's {0} bytes.")]
-    Range(u64),
+    #[error("{0}")]
+    Range(String),
     /// The place where bytes are kept.
     #[error("An unexpected error prevented the server from fulfilling your request.")]
     Storage(#[source] storage::Error),

@@ -15,7 +15,9 @@ mod error;
 pub mod image;
 pub mod member;
 mod policy;
+mod quota;
 mod schema;
+pub mod stores;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -24,12 +26,13 @@ use std::sync::Arc;
 
 use reconcile::Reconciler;
 use rest::{FaultStyle, Service};
-use storage::ImageStore;
 use store::{Migration, Store};
 
 pub use bootstrap::{GuestImage, bootstrap};
 pub use error::Error;
 pub use policy::RULES;
+pub use quota::ops::Limits;
+pub use stores::Stores;
 
 /// This crate's schema.
 pub const MIGRATIONS: &[Migration] =
@@ -43,33 +46,53 @@ pub struct Config {
     /// Whether bytes must be of the format they were said to be. Turned off, anything is kept, but no disk is made of
     /// what is not safe.
     pub enforce_format: bool,
+    /// How bytes may come beside by an upload, in the order in which clients are told.
+    pub import_methods: Vec<String>,
+    /// How much a project may have.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Whether bytes may come this way.
+    pub(crate) fn offers(&self, method: &str) -> bool {
+        self.import_methods.iter().any(|known| known == method)
+    }
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { size_bytes_max: 1 << 40, enforce_format: true }
+        Config {
+            size_bytes_max: 1 << 40,
+            enforce_format: true,
+            import_methods: IMPORT_METHODS.map(str::to_owned).to_vec(),
+            limits: quota::ops::unlimited,
+        }
     }
 }
 
-/// What uploads and downloads need beside a transaction.
-pub(crate) struct Shared {
+/// Every method of import there is.
+const IMPORT_METHODS: [&str; 0] = [];
+
+/// What handlers need beside a transaction.
+pub struct Shared {
     pub(crate) store: Store,
-    pub(crate) images: Arc<dyn ImageStore>,
+    pub(crate) stores: Stores,
     pub(crate) config: Config,
 }
 
 /// The service, at `/image`.
-pub fn service(store: &Store, images: Arc<dyn ImageStore>, config: Config) -> Service {
-    let shared = Arc::new(Shared { store: store.clone(), images, config });
-    let routes = version::routes()
+pub fn service(store: &Store, stores: impl Into<Stores>, config: Config) -> Service {
+    let shared = Arc::new(Shared { store: store.clone(), stores: stores.into(), config });
+    let routes = version::routes(&shared)
         .and(schema::routes())
-        .and(image::api::routes())
+        .and(quota::api::routes(&shared))
+        .and(image::api::routes(&shared))
         .and(data::api::routes(&shared))
         .and(member::api::routes());
     Service { prefix: "/image", types: &["image"], faults: FaultStyle::Image, microversions: None, routes }
 }
 
 /// The reconcilers to run.
-pub fn reconcilers(images: Arc<dyn ImageStore>) -> Vec<Arc<dyn Reconciler>> {
-    vec![Arc::new(image::reconcile::Images { images })]
+pub fn reconcilers(stores: impl Into<Stores>) -> Vec<Arc<dyn Reconciler>> {
+    vec![Arc::new(image::reconcile::Images { stores: stores.into() })]
 }

@@ -28,3 +28,9 @@ pub(crate) fn upload(api: &Api, token: &str, id: &str, bytes: Vec<u8>) -> Answer
     let headers = [("content-type", "application/octet-stream")];
     api.send(token, "PUT", &format!("/image/v2/images/{id}/file"), &headers, bytes)
 }
+
+/// Replays a golden conversation with a fresh cloud.
+pub(crate) fn check_golden(path: &str) {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    testkit::check_golden(&api(), root.join(path));
+}

@@ -1,24 +1,34 @@
 //! Version documents, and what the service can do.
 
+use std::sync::Arc;
+
 use rest::{Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 
+use policy::Target;
+
+use crate::Shared;
 use crate::error::Error;
+use crate::policy::RULES;
+use crate::stores::Place;
 
 /// The newest minor version of v2 whose additions are here.
-const MINOR_MAX: u32 = 9;
-/// The one place where bytes are kept.
-const STORE: &str = "cuttle";
+const CURRENT: u32 = 17;
+/// The others, as Glance lists them where several stores can be configured and none of them is cached: 14 and 16 are
+/// about a cache.
+const SUPPORTED: [u32; 15] = [15, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
 
 /// The routes of versions and discovery.
-pub(crate) fn routes() -> Routes {
+pub(crate) fn routes(shared: &Arc<Shared>) -> Routes {
+    let (methods, listed, detailed) = (shared.clone(), shared.clone(), shared.clone());
     Routes::new()
         .open("/", |request, _tx| choices(request, 300))
         .open("/versions", |request, _tx| choices(request, 200))
         .open("/v2", |request, _tx| choices(request, 200))
-        .get("/v2/info/import", import_methods)
-        .get("/v2/info/stores", stores)
+        .get("/v2/info/import", move |_request, _tx| import_methods(&methods))
+        .get("/v2/info/stores", move |_request, _tx| stores(&listed))
+        .get("/v2/info/stores/detail", move |request, tx| detail(&detailed, request, tx))
 }
 
 fn choices(request: &Request, status: u16) -> Result<Reply, Error> {
@@ -26,21 +36,49 @@ fn choices(request: &Request, status: u16) -> Result<Reply, Error> {
     let version = |minor: u32| {
         json!({
             "id": format!("v2.{minor}"),
-            "status": if minor == MINOR_MAX { "CURRENT" } else { "SUPPORTED" },
+            "status": if minor == CURRENT { "CURRENT" } else { "SUPPORTED" },
             "links": [{"rel": "self", "href": href}],
         })
     };
-    // Glance never had a 2.8 without several stores.
-    let versions: Vec<Json> = (0..=MINOR_MAX).rev().filter(|minor| *minor != 8).map(version).collect();
+    let versions: Vec<Json> = [CURRENT].into_iter().chain(SUPPORTED).map(version).collect();
     Ok(Reply::json(status, json!({"versions": versions})))
 }
 
-/// No method of interoperable import is built; an upload is the one way in.
-fn import_methods(_request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let methods = json!({"description": "Import methods available.", "type": "array", "value": []});
+fn import_methods(shared: &Shared) -> Result<Reply, Error> {
+    let methods = json!({
+        "description": "Import methods available.",
+        "type": "array",
+        "value": shared.config.import_methods,
+    });
     Ok(Reply::ok(json!({"import-methods": methods})))
 }
 
-fn stores(_request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    Ok(Reply::ok(json!({"stores": [{"id": STORE, "default": "true"}]})))
+fn view(shared: &Shared, place: &Place) -> Json {
+    let mut view = json!({"id": place.id});
+    if let Some(description) = &place.description {
+        view["description"] = description.as_str().into();
+    }
+    if place.id == shared.stores.default().id {
+        // A text it is upstream.
+        view["default"] = "true".into();
+    }
+    view
+}
+
+fn stores(shared: &Shared) -> Result<Reply, Error> {
+    let stores: Vec<Json> = shared.stores.all().map(|place| view(shared, place)).collect();
+    Ok(Reply::ok(json!({"stores": stores})))
+}
+
+fn detail(shared: &Shared, request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    RULES.check("stores_info_detail", request.caller(), &Target::default())?;
+    let detailed = |place: &Place| {
+        let mut view = view(shared, place);
+        view["type"] = place.kind.into();
+        view["weight"] = 0.into();
+        view["properties"] = place.properties.clone();
+        view
+    };
+    let stores: Vec<Json> = shared.stores.all().map(detailed).collect();
+    Ok(Reply::ok(json!({"stores": stores})))
 }

@@ -1,5 +1,7 @@
 //! What can be done with limits.
 
+use std::collections::BTreeMap;
+
 use policy::{Caller, Scope, Target};
 use store::{Condition, Direction, Select, Stored, Tx};
 use types::{DomainId, ProjectId};
@@ -12,6 +14,8 @@ use crate::domain::store::DOMAINS;
 use crate::policy::RULES;
 use crate::project::store::PROJECTS;
 use crate::registered_limit::ops::{LimitedFilter, of, refuse_missing};
+use crate::registered_limit::store::REGISTERED_LIMITS;
+use crate::service::store::SERVICES;
 
 /// Makes all of them or none. What was called a project may be a domain: then the limit is the domain's.
 pub(crate) fn create(
@@ -148,6 +152,24 @@ pub(crate) fn show_model(caller: &Caller) -> Result<(), Error> {
 pub(crate) fn of_project(tx: &mut Tx<'_>, id: &ProjectId) -> Result<Vec<Limit>, Error> {
     let select = select_of(&LimitOwner::Project(id.clone())).order("id", Direction::Asc);
     Ok(LIMITS.query(tx, &select)?.into_iter().map(|limit| limit.into_inner()).collect())
+}
+
+/// What binds a project in a service of this type, by the name of what is limited: its own limit, or else the
+/// registered one. What a region has of its own is not counted here, for a cloud is one region.
+pub fn limits_of(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    service: &str,
+) -> Result<BTreeMap<String, i64>, store::Error> {
+    let mut limits = BTreeMap::new();
+    for service in SERVICES.query(tx, &Select::all().eq("type", service))? {
+        for registered in REGISTERED_LIMITS.query(tx, &Select::all().eq("service_id", &service.id))? {
+            let own = load_of(tx, &LimitOwner::Project(project.clone()), &registered.what)?;
+            let amount = own.map_or(registered.default_limit, |limit| limit.resource_limit);
+            limits.insert(registered.what.resource_name.clone(), amount);
+        }
+    }
+    Ok(limits)
 }
 
 /// Forgets the limits of a project that goes.

@@ -46,6 +46,29 @@ fn limited(model: LimitModel) -> Limited {
     Limited { cloud, admin, service }
 }
 
+#[test]
+fn a_service_is_told_what_binds_a_project() {
+    let Limited { cloud, admin, service } = limited(LimitModel::Flat);
+    let whales = json!({"service_id": service, "resource_name": "whales", "default_limit": 1});
+    let answer = cloud.call(&admin, "POST", "registered_limits", &json!({"registered_limits": [whales]}));
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let project =
+        cloud.make("projects", "project", json!({"name": "near"}))["id"].as_str().unwrap().to_owned();
+    let fewer =
+        json!({"project_id": project, "service_id": service, "resource_name": "fish", "resource_limit": 3});
+    assert_eq!(cloud.call(&admin, "POST", "limits", &json!({"limits": [fewer]})).status, 201);
+    let check = |project: &str, service: &'static str, expected: &[(&str, i64)]| {
+        let project = project.into();
+        let limits =
+            cloud.api.store.read_blocking(move |tx| crate::limits_of(tx, &project, service)).unwrap();
+        let expected = expected.iter().map(|(name, amount)| ((*name).to_owned(), *amount)).collect();
+        assert_eq!(limits, expected);
+    };
+    check(&project, "t", &[("fish", 3), ("whales", 1)]);
+    check("another", "t", &[("fish", 10), ("whales", 1)]);
+    check(&project, "image", &[]);
+}
+
 impl Limited {
     fn project(&self, name: &str, parent: &str) -> String {
         let project = self.cloud.make("projects", "project", json!({"name": name, "parent_id": parent}));

@@ -5,40 +5,83 @@ use storage::{DiskFormat, StoredImage};
 use store::Tx;
 use types::ImageId;
 
+use crate::Shared;
 use crate::error::Error;
-use crate::image::ops::{save, show_for};
+use crate::image::ops::{save, seen, show_for};
 use crate::image::store::IMAGES;
 use crate::image::{Image, SILENCE_MAX, Status, UploadClaim, reconcile};
+use crate::quota;
 
-/// Begins an upload: from now on the image is `saving`, for this upload alone. Returns what the bytes must be.
-pub(crate) fn claim(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, token: &str) -> Result<DiskFormat, Error> {
-    let mut image = show_for(caller, tx, id, "upload_image")?;
-    let missing = image.missing_formats();
-    let (Status::Queued, Some(format)) = (image.status, image.disk_format) else {
-        return Err(refusal(&image));
+/// What bytes are sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be the image's.
+    Upload,
+    /// To be imported later.
+    Stage,
+}
+
+/// Who sends bytes, how many if that was said, and under which token the claim is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Sender {
+    pub(crate) caller: Caller,
+    pub(crate) purpose: Purpose,
+    pub(crate) size_bytes: Option<u64>,
+    pub(crate) token: String,
+}
+
+/// Begins an upload: from now on the image is this upload's alone. Returns what the bytes must be; what is staged may
+/// not have been said to be anything yet.
+pub(crate) fn claim(
+    tx: &mut Tx<'_>,
+    shared: &Shared,
+    id: ImageId,
+    sender: &Sender,
+) -> Result<DiskFormat, Error> {
+    let limits = shared.config.limits;
+    let (rule, status) = match sender.purpose {
+        Purpose::Upload => ("upload_image", Status::Saving),
+        Purpose::Stage => ("modify_image", Status::Uploading),
     };
-    if !missing.is_empty() {
-        return Err(refusal(&image));
+    if let Some(project) = sender.caller.project_id() {
+        match sender.purpose {
+            Purpose::Upload => quota::ops::check_size(tx, limits, project, sender.size_bytes)?,
+            Purpose::Stage => quota::ops::check_staged(tx, limits, project, sender.size_bytes)?,
+        }
     }
-    image.status = Status::Saving;
-    image.upload = Some(UploadClaim { token: token.to_owned(), heard_at: tx.now() });
+    let mut image = show_for(&sender.caller, tx, id, rule).map_err(|error| match error {
+        Error::Denied(_) if sender.purpose == Purpose::Upload => {
+            Error::Forbidden(format!("Not allowed to upload image data for image {id}"))
+        }
+        other => other,
+    })?;
+    check_ready(&image, sender.purpose, status)?;
+    image.status = status;
+    image.upload = Some(UploadClaim { token: sender.token.clone(), heard_at: tx.now() });
     save(tx, &mut image)?;
-    tx.kick(reconcile::KIND, id)?;
-    Ok(format)
-}
-
-fn refusal(image: &Image) -> Error {
-    if image.status != Status::Queued {
-        return Error::Transition { from: image.status, to: Status::Saving };
+    if let Some(project) = sender.caller.project_id() {
+        quota::ops::check_uploading(tx, limits, project)?;
     }
-    let missing = image.missing_formats().join(", ");
-    Error::Invalid(format!("Properties {missing} must be set prior to saving data."))
+    tx.kick(reconcile::KIND, id)?;
+    Ok(image.disk_format.unwrap_or(DiskFormat::Raw))
 }
 
-/// Says that an upload is still under way; fails once it is not wanted any more.
+fn check_ready(image: &Image, purpose: Purpose, to: Status) -> Result<(), Error> {
+    if image.status != Status::Queued || image.upload.is_some() {
+        return Err(Error::Transition { from: image.status, to });
+    }
+    let missing = image.missing_formats();
+    if purpose == Purpose::Stage || missing.is_empty() {
+        return Ok(());
+    }
+    let noun = if missing.len() == 1 { "Property" } else { "Properties" };
+    Err(Error::Invalid(format!("{noun} {} must be set prior to saving data.", missing.join(", "))))
+}
+
+/// Says that whoever fills the image is still at it; fails once that is not wanted any more.
 pub(crate) fn renew(tx: &mut Tx<'_>, id: ImageId, token: &str) -> Result<(), Error> {
     let image = IMAGES.load(tx, id)?.filter(|image| image.is_claimed_by(token));
-    let Some(mut image) = image.filter(|image| image.status == Status::Saving) else {
+    let Some(mut image) = image.filter(|image| image.is_filling()) else {
         return Err(Error::Gone(id));
     };
     let now = tx.now();
@@ -46,17 +89,25 @@ pub(crate) fn renew(tx: &mut Tx<'_>, id: ImageId, token: &str) -> Result<(), Err
     Ok(IMAGES.save(tx, &mut image).map(|_| ())?)
 }
 
-/// All bytes are stored; tells whether the image is active now. Of an image that was deleted meanwhile, the reconciler
-/// removes them.
-pub(crate) fn finish(tx: &mut Tx<'_>, id: ImageId, token: &str, stored: StoredImage) -> Result<bool, Error> {
+/// All bytes are stored in the named store; tells whether the image has them now. Of an image that was deleted
+/// meanwhile, the reconciler removes them.
+pub(crate) fn finish(
+    tx: &mut Tx<'_>,
+    id: ImageId,
+    token: &str,
+    (place, stored): (&str, StoredImage),
+) -> Result<bool, Error> {
     tx.kick(reconcile::KIND, id)?;
     let image = IMAGES.load(tx, id)?.filter(|image| image.is_claimed_by(token));
     let Some(mut image) = image else { return Ok(false) };
-    let wanted = image.status == Status::Saving;
+    let wanted = image.is_filling();
     image.upload = None;
     if wanted {
-        image.status = Status::Active;
+        if image.status == Status::Saving {
+            image.status = Status::Active;
+        }
         image.stored = Some(stored);
+        image.stores = vec![place.to_owned()];
     }
     save(tx, &mut image)?;
     Ok(wanted)
@@ -67,7 +118,7 @@ pub(crate) fn release(tx: &mut Tx<'_>, id: ImageId, token: &str) -> Result<(), E
     let image = IMAGES.load(tx, id)?.filter(|image| image.is_claimed_by(token));
     let Some(mut image) = image else { return Ok(()) };
     image.upload = None;
-    if image.status == Status::Saving {
+    if image.is_filling() {
         image.status = Status::Queued;
     }
     save(tx, &mut image)?;
@@ -77,12 +128,28 @@ pub(crate) fn release(tx: &mut Tx<'_>, id: ImageId, token: &str) -> Result<(), E
 /// How often an upload says that it is still under way.
 pub(crate) const RENEW_EVERY: std::time::Duration = std::time::Duration::from_secs(SILENCE_MAX.as_secs() / 6);
 
-/// The image whose bytes the caller wants; `None` as long as it has none.
-pub(crate) fn download(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<Option<StoredImage>, Error> {
-    let image = show_for(caller, tx, id, "download_image")?;
-    if image.status == Status::Deactivated && !caller.is_admin() {
+/// What a download sends: the content, and the stores that have it.
+pub(crate) type Download = (StoredImage, Vec<String>);
+
+/// The image whose bytes the caller wants, from one of the preferred stores if there is a choice; `None` as long as it
+/// has no bytes.
+pub(crate) fn download(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: ImageId,
+    preferred: &[String],
+) -> Result<Option<Download>, Error> {
+    let seen = seen(caller, tx, id)?;
+    if seen.image.status == Status::Deactivated && !caller.is_admin() {
         let text = "The requested image has been deactivated. Image data download is forbidden.";
         return Err(Error::Forbidden(text.to_owned()));
     }
-    Ok(image.into_inner().stored)
+    seen.check("download_image", caller)?;
+    if !preferred.is_empty() {
+        seen.check("download_from_store", caller)?;
+    }
+    let Some(content) = seen.image.content() else { return Ok(None) };
+    let mut places = seen.image.places();
+    places.sort_by_key(|place| !preferred.contains(place));
+    Ok(Some((content.clone(), places)))
 }

@@ -13,8 +13,9 @@ use store::Tx;
 use testkit::Api;
 use types::ImageId;
 
-use crate::data::ops;
+use crate::data::ops::{self, Purpose, Sender};
 use crate::data::receive::receive;
+use crate::stores::FIRST;
 use crate::tests::{ADMIN, MEMBER, OTHER, api_over, upload};
 use crate::{Config, Error, GuestImage, bootstrap};
 
@@ -76,7 +77,15 @@ fn bytes_come_back_as_they_went() {
     check("bytes=-5", 206, &bytes[699_995..]);
     check("bytes=699999-9999999", 206, &bytes[699_999..]);
     check("bytes=700000-", 416, &[]);
-    check("lines=1-2", 200, &bytes);
+    check("lines=1-2", 416, &[]);
+    check("bytes=5-3", 416, &[]);
+    check("bytes=1-2,4-5", 400, &[]);
+    let whole = format!("/image/v2/images/{id}/file?prefer=nowhere");
+    assert_eq!(api.get(MEMBER, &whole).status, 400);
+    let older = api.call(MEMBER, "GET", &file, &[("content-range", "bytes 1-3/*")], &json!(null));
+    assert_eq!((older.status, older.header("content-range")), (206, Some("bytes 1-3/700000")));
+    let bad = api.call(MEMBER, "GET", &file, &[("content-range", "bytes 1-900000/*")], &json!(null));
+    assert_eq!(bad.status, 416);
     assert_eq!(upload(&api, MEMBER, &id, vec![1]).status, 409);
     assert_eq!(api.delete(MEMBER, &format!("/image/v2/images/{id}")).status, 204);
     assert_eq!(images.observe_images().unwrap().len(), 1);
@@ -176,22 +185,37 @@ fn an_upload_that_breaks_off_leaves_no_bytes() {
 }
 
 fn begin(api: &Api, id: ImageId, token: &'static str) {
-    let caller = testkit::caller(MEMBER).unwrap();
-    api.store.write_blocking(move |tx: &mut Tx<'_>| ops::claim(&caller, tx, id, token)).unwrap();
+    let shared = crate::Shared {
+        store: api.store.clone(),
+        stores: Arc::new(Fake::new()).into(),
+        config: Config::default(),
+    };
+    let sender = Sender {
+        caller: testkit::caller(MEMBER).unwrap(),
+        purpose: Purpose::Upload,
+        size_bytes: None,
+        token: token.to_owned(),
+    };
+    api.store.write_blocking(move |tx: &mut Tx<'_>| ops::claim(tx, &shared, id, &sender)).unwrap();
 }
 
 #[test]
 fn a_lost_upload_becomes_a_queued_image() {
     let _guard = runtime::simulate(1, types::Timestamp::from_seconds(1_800_000_000));
-    let api = api_over(Arc::new(Fake::new()), Config::default());
+    let fake = Fake::new();
+    let api = api_over(Arc::new(fake.clone()), Config::default());
     let id: ImageId = queued(&api, "raw").parse().unwrap();
     begin(&api, id, "lost");
+    // All its bytes were there, but nobody was left to say so.
+    let upload_of = Upload { image: id, format: DiskFormat::Raw, size_bytes_max: 10, enforce: true };
+    fake.writer(&upload_of).unwrap().finish().unwrap();
     api.settle();
     assert_eq!(status(&api, &id.to_string()), "saving");
     assert_eq!(upload(&api, MEMBER, &id.to_string(), vec![1]).status, 409);
     _guard.advance(crate::image::SILENCE_MAX + crate::image::SILENCE_MAX);
     api.settle();
     assert_eq!(status(&api, &id.to_string()), "queued");
+    assert_eq!(fake.observe_images().unwrap(), []);
     let late = api.store.write_blocking(move |tx: &mut Tx<'_>| ops::renew(tx, id, "lost"));
     assert!(matches!(late, Err(Error::Gone(_))));
     assert_eq!(upload(&api, MEMBER, &id.to_string(), vec![1]).status, 204);
@@ -208,7 +232,7 @@ fn an_image_deleted_during_its_upload_leaves_nothing() {
     let upload = Upload { image: id, format: DiskFormat::Raw, size_bytes_max: 10, enforce: true };
     let stored = fake.writer(&upload).unwrap().finish().unwrap();
     let finished =
-        api.store.write_blocking(move |tx: &mut Tx<'_>| ops::finish(tx, id, "slow", stored.clone()));
+        api.store.write_blocking(move |tx: &mut Tx<'_>| ops::finish(tx, id, "slow", (FIRST, stored.clone())));
     assert!(!finished.unwrap(), "it was deleted");
     assert_eq!(status(&api, &id.to_string()), "none");
     api.settle();

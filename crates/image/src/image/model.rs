@@ -43,6 +43,9 @@ pub struct Image {
     pub properties: BTreeMap<String, String>,
     /// Size and hashes of its bytes, once it has any.
     pub stored: Option<StoredImage>,
+    /// The stores that have its bytes; empty in rows from when there was only [`crate::stores::FIRST`].
+    #[serde(default)]
+    pub stores: Vec<String>,
     /// The upload that is under way.
     pub upload: Option<UploadClaim>,
     /// When it was created.
@@ -64,7 +67,10 @@ pub struct UploadClaim {
 ///
 /// ```text
 /// Queued ──upload begins──▶ Saving ──all bytes stored──▶ Active ◀──▶ Deactivated
-///    ▲──upload broke off──────┘                  any ──delete──▶ Deleted ──bytes removed──▶ no row
+///   │▲──upload broke off──────┘                  any ──delete──▶ Deleted ──bytes removed──▶ no row
+///   │└──stage broke off, import failed───────────┬──────────┐
+///   ├──stage begins──▶ Uploading ──import──▶ Importing ──▶ Active
+///   └──web-download────────────────────────▶ Importing
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -73,6 +79,10 @@ pub enum Status {
     Queued,
     /// Its bytes are arriving.
     Saving,
+    /// Its bytes are arriving, or are there, but are not part of it before they are imported.
+    Uploading,
+    /// Its bytes are being imported.
+    Importing,
     /// It can be used.
     Active,
     /// An operator keeps it from being used.
@@ -87,6 +97,8 @@ impl Status {
         match self {
             Status::Queued => "queued",
             Status::Saving => "saving",
+            Status::Uploading => "uploading",
+            Status::Importing => "importing",
             Status::Active => "active",
             Status::Deactivated => "deactivated",
             Status::Deleted => "deleted",
@@ -191,6 +203,8 @@ pub enum ImageChange {
     Owner(ProjectId),
     /// Sets a property.
     Add(String, String),
+    /// Sets a property that is not there.
+    New(String, String),
     /// Sets a property that is there.
     Replace(String, String),
     /// Removes a property that is there.
@@ -220,9 +234,33 @@ impl Image {
         disk.into_iter().chain(container).collect()
     }
 
-    /// How large a disk made of it is, for the formats of which disks can be made.
+    /// Size and hashes, once its bytes are part of it: not while they are staged.
+    pub fn content(&self) -> Option<&StoredImage> {
+        match self.status {
+            Status::Active | Status::Deactivated => self.stored.as_ref(),
+            Status::Queued | Status::Saving | Status::Uploading | Status::Importing | Status::Deleted => None,
+        }
+    }
+
+    /// The stores that have its content, the one to read from first.
+    pub fn places(&self) -> Vec<String> {
+        match self.content() {
+            None => Vec::new(),
+            Some(_) if self.stores.is_empty() => vec![crate::stores::FIRST.to_owned()],
+            Some(_) => self.stores.clone(),
+        }
+    }
+
+    /// Whether its bytes are on their way, or are there before it takes them.
+    pub fn is_filling(&self) -> bool {
+        match self.status {
+            Status::Saving | Status::Uploading | Status::Importing => true,
+            Status::Queued | Status::Active | Status::Deactivated | Status::Deleted => false,
+        }
+    }
+
+    /// How large a disk made of it is.
     pub fn virtual_size_bytes(&self) -> Option<u64> {
-        self.disk_format?.driver()?;
-        self.stored.as_ref().map(|stored| stored.virtual_size_bytes)
+        self.content().map(|stored| stored.virtual_size_bytes)
     }
 }

@@ -8,7 +8,8 @@ use super::store::{self as table, IMAGES};
 use super::{Image, ImageChange, ImageDraft, Status, Visibility, reconcile};
 use crate::error::Error;
 use crate::member::{self, MemberStatus};
-use crate::policy::RULES;
+use crate::policy::{ImageTarget, RULES};
+use crate::quota::{self, ops::Limits};
 
 /// Properties and tags of one image, each.
 pub const PROPERTIES_MAX: usize = 128;
@@ -43,33 +44,50 @@ pub struct ImageList {
 }
 
 /// Creates an image without bytes.
-pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: ImageDraft) -> Result<Stored<Image>, Error> {
-    let owner = match (draft.owner, caller.project_id()) {
-        (Some(owner), Some(own)) if owner == *own => owner,
-        (Some(owner), _) if caller.is_admin() => owner,
-        (Some(owner), _) => {
-            let text = format!("You are not permitted to create images owned by '{owner}'.");
-            return Err(Error::Forbidden(text));
-        }
+pub fn create(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    limits: Limits,
+    draft: ImageDraft,
+) -> Result<Stored<Image>, Error> {
+    let owner = match (&draft.owner, caller.project_id()) {
+        (Some(owner), _) => owner.clone(),
         (None, Some(own)) => own.clone(),
         (None, None) => return Err(Error::Forbidden("An image needs a project to own it.".to_owned())),
     };
-    RULES.check("add_image", caller, &Target::project(&owner))?;
-    let visibility = draft.visibility.unwrap_or(Visibility::Shared);
-    check_visibility(caller, &owner, visibility)?;
-    check_count("properties", draft.properties.len(), PROPERTIES_MAX)?;
-    check_count("tags", draft.tags.len(), TAGS_MAX)?;
-    let id = draft.id.unwrap_or_else(|| runtime::new_uuid().into());
-    if IMAGES.load(tx, id)?.is_some() {
-        return Err(Error::Conflict(format!("Image ID {id} already exists!")));
+    let image = image_of(tx, draft, owner);
+    check_create(caller, &image)?;
+    check_count("properties", image.properties.len(), PROPERTIES_MAX)?;
+    check_count("tags", image.tags.len(), TAGS_MAX)?;
+    if IMAGES.load(tx, image.id)?.is_some() {
+        return Err(Error::Conflict(format!("Image ID {} already exists!", image.id)));
     }
+    if let Some(own) = caller.project_id() {
+        quota::ops::check_total(tx, limits, own)?;
+    }
+    Ok(IMAGES.insert(tx, image)?)
+}
+
+fn check_create(caller: &Caller, image: &Image) -> Result<(), Error> {
+    let others = caller.project_id() != Some(&image.owner);
+    RULES.check("add_image", caller, &ImageTarget { image, member: None }).map_err(|denied| {
+        if others {
+            let text = format!("You are not permitted to create images owned by '{}'", image.owner);
+            return Error::Forbidden(text);
+        }
+        denied.into()
+    })?;
+    check_visibility(caller, image, image.visibility)
+}
+
+fn image_of(tx: &Tx<'_>, draft: ImageDraft, owner: ProjectId) -> Image {
     let now = tx.now();
-    let image = Image {
-        id,
+    Image {
+        id: draft.id.unwrap_or_else(|| runtime::new_uuid().into()),
         name: draft.name,
         owner,
         status: Status::Queued,
-        visibility,
+        visibility: draft.visibility.unwrap_or(Visibility::Shared),
         container_format: draft.container_format,
         disk_format: draft.disk_format,
         min_disk_gib: draft.min_disk_gib,
@@ -79,27 +97,51 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: ImageDraft) -> Result<Sto
         tags: draft.tags,
         properties: draft.properties,
         stored: None,
+        stores: Vec::new(),
         upload: None,
         created_at: now,
         updated_at: now,
-    };
-    Ok(IMAGES.insert(tx, image)?)
+    }
 }
 
 /// An image that the caller sees.
 pub fn show(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<Stored<Image>, Error> {
+    Ok(seen(caller, tx, id)?.image)
+}
+
+/// An image that a caller sees, and whether it was shared with the caller.
+pub(crate) struct Seen {
+    pub(crate) image: Stored<Image>,
+    member: Option<ProjectId>,
+}
+
+impl Seen {
+    /// Asks a rule about it.
+    pub(crate) fn check(&self, rule: &str, caller: &Caller) -> Result<(), Error> {
+        let target = ImageTarget { image: &self.image, member: self.member.as_ref() };
+        Ok(RULES.check(rule, caller, &target)?)
+    }
+}
+
+/// An image that the caller sees, for asking more about it.
+pub(crate) fn seen(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<Seen, Error> {
     let not_found = || Error::NotFound(id.to_string());
     let image = table::load(tx, id)?.ok_or_else(not_found)?;
-    RULES.check("get_image", caller, &Target::project(&image.owner))?;
-    let own = caller.project_id().filter(|own| **own != image.owner);
-    let visible = match (image.visibility, own) {
-        _ if caller.is_admin() => true,
-        (Visibility::Public | Visibility::Community, _) => true,
-        (Visibility::Shared | Visibility::Private, None) => caller.project_id().is_some(),
-        (Visibility::Shared, Some(other)) => member::store::find(tx, id, other)?.is_some(),
-        (Visibility::Private, Some(_)) => false,
+    let member = match caller.project_id() {
+        Some(own) if image.visibility == Visibility::Shared && *own != image.owner => {
+            member::store::find(tx, id, own)?.map(|_| own.clone())
+        }
+        _ => None,
     };
-    if visible { Ok(image) } else { Err(not_found()) }
+    let own = caller.project_id() == Some(&image.owner);
+    let visible = match image.visibility {
+        _ if caller.is_admin() || own => true,
+        Visibility::Public | Visibility::Community => true,
+        Visibility::Shared => member.is_some(),
+        Visibility::Private => false,
+    };
+    let seen = Seen { image, member };
+    if visible && seen.check("get_image", caller).is_ok() { Ok(seen) } else { Err(not_found()) }
 }
 
 /// An image that the caller may make a disk of: visible, and its bytes are there.
@@ -110,7 +152,8 @@ pub fn load_for_boot(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<Im
 
 /// The images that the caller sees and asked for, in the order asked for.
 pub fn list(caller: &Caller, tx: &mut Tx<'_>, query: &ImageList) -> Result<Vec<Stored<Image>>, Error> {
-    RULES.check("get_images", caller, &Target::default())?;
+    let target = Target { project_id: caller.project_id(), ..Target::default() };
+    RULES.check("get_images", caller, &target)?;
     let mut select = Select::all().with(Condition::Ne("status", Status::Deleted.as_str().into()));
     for condition in visible_to(caller, tx, query)?.into_iter().chain(query.conditions.iter().cloned()) {
         select = select.with(condition);
@@ -193,6 +236,9 @@ pub fn update(
     id: ImageId,
     changes: &[ImageChange],
 ) -> Result<Stored<Image>, Error> {
+    if changes.is_empty() {
+        return show(caller, tx, id);
+    }
     let mut image = show_for(caller, tx, id, "modify_image")?;
     for change in changes {
         apply(caller, &mut image, change)?;
@@ -204,14 +250,14 @@ pub fn update(
 }
 
 fn apply(caller: &Caller, image: &mut Image, change: &ImageChange) -> Result<(), Error> {
-    let queued = image.status == Status::Queued;
+    let queued = matches!(image.status, Status::Queued | Status::Importing);
     let format =
         |name: &str| Error::Forbidden(format!("Attribute {name} can be only replaced for a queued image."));
     let absent = |key: &str| Error::Conflict(format!("Property {key} does not exist."));
     match change.clone() {
         ImageChange::Name(name) => image.name = name,
         ImageChange::Visibility(visibility) => {
-            check_visibility(caller, &image.owner, visibility)?;
+            check_visibility(caller, image, visibility)?;
             image.visibility = visibility;
         }
         ImageChange::ContainerFormat(_) if !queued => return Err(format("container_format")),
@@ -224,12 +270,13 @@ fn apply(caller: &Caller, image: &mut Image, change: &ImageChange) -> Result<(),
         ImageChange::Hidden(hidden) => image.hidden = hidden,
         ImageChange::Tags(tags) => image.tags = tags,
         ImageChange::Owner(_) if !caller.is_admin() => {
-            return Err(Error::Forbidden(
-                "You are not permitted to modify 'owner' on this image.".to_owned(),
-            ));
+            return Err(Error::Forbidden("Owner can't be updated by non admin.".to_owned()));
         }
         ImageChange::Owner(owner) => image.owner = owner,
-        ImageChange::Add(key, value) => {
+        ImageChange::New(key, _) if image.properties.contains_key(&key) => {
+            return Err(Error::Conflict(format!("Property {key} already present.")));
+        }
+        ImageChange::Add(key, value) | ImageChange::New(key, value) => {
             image.properties.insert(key, value);
         }
         ImageChange::Replace(key, value) => {
@@ -276,8 +323,7 @@ fn switch(
 ) -> Result<(), Error> {
     let mut image = show_for(caller, tx, id, rule)?;
     if image.status != from && image.status != to {
-        // Glance answers 403 here, and 409 to the same transition when it comes from an upload.
-        let text = Error::Transition { from: image.status, to }.to_string();
+        let text = format!("Not allowed to {rule} image in status '{}'", image.status);
         return Err(Error::Forbidden(text));
     }
     image.status = to;
@@ -286,7 +332,7 @@ fn switch(
 
 /// Adds a tag.
 pub fn add_tag(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, tag: &str) -> Result<(), Error> {
-    let mut image = show_for(caller, tx, id, "modify_image")?;
+    let mut image = show_for(caller, tx, id, "modify_image").map_err(|e| of_tags(e, id, "update"))?;
     image.tags.insert(tag.to_owned());
     check_count("tags", image.tags.len(), TAGS_MAX)?;
     save(tx, &mut image)
@@ -294,11 +340,20 @@ pub fn add_tag(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, tag: &str) -> Resu
 
 /// Removes a tag.
 pub fn remove_tag(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, tag: &str) -> Result<(), Error> {
-    let mut image = show_for(caller, tx, id, "modify_image")?;
+    let mut image = show_for(caller, tx, id, "modify_image").map_err(|e| of_tags(e, id, "delete"))?;
     if !image.tags.remove(tag) {
-        return Err(Error::NoSuch(format!("Could not find tag {tag} of image {id}")));
+        return Err(Error::NoSuch("The resource could not be found.".to_owned()));
     }
     save(tx, &mut image)
+}
+
+/// As Glance says it where tags are concerned.
+fn of_tags(error: Error, id: ImageId, doing: &str) -> Error {
+    match error {
+        Error::NotFound(_) => Error::NoSuch(format!("Image {id} not found.")),
+        Error::Denied(_) => Error::Forbidden(format!("Not allowed to {doing} tags for image {id}.")),
+        other => other,
+    }
 }
 
 /// An image that the caller sees, if a rule lets the caller do this to it.
@@ -308,9 +363,9 @@ pub(crate) fn show_for(
     id: ImageId,
     rule: &str,
 ) -> Result<Stored<Image>, Error> {
-    let image = show(caller, tx, id)?;
-    RULES.check(rule, caller, &Target::project(&image.owner))?;
-    Ok(image)
+    let seen = seen(caller, tx, id)?;
+    seen.check(rule, caller)?;
+    Ok(seen.image)
 }
 
 /// Writes a changed image back.
@@ -319,13 +374,13 @@ pub(crate) fn save(tx: &mut Tx<'_>, image: &mut Stored<Image>) -> Result<(), Err
     Ok(IMAGES.save(tx, image)?)
 }
 
-fn check_visibility(caller: &Caller, owner: &ProjectId, visibility: Visibility) -> Result<(), Error> {
+fn check_visibility(caller: &Caller, image: &Image, visibility: Visibility) -> Result<(), Error> {
     let rule = match visibility {
         Visibility::Public => "publicize_image",
         Visibility::Community => "communitize_image",
         Visibility::Shared | Visibility::Private => return Ok(()),
     };
-    Ok(RULES.check(rule, caller, &Target::project(owner))?)
+    Ok(RULES.check(rule, caller, &ImageTarget { image, member: None })?)
 }
 
 /// Refuses more of something than an image may have.

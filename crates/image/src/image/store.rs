@@ -58,8 +58,16 @@ pub(crate) fn by_name(
     IMAGES.first(tx, &select.order("created_at", Direction::Asc))
 }
 
-/// Images that are on their way somewhere: being uploaded, or being deleted.
+/// The images of a project that were not deleted.
+pub(crate) fn of_project(tx: &mut Tx<'_>, owner: &ProjectId) -> Result<Vec<Stored<Image>>, Error> {
+    let select = Select::all().eq("owner", owner);
+    IMAGES.query(tx, &select.with(Condition::Ne("status", Status::Deleted.as_str().into())))
+}
+
+/// Images that are on their way somewhere: being uploaded, or being deleted. What is staged rests.
 pub(crate) fn moving(tx: &mut Tx<'_>) -> Result<Vec<ImageId>, Error> {
-    let select = Select::all().is_in("status", [Status::Saving.as_str(), Status::Deleted.as_str()]);
-    Ok(IMAGES.query(tx, &select)?.iter().map(|image| image.id).collect())
+    let moving = [Status::Saving, Status::Uploading, Status::Deleted];
+    let images = IMAGES.query(tx, &Select::all().is_in("status", moving.map(Status::as_str)))?;
+    let rests = |image: &&Stored<Image>| image.status == Status::Uploading && image.upload.is_none();
+    Ok(images.iter().filter(|image| !rests(image)).map(|image| image.id).collect())
 }

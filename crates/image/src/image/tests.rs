@@ -98,7 +98,14 @@ fn patches_change_all_or_nothing() {
     check(json!([{"op": "replace", "path": "/id", "value": "x"}]), 403);
     check(json!([{"op": "replace", "path": "/visibility", "value": "public"}]), 403);
     check(json!([{"op": "replace", "path": "/owner", "value": "beta"}]), 403);
-    check(json!([{"op": "add", "path": "/locations/-", "value": {}}]), 400);
+    check(json!([{"op": "add", "path": "/locations/-", "value": {}}]), 403);
+    check(json!([{"op": "replace", "path": "/locations", "value": []}]), 403);
+    check(json!([{"op": "add", "path": "/locations", "value": {}}]), 400);
+    check(json!([{"op": "add", "path": "/a/b", "value": "x"}]), 400);
+    check(json!([{"op": "add", "path": "/a//b", "value": "x"}]), 400);
+    check(json!([{"op": "add", "path": "/a/", "value": "x"}]), 400);
+    check(json!([{"op": "add", "path": "/os_glance_lock", "value": "x"}]), 403);
+    check(json!([{"op": "add", "path": "/deleted", "value": "x"}]), 403);
     check(json!([{"op": "add", "path": "name", "value": "x"}]), 400);
     check(json!([{"op": "add", "path": "/x~2", "value": "x"}]), 400);
     check(json!([{"op": "add", "path": "/x"}]), 400);
@@ -109,7 +116,29 @@ fn patches_change_all_or_nothing() {
     let plain = api.call(MEMBER, "PATCH", &format!("/image/v2/images/{id}"), &[], &json!([]));
     assert_eq!(plain.status, 415);
     assert_eq!(patch(&api, OTHER, &id, &json!([])).status, 404);
-    assert_eq!(patch(&api, "reader@alpha", &id, &json!([])).status, 403);
+    let rename = json!([{"op": "replace", "path": "/name", "value": "mine"}]);
+    assert_eq!(patch(&api, "reader@alpha", &id, &rename).status, 403);
+    assert_eq!(patch(&api, "reader@alpha", &id, &json!([])).status, 200);
+}
+
+#[test]
+fn the_older_patch_has_its_own_spelling() {
+    let api = api();
+    let id = new_image(&api, MEMBER, "squid");
+    let older = [("content-type", "application/openstack-images-v2.0-json-patch")];
+    let check = |operations: Json, status: u16| {
+        let answer = api.call(MEMBER, "PATCH", &format!("/image/v2/images/{id}"), &older, &operations);
+        assert_eq!(answer.status, status, "{operations}: {answer:?}");
+        answer
+    };
+    assert_eq!(check(json!([{"add": "/depth", "value": "deep"}]), 200).body["depth"], "deep");
+    check(json!([{"add": "/depth", "value": "deeper"}]), 409);
+    check(json!([{"add": "/name", "value": "octopus"}]), 409);
+    assert_eq!(check(json!([{"replace": "/name", "value": "octopus"}]), 200).body["name"], "octopus");
+    assert_eq!(check(json!([{"remove": "/depth"}]), 200).body["depth"], Json::Null);
+    check(json!([{"remove": "/depth"}]), 409);
+    check(json!([{"add": "/a", "remove": "/b", "value": "x"}]), 400);
+    check(json!([{"op": "add", "path": "/a", "value": "x"}]), 400);
 }
 
 #[test]
@@ -260,8 +289,11 @@ fn documents_and_schemas() {
         assert_eq!(api.get(MEMBER, &format!("/image/v2/schemas/{name}")).body["name"], name);
     }
     assert_eq!(api.get(MEMBER, "/image/v2/schemas/squid").status, 404);
-    assert_eq!(api.get(MEMBER, "/image/v2/info/import").body["import-methods"]["value"], json!([]));
+    let methods = api.get(MEMBER, "/image/v2/info/import").body["import-methods"]["value"].clone();
+    assert_eq!(methods, json!(crate::IMPORT_METHODS));
     assert_eq!(api.get(MEMBER, "/image/v2/info/stores").body["stores"][0]["default"], "true");
+    assert_eq!(api.get(MEMBER, "/image/v2/info/stores/detail").status, 403);
+    assert_eq!(api.get(ADMIN, "/image/v2/info/stores/detail").body["stores"][0]["type"], "file");
 }
 
 #[test]

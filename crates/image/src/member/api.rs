@@ -1,6 +1,6 @@
 //! Members over HTTP.
 
-use rest::{Fields, InvalidBody, Reply, Request, Routes};
+use rest::{Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 use types::ProjectId;
@@ -11,6 +11,8 @@ use crate::image::api::image_id;
 
 /// The longest id of a project.
 const MEMBER_CHARS_MAX: usize = 64;
+/// What a creation should look like.
+const MEMBER_FORM: &str = "Expected a member in the form: {\"member\": \"image_id\"}";
 
 /// The routes of members.
 pub(crate) fn routes() -> Routes {
@@ -37,8 +39,14 @@ fn member(request: &Request) -> ProjectId {
     request.param("member").into()
 }
 
-fn fields(request: &Request) -> Result<Fields, InvalidBody> {
-    Fields::new("", request.json()?)
+/// The only field of a body; more of them are no concern of Glance's.
+fn field(request: &Request, name: &str) -> Result<Option<Json>, Error> {
+    let body = request.json().map_err(|_| Error::Invalid("Malformed JSON in request body.".to_owned()))?;
+    match body {
+        Json::Object(mut fields) => Ok(fields.remove(name)),
+        _ if name == "member" => Err(Error::Invalid(MEMBER_FORM.to_owned())),
+        _ => Err(Error::Invalid("Expected a status in the form: {\"status\": \"status\"}".to_owned())),
+    }
 }
 
 fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -48,12 +56,13 @@ fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let member = fields(request)?.required_text("member")?;
-    if member.is_empty() || member.chars().count() > MEMBER_CHARS_MAX {
-        return Err(Error::Invalid(
-            "Expected a member's id in the form {\"member\": \"image_id\"}".to_owned(),
-        ));
-    }
+    let invalid = |text: &str| Error::Invalid(text.to_owned());
+    let member = field(request, "member")?.ok_or_else(|| invalid("Member to be added not specified"))?;
+    let member = match &member {
+        Json::String(member) if member.is_empty() => return Err(invalid("Member can't be empty")),
+        Json::String(member) if member.chars().count() <= MEMBER_CHARS_MAX => member,
+        _ => return Err(invalid(MEMBER_FORM)),
+    };
     let member = ops::create(request.caller(), tx, image_id(request)?, member.as_str().into())?;
     Ok(Reply::ok(view(&member)))
 }
@@ -64,9 +73,11 @@ fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 }
 
 fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let word = fields(request)?.required_text("status")?;
-    let unknown = |()| Error::Invalid(format!("Status is not one of pending, accepted, rejected: {word}"));
-    let status: MemberStatus = word.parse().map_err(unknown)?;
+    let status =
+        field(request, "status")?.ok_or_else(|| Error::Invalid("Status not specified".to_owned()))?;
+    let unknown = "Incorrect request: Status must be \"pending\", \"accepted\" or \"rejected\".";
+    let known = status.as_str().and_then(|word| word.parse::<MemberStatus>().ok());
+    let status = known.ok_or_else(|| Error::Invalid(unknown.to_owned()))?;
     let member = ops::update(request.caller(), tx, (image_id(request)?, &member(request)), status)?;
     Ok(Reply::ok(view(&member)))
 }

@@ -6,4 +6,7 @@ mod model;
 pub(crate) mod ops;
 pub(crate) mod store;
 
+#[cfg(test)]
+mod tests;
+
 pub use model::{Member, MemberStatus};

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::image::{CONTAINER_FORMATS, ImageDraft, Visibility};
 
 /// What the service alone sets.
-pub(super) const READ_ONLY: [&str; 14] = [
+pub(super) const READ_ONLY: [&str; 13] = [
     "created_at",
     "updated_at",
     "status",
@@ -25,10 +25,11 @@ pub(super) const READ_ONLY: [&str; 14] = [
     "os_hash_algo",
     "os_hash_value",
     "stores",
-    "locations",
 ];
 /// Words that are no properties.
-pub(super) const RESERVED: [&str; 3] = ["location", "deleted", "deleted_at"];
+const RESERVED: [&str; 3] = ["location", "deleted", "deleted_at"];
+/// What begins so is the service's own.
+const RESERVED_PREFIX: &str = "os_glance";
 /// The longest name, tag and key of a property.
 const NAME_CHARS_MAX: usize = 255;
 /// The longest value of a property.
@@ -44,12 +45,21 @@ pub(super) fn draft(request: &Request) -> Result<ImageDraft, Error> {
     if let Some(name) = READ_ONLY.iter().find(|name| fields.has(name)) {
         return Err(Error::Forbidden(format!("Attribute '{name}' is read-only.")));
     }
-    if let Some(name) = RESERVED.iter().find(|name| fields.has(name)) {
+    if fields.has("locations") {
+        let text = "It's not allowed to update locations if locations are invisible.";
+        return Err(Error::Forbidden(text.to_owned()));
+    }
+    if let Some(name) = fields.left().iter().find(|name| is_reserved(name)) {
         return Err(Error::Forbidden(format!("Attribute '{name}' is reserved.")));
     }
     let mut draft = known(&mut fields).map_err(|e| invalid(&e))?;
     draft.properties = properties(fields).map_err(|e| invalid(&e))?;
     Ok(draft)
+}
+
+/// Whether a name is none that a client may give to a property.
+pub(super) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || name.starts_with(RESERVED_PREFIX)
 }
 
 fn known(fields: &mut Fields) -> Result<ImageDraft, InvalidBody> {

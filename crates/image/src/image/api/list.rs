@@ -28,7 +28,7 @@ const SORTABLE: [(&str, &str); 8] = [
 
 /// Reads the query of a list.
 pub(super) fn query(request: &Request) -> Result<ImageList, Error> {
-    let page = Page::of(request, LIMIT_MAX)?;
+    let page = page(request)?;
     let marker = match &page.marker {
         None => None,
         Some(text) => {
@@ -47,12 +47,29 @@ pub(super) fn query(request: &Request) -> Result<ImageList, Error> {
     for (name, value) in &request.query {
         match name.as_str() {
             "limit" | "marker" | "sort" | "sort_key" | "sort_dir" => {}
-            "os_hidden" => hidden = flag(name, value)?,
+            "os_hidden" => hidden = flag(name, &value.to_lowercase())?,
+            "changes-since" if !value.is_empty() => {
+                let text = "The \"changes-since\" filter is no longer available on v2.";
+                return Err(Error::Invalid(text.to_owned()));
+            }
             _ => filter(&mut list, name, value)?,
         }
     }
     list.conditions.push(Condition::Eq("hidden", hidden.into()));
     Ok(list)
+}
+
+/// Limit and marker, refused in Glance's words.
+fn page(request: &Request) -> Result<Page, Error> {
+    match request.query("limit") {
+        Some(limit) if limit.trim().parse::<i64>().is_err() => {
+            Err(Error::Invalid("limit param must be an integer".to_owned()))
+        }
+        Some(limit) if limit.trim().starts_with('-') => {
+            Err(Error::Invalid("limit param must be positive".to_owned()))
+        }
+        _ => Ok(Page::of(request, LIMIT_MAX)?),
+    }
 }
 
 fn filter(list: &mut ImageList, name: &str, value: &str) -> Result<(), Error> {
@@ -81,9 +98,7 @@ fn filter(list: &mut ImageList, name: &str, value: &str) -> Result<(), Error> {
         "member_status" => {
             list.member_status = match value {
                 "all" => None,
-                word => {
-                    Some(word.parse().map_err(|()| Error::Invalid(format!("Invalid status value: {word}")))?)
-                }
+                word => Some(word.parse().map_err(|()| Error::Invalid(format!("Invalid status: {word}")))?),
             };
             return Ok(());
         }
@@ -175,10 +190,12 @@ fn number(name: &str, value: &str) -> Result<i64, Error> {
 }
 
 fn flag(name: &str, value: &str) -> Result<bool, Error> {
-    match value.to_lowercase().as_str() {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(Error::Invalid(format!("Invalid value for {name}: {value} is neither true nor false"))),
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Error::Invalid(format!(
+            "Invalid value '{value}' for '{name}' filter. Valid values are 'true' or 'false'."
+        ))),
     }
 }
 
@@ -187,6 +204,7 @@ fn order(request: &Request) -> Result<Vec<(&'static str, Direction)>, Error> {
     let asked = match request.query("sort_key") {
         // `sort_dir` alone turns the default order round.
         None if request.query("sort").is_none() => {
+            sort(request)?;
             let ascending = request.query("sort_dir") == Some("asc");
             vec![("created_at".to_owned(), if ascending { Direction::Asc } else { Direction::Desc })]
         }
@@ -213,6 +231,10 @@ fn order(request: &Request) -> Result<Vec<(&'static str, Direction)>, Error> {
 
 /// Glance sorts downwards where no direction is said.
 fn sort(request: &Request) -> Result<Vec<(String, Direction)>, Error> {
+    let older = request.query("sort_key").is_some() || request.query("sort_dir").is_some();
+    if older && request.query("sort").is_some() {
+        return Err(Error::Invalid("Old and new sorting syntax cannot be combined".to_owned()));
+    }
     let mut sorted = sort_of(request)?;
     let directions = request.queries("sort_dir").count();
     match request.query("sort") {

@@ -5,19 +5,23 @@ mod list;
 mod patch;
 mod view;
 
+use std::sync::Arc;
+
 use rest::{InvalidBody, Reply, Request, Routes};
 use serde_json::json;
 use store::Tx;
 use types::ImageId;
 
 use super::ops;
+use crate::Shared;
 use crate::error::Error;
 
 /// The routes of images and their tags.
-pub(crate) fn routes() -> Routes {
+pub(crate) fn routes(shared: &Arc<Shared>) -> Routes {
+    let creating = shared.clone();
     Routes::new()
         .get("/v2/images", index)
-        .post("/v2/images", create)
+        .post("/v2/images", move |request, tx| create(&creating, request, tx))
         .get("/v2/images/{id}", show)
         .patch("/v2/images/{id}", update)
         .delete("/v2/images/{id}", delete)
@@ -48,11 +52,16 @@ fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     Ok(Reply::ok(body))
 }
 
-fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+fn create(shared: &Shared, request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let draft = body::draft(request)?;
-    let image = ops::create(request.caller(), tx, draft)?;
+    let image = ops::create(request.caller(), tx, shared.config.limits, draft)?;
     let location = format!("{}/v2/images/{}", request.base_url, image.id);
-    Ok(Reply::created(view::image(&image)).header("location", location))
+    let reply = Reply::created(view::image(&image)).header("location", location);
+    let reply = reply.header("openstack-image-store-ids", shared.stores.ids().join(","));
+    Ok(match shared.config.import_methods.join(",") {
+        methods if methods.is_empty() => reply,
+        methods => reply.header("openstack-image-import-methods", methods),
+    })
 }
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

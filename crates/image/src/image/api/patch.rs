@@ -42,8 +42,8 @@ pub(super) fn changes(request: &Request) -> Result<Vec<ImageChange>, Error> {
     let older = match media {
         CURRENT => false,
         OLDER => true,
-        other => {
-            let text = format!("Unexpected content type {other}: a patch is of type {CURRENT}.");
+        _ => {
+            let text = format!("Image PATCH expects Content-Type one of: {OLDER}, {CURRENT}");
             return Err(Error::MediaType(text));
         }
     };
@@ -59,24 +59,49 @@ fn change(operation: &Json, older: bool) -> Result<ImageChange, Error> {
         return Err(Error::Invalid("Operations must be JSON objects.".to_owned()));
     };
     let (op, path) = if older { older_operation(fields)? } else { operation_of(fields)? };
-    let name = field(&path)?;
+    let parts = pointer(&path)?;
+    let name = parts.first().cloned().unwrap_or_default();
     let known = name.as_str();
+    let deep = if known == "locations" && op != Op::Replace { 2 } else { 1 };
+    if parts.len() != deep {
+        return Err(Error::Invalid(format!(
+            "Invalid JSON pointer for this resource: '/{}'",
+            parts.join("/")
+        )));
+    }
+    let value = match fields.get("value") {
+        None if op != Op::Remove => {
+            let text = format!("Operation \"{}\" requires a member named \"value\".", op.word());
+            return Err(Error::Invalid(text));
+        }
+        value => value,
+    };
     if body::READ_ONLY.contains(&known) || known == "id" {
         return Err(Error::Forbidden(format!("Attribute '{name}' is read-only.")));
     }
-    if body::RESERVED.contains(&known) {
+    if body::is_reserved(known) {
         return Err(Error::Forbidden(format!("Attribute '{name}' is reserved.")));
     }
-    if op == Op::Remove {
+    if known == "locations" {
+        // Where bytes are is not shown here, so it is not changed here either.
+        let verb = if op == Op::Replace { "update" } else { op.word() };
+        let text = format!("It's not allowed to {verb} locations if locations are invisible.");
+        return Err(Error::Forbidden(text));
+    }
+    let Some(value) = value.filter(|_| op != Op::Remove) else {
         return match BASE.contains(&known) {
             true => Err(Error::Forbidden(format!("Property {name} may not be removed."))),
             false => Ok(ImageChange::Remove(name)),
         };
+    };
+    match (set(op, &name, value).map_err(|e| invalid(&e))?, older) {
+        (ImageChange::Add(key, value), true) => Ok(ImageChange::New(key, value)),
+        // What every image has is always there already.
+        (change, true) if op == Op::Add && !matches!(change, ImageChange::Add(..)) => {
+            Err(Error::Conflict(format!("Property {name} already present.")))
+        }
+        (change, _) => Ok(change),
     }
-    let value = fields.get("value").ok_or_else(|| {
-        Error::Invalid("Operation objects must contain a \"value\" member unless they remove.".to_owned())
-    })?;
-    set(op, &name, value).map_err(|e| invalid(&e))
 }
 
 fn set(op: Op, name: &str, value: &Json) -> Result<ImageChange, InvalidBody> {
@@ -100,48 +125,66 @@ fn set(op: Op, name: &str, value: &Json) -> Result<ImageChange, InvalidBody> {
     })
 }
 
-fn operation_of(fields: &Map<String, Json>) -> Result<(Op, String), Error> {
-    let text = |name: &str| fields.get(name).and_then(Json::as_str);
-    let op = match text("op") {
-        Some("add") => Op::Add,
-        Some("replace") => Op::Replace,
-        Some("remove") => Op::Remove,
-        Some(_) | None => {
-            let text = "Operations must be one of \"add\", \"replace\", \"remove\".";
-            return Err(Error::Invalid(text.to_owned()));
+impl Op {
+    fn word(self) -> &'static str {
+        match self {
+            Op::Add => "add",
+            Op::Replace => "replace",
+            Op::Remove => "remove",
         }
+    }
+}
+
+const OPS: [Op; 3] = [Op::Add, Op::Replace, Op::Remove];
+/// The operations as they are listed to clients.
+const OPS_LISTED: &str = "add, remove, replace";
+
+fn operation_of(fields: &Map<String, Json>) -> Result<(Op, String), Error> {
+    let Some(word) = fields.get("op").filter(|op| !op.is_null()) else {
+        let text = format!(
+            "Unable to find `op` in JSON Schema change. It must be one of the following: {OPS_LISTED}."
+        );
+        return Err(Error::Invalid(text));
     };
-    let path = text("path")
-        .ok_or_else(|| Error::Invalid("Operation objects must contain a \"path\" member.".to_owned()))?;
-    Ok((op, path.to_owned()))
+    let op = OPS.into_iter().find(|op| word.as_str() == Some(op.word())).ok_or_else(|| {
+        let said = word.as_str().map_or_else(|| word.to_string(), str::to_owned);
+        Error::Invalid(format!("Invalid operation: `{said}`. It must be one of the following: {OPS_LISTED}."))
+    })?;
+    let missing = || Error::Invalid("Unable to find 'path' in JSON Schema change".to_owned());
+    Ok((op, fields.get("path").and_then(Json::as_str).ok_or_else(missing)?.to_owned()))
 }
 
 fn older_operation(fields: &Map<String, Json>) -> Result<(Op, String), Error> {
-    let ops = [("add", Op::Add), ("replace", Op::Replace), ("remove", Op::Remove)];
-    let mut found =
-        ops.iter().filter_map(|(name, op)| fields.get(*name).and_then(Json::as_str).map(|path| (*op, path)));
-    match (found.next(), found.next()) {
-        (Some((op, path)), None) => Ok((op, path.to_owned())),
-        _ => {
-            let text = "Operation objects must contain exactly one member named \"add\", \"remove\", or \"replace\".";
-            Err(Error::Invalid(text.to_owned()))
-        }
+    let mut found = OPS.into_iter().filter(|op| fields.contains_key(op.word()));
+    let (op, more) = (found.next(), found.next());
+    if more.is_some() {
+        let text =
+            "Operation objects must contain only one member named \"add\", \"remove\", or \"replace\".";
+        return Err(Error::Invalid(text.to_owned()));
     }
+    let path = op.and_then(|op| Some((op, fields.get(op.word())?.as_str()?.to_owned())));
+    path.ok_or_else(|| {
+        let text =
+            "Operation objects must contain exactly one member named \"add\", \"remove\", or \"replace\".";
+        Error::Invalid(text.to_owned())
+    })
 }
 
-/// The field that a JSON pointer names. No field of an image has parts that could be changed alone.
-fn field(path: &str) -> Result<String, Error> {
-    let Some(name) = path.strip_prefix('/') else {
-        return Err(Error::Invalid(format!("Pointer `{path}` does not start with \"/\".")));
+/// The parts of a JSON pointer, in the narrow form that Glance takes.
+fn pointer(path: &str) -> Result<Vec<String>, Error> {
+    let refused = |why: &str| Err(Error::Invalid(format!("Pointer `{path}` {why}")));
+    let Some(rest) = path.strip_prefix('/') else {
+        return refused("does not start with \"/\".");
     };
-    if name.is_empty() || name.contains('/') {
-        return Err(Error::Invalid(format!("Invalid JSON pointer for this resource: '{path}'")));
+    let parts: Vec<&str> = rest.split('/').collect();
+    if parts.len() > 2 && parts[1..parts.len() - 1].iter().any(|part| part.trim().is_empty()) {
+        return refused("contains adjacent \"/\".");
     }
-    let unescaped = name.replace("~1", "/").replace("~0", "~");
-    if name.matches('~').count() != name.matches("~0").count() + name.matches("~1").count() {
-        return Err(Error::Invalid(format!(
-            "Pointer `{path}` contains \"~\" not part of a recognized escape."
-        )));
+    if path.len() > 1 && path.ends_with('/') {
+        return refused("end with \"/\".");
     }
-    Ok(unescaped)
+    if path.matches('~').count() != path.matches("~0").count() + path.matches("~1").count() {
+        return refused("contains \"~\" not part of a recognized escape sequence.");
+    }
+    Ok(parts.iter().map(|part| part.replace("~1", "/").replace("~0", "~").trim().to_owned()).collect())
 }

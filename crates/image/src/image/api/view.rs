@@ -6,7 +6,7 @@ use crate::image::Image;
 
 /// An image: its properties beside the fields that every image has.
 pub(super) fn image(image: &Image) -> Json {
-    let stored = image.stored.as_ref();
+    let stored = image.content();
     let own = json!({
         "id": image.id,
         "name": image.name,
@@ -15,7 +15,7 @@ pub(super) fn image(image: &Image) -> Json {
         "visibility": image.visibility.as_str(),
         "container_format": image.container_format,
         "disk_format": image.disk_format.map(|format| format.as_str()),
-        "size": stored.map(|stored| stored.size_bytes),
+        "size": image.stored.as_ref().map(|stored| stored.size_bytes),
         "virtual_size": image.virtual_size_bytes(),
         "checksum": stored.map(|stored| stored.md5.as_str()),
         "os_hash_algo": stored.map(|_| "sha512"),
@@ -35,6 +35,10 @@ pub(super) fn image(image: &Image) -> Json {
     let mut all: Map<String, Json> = properties.collect();
     if let Json::Object(own) = own {
         all.extend(own);
+    }
+    let places = image.places();
+    if !places.is_empty() {
+        all.insert("stores".to_owned(), places.join(",").into());
     }
     Json::Object(all)
 }
