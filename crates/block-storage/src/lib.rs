@@ -38,6 +38,7 @@ pub use policy::RULES;
 pub const MIGRATIONS: &[Migration] = &[
     migration(1, include_str!("../migrations/0001_block_storage.sql")),
     migration(2, include_str!("../migrations/0002_volume_types.sql")),
+    migration(3, include_str!("../migrations/0003_quota_classes.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {

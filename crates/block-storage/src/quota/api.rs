@@ -1,18 +1,19 @@
 //! Quotas and limits over HTTP.
 
-use std::collections::BTreeMap;
-
-use rest::{Fields, Reply, Request, Routes};
+use rest::{Fields, InvalidBody, Microversion, Reply, Request, Routes};
 use serde_json::{Map, Value as Json, json};
 use store::Tx;
-use types::ProjectId;
 
-use super::{DEFAULTS, Quota, UNLIMITED, ops};
-use crate::api::own;
+use super::usage::Usage;
+use super::{Limits, Resource, UNLIMITED, class, ops};
+use crate::api::{asked, own, project_in, sole_fields};
 use crate::error::Error;
+use crate::policy::{self, RULES};
 
 /// The largest limit that can be set.
-const LIMIT_MAX: i64 = 2_147_483_647;
+pub(super) const LIMIT_MAX: i64 = 2_147_483_647;
+/// The first microversion in which administrators see the limits of others.
+const OF_OTHERS: Microversion = Microversion(3, 39);
 
 /// The routes of quotas and limits.
 pub(crate) fn routes() -> Routes {
@@ -22,86 +23,117 @@ pub(crate) fn routes() -> Routes {
         .put("/os-quota-sets/{target}", own(update))
         .delete("/os-quota-sets/{target}", own(delete))
         .get("/os-quota-sets/{target}/defaults", own(defaults))
+        .and(class::routes())
 }
 
-fn target(request: &Request) -> ProjectId {
-    request.param("target").into()
+/// What clients call each limit, and the limit.
+pub(super) fn view(tx: &mut Tx<'_>, limits: &Limits) -> Result<Map<String, Json>, Error> {
+    let all = ops::resources(tx)?.into_iter();
+    Ok(all.map(|(name, resource)| (name, limits.of(resource).into())).collect())
 }
 
-fn view(quota: &Quota, id: Option<&ProjectId>) -> Json {
-    let limits = DEFAULTS.iter().map(|(name, _)| ((*name).to_owned(), quota.limit(name).into()));
-    let mut set: Map<String, Json> = limits.collect();
-    if let Some(id) = id {
-        set.insert("id".to_owned(), id.as_str().into());
-    }
-    json!({"quota_set": set})
+fn with_id(mut set: Map<String, Json>, id: &str) -> Reply {
+    set.insert("id".to_owned(), id.into());
+    Reply::ok(json!({"quota_set": set}))
 }
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let project = target(request);
-    let quota = ops::show(request.caller(), tx, &project)?;
-    let mut view = view(&quota, Some(&project));
-    if matches!(request.query("usage").map(str::to_lowercase).as_deref(), Some("true" | "1")) {
-        for (name, _) in DEFAULTS {
-            let in_use = ops::in_use(tx, &project, name)?;
-            view["quota_set"][name] = json!({"limit": quota.limit(name), "in_use": in_use, "reserved": 0});
-        }
+    let project = project_in(request)?;
+    ops::check_show(request.caller(), &project)?;
+    let limits = ops::load(tx, &project)?;
+    if !asked(request, "usage")? {
+        return Ok(with_id(view(tx, &limits)?, project.as_str()));
     }
-    Ok(Reply::ok(view))
+    let usage = Usage::load(tx, &project)?;
+    let used = |resource| json!({"limit": limits.of(resource), "in_use": usage.of(resource), "reserved": 0});
+    let all = ops::resources(tx)?.into_iter();
+    Ok(with_id(all.map(|(name, resource)| (name, used(resource))).collect(), project.as_str()))
 }
 
 fn defaults(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let project = target(request);
-    ops::show(request.caller(), tx, &project)?;
-    let quota = Quota { project_id: project.clone(), limits: BTreeMap::new() };
-    Ok(Reply::ok(view(&quota, Some(&project))))
+    let project = project_in(request)?;
+    ops::check_show(request.caller(), &project)?;
+    let limits = ops::defaults(tx)?;
+    Ok(with_id(view(tx, &limits)?, project.as_str()))
 }
 
 fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let project = target(request);
-    let mut fields: Fields = request.fields("quota_set")?;
+    let project = project_in(request)?;
+    let mut fields = sole_fields(request, "quota_set")?;
+    if fields.left().is_empty() {
+        return Err(InvalidBody::at("quota_set", "does not have enough properties").into());
+    }
     // Clients repeat the project, which the path has.
     fields.take("tenant_id");
-    let mut limits = BTreeMap::new();
-    for (name, _) in DEFAULTS {
-        if let Some(limit) = fields.int_in(name, UNLIMITED, LIMIT_MAX)? {
-            limits.insert(name.to_owned(), limit);
+    fields.take("id");
+    let said = said(tx, fields, "quota set")?;
+    let said = said.into_iter().map(|(name, resource, value)| match limit_of(&value) {
+        Some(limit) if limit < UNLIMITED => Err(Error::Invalid(format!("{name} must be >= {UNLIMITED}"))),
+        Some(limit) if limit > LIMIT_MAX => Err(Error::Invalid(format!("{name} must be <= {LIMIT_MAX}"))),
+        Some(limit) => Ok((name, resource, limit)),
+        None => Err(Error::Invalid(format!("{name} must be an integer"))),
+    });
+    let limits = ops::update(request.caller(), tx, &project, said.collect::<Result<_, _>>()?)?;
+    Ok(Reply::ok(json!({"quota_set": view(tx, &limits)?})))
+}
+
+/// What a body says of things that can be limited; other names are refused.
+pub(super) fn said(
+    tx: &mut Tx<'_>,
+    fields: Fields,
+    what: &str,
+) -> Result<Vec<(String, Resource, Json)>, Error> {
+    let known = ops::resources(tx)?;
+    let (mut said, mut bad) = (Vec::new(), Vec::new());
+    for (name, value) in fields.into_left() {
+        match known.iter().find(|(known, _)| *known == name) {
+            Some((_, resource)) => said.push((name, *resource, value)),
+            None => bad.push(name),
         }
     }
-    fields.finish()?;
-    if limits.is_empty() {
-        return Err(Error::Invalid(
-            "Invalid input for field/attribute quota_set: it sets no limit.".to_owned(),
-        ));
+    if bad.is_empty() {
+        return Ok(said);
     }
-    let quota = ops::update(request.caller(), tx, &project, limits)?;
-    Ok(Reply::ok(view(&quota, None)))
+    let text = format!("Invalid input received: Bad key(s) in {what}: {}", bad.join(", "));
+    Err(Error::Invalid(text))
+}
+
+/// A whole number, also spelled as a string.
+fn limit_of(value: &Json) -> Option<i64> {
+    match value {
+        Json::Number(number) => number.as_i64(),
+        Json::String(text) => text.trim().parse().ok(),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
+    }
 }
 
 fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    ops::delete(request.caller(), tx, &target(request))?;
+    ops::delete(request.caller(), tx, &project_in(request)?)?;
     Ok(Reply::empty(200))
 }
 
 fn limits(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let asked = request.query("project_id").filter(|_| request.caller().is_admin());
-    let project = match (asked, request.caller().project_id()) {
-        (Some(project), _) => project.into(),
-        (None, Some(own)) => own.clone(),
-        (None, None) => return Err(Error::Denied("limits_extension:used_limits".to_owned())),
+    let caller = request.caller();
+    let others = caller.is_admin() && request.version >= OF_OTHERS;
+    let other = request.query("project_id").or(request.query("tenant_id")).filter(|_| others);
+    let project = other.map(Into::into).or_else(|| caller.project_id().cloned());
+    let (limits, usage) = match &project {
+        Some(project) => (ops::load(tx, project)?, Usage::load(tx, project)?),
+        None => (ops::defaults(tx)?, Usage::default()),
     };
-    let quota = ops::load(tx, &project)?;
-    let absolute = json!({
-        "maxTotalVolumes": quota.limit("volumes"),
-        "maxTotalSnapshots": quota.limit("snapshots"),
-        "maxTotalVolumeGigabytes": quota.limit("gigabytes"),
-        "maxTotalBackups": quota.limit("backups"),
-        "maxTotalBackupGigabytes": quota.limit("backup_gigabytes"),
-        "totalVolumesUsed": ops::in_use(tx, &project, "volumes")?,
-        "totalGigabytesUsed": ops::in_use(tx, &project, "gigabytes")?,
-        "totalSnapshotsUsed": 0,
-        "totalBackupsUsed": 0,
-        "totalBackupGigabytesUsed": 0,
+    let mut absolute = json!({
+        "maxTotalVolumes": limits.of(Resource::Volumes),
+        "maxTotalSnapshots": limits.of(Resource::Snapshots),
+        "maxTotalVolumeGigabytes": limits.of(Resource::Gigabytes),
+        "maxTotalBackups": limits.of(Resource::Backups),
+        "maxTotalBackupGigabytes": limits.of(Resource::BackupGigabytes),
     });
+    if RULES.allows("limits_extension:used_limits", caller, &policy::own(caller)) {
+        absolute["totalVolumesUsed"] = usage.of(Resource::Volumes).into();
+        absolute["totalGigabytesUsed"] = usage.of(Resource::Gigabytes).into();
+        absolute["totalSnapshotsUsed"] = usage.of(Resource::Snapshots).into();
+        absolute["totalBackupsUsed"] = usage.of(Resource::Backups).into();
+        absolute["totalBackupGigabytesUsed"] = usage.of(Resource::BackupGigabytes).into();
+    }
     Ok(Reply::ok(json!({"limits": {"rate": [], "absolute": absolute}})))
 }

@@ -1,4 +1,4 @@
-//! Limits and whether something fits in them.
+//! Limits, and whether something fits in them.
 
 use std::collections::BTreeMap;
 
@@ -6,33 +6,46 @@ use policy::{Caller, Target};
 use store::Tx;
 use types::ProjectId;
 
-use super::store::QUOTAS;
-use super::{Quota, UNLIMITED};
+use super::store::{CLASSES, QUOTAS};
+use super::usage::Usage;
+use super::{Limits, Quota, QuotaClass, Resource, UNLIMITED};
 use crate::error::Error;
-use crate::policy::RULES;
-use crate::volume::store::usage;
+use crate::policy::{RULES, own};
+use crate::volume_type::VolumeType;
+use crate::volume_type::store::all as all_types;
+
+/// The class whose limits everybody has of whom nothing was said.
+const DEFAULT_CLASS: &str = "default";
+
+/// Everything that can be limited, with what clients call it.
+pub(crate) fn resources(tx: &mut Tx<'_>) -> Result<Vec<(String, Resource)>, Error> {
+    let mut all: Vec<(String, Resource)> =
+        Resource::ALL.into_iter().map(|resource| (resource.word().to_owned(), resource)).collect();
+    for known in all_types(tx)? {
+        let named = |resource: Resource| (format!("{}_{}", resource.word(), known.name), resource);
+        all.extend(Resource::of_type(known.id).map(named));
+    }
+    Ok(all)
+}
+
+fn of_class(tx: &mut Tx<'_>, name: &str) -> Result<BTreeMap<String, i64>, Error> {
+    Ok(CLASSES.load(tx, name)?.map(|row| row.into_inner().limits).unwrap_or_default())
+}
+
+/// What those have of whom nothing was said.
+pub(crate) fn defaults(tx: &mut Tx<'_>) -> Result<Limits, Error> {
+    Ok(Limits { own: BTreeMap::new(), defaults: of_class(tx, DEFAULT_CLASS)? })
+}
 
 /// The limits of a project.
-pub(crate) fn load(tx: &mut Tx<'_>, project: &ProjectId) -> Result<Quota, Error> {
-    let found = QUOTAS.load(tx, project)?;
-    let none = || Quota { project_id: project.clone(), limits: BTreeMap::new() };
-    Ok(found.map_or_else(none, |row| row.into_inner()))
+pub(crate) fn load(tx: &mut Tx<'_>, project: &ProjectId) -> Result<Limits, Error> {
+    let own = QUOTAS.load(tx, project)?.map(|row| row.into_inner().limits).unwrap_or_default();
+    Ok(Limits { own, ..defaults(tx)? })
 }
 
-/// The limits of a project, for whoever may see them.
-pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, project: &ProjectId) -> Result<Quota, Error> {
-    RULES.check("volume_extension:quotas:show", caller, &Target::project(project))?;
-    load(tx, project)
-}
-
-/// How much of each thing a project has.
-pub(crate) fn in_use(tx: &mut Tx<'_>, project: &ProjectId, name: &str) -> Result<i64, Error> {
-    let (volumes, gigabytes) = usage(tx, project)?;
-    Ok(match name {
-        "volumes" => volumes,
-        "gigabytes" => gigabytes,
-        _ => 0,
-    })
+/// Whether the caller may see a project's limits.
+pub(crate) fn check_show(caller: &Caller, project: &ProjectId) -> Result<(), Error> {
+    Ok(RULES.check("volume_extension:quotas:show", caller, &Target::project(project))?)
 }
 
 /// Changes limits of a project.
@@ -40,17 +53,32 @@ pub(crate) fn update(
     caller: &Caller,
     tx: &mut Tx<'_>,
     project: &ProjectId,
-    limits: BTreeMap<String, i64>,
-) -> Result<Quota, Error> {
+    limits: Vec<(String, Resource, i64)>,
+) -> Result<Limits, Error> {
     RULES.check("volume_extension:quotas:update", caller, &Target::project(project))?;
-    match QUOTAS.load(tx, project)? {
-        Some(mut row) => {
-            row.limits.extend(limits);
-            QUOTAS.save(tx, &mut row)?;
-            Ok(row.into_inner())
+    let usage = Usage::load(tx, project)?;
+    let row = QUOTAS.load(tx, project)?;
+    let mut said = row.as_ref().map(|row| row.limits.clone()).unwrap_or_default();
+    for (name, resource, limit) in limits {
+        let in_use = usage.of(resource);
+        // As in Cinder, only where a limit was said before.
+        if said.contains_key(&resource.key()) && limit != UNLIMITED && limit < in_use {
+            let text = format!(
+                "Quota {name} limit must be equal or greater than existing resources. Current usage is {in_use} and the \
+                 requested limit is {limit}."
+            );
+            return Err(Error::Invalid(text));
         }
-        None => Ok(QUOTAS.insert(tx, Quota { project_id: project.clone(), limits })?.into_inner()),
+        said.insert(resource.key(), limit);
     }
+    match row {
+        Some(mut row) => {
+            row.limits = said;
+            QUOTAS.save(tx, &mut row)?;
+        }
+        None => drop(QUOTAS.insert(tx, Quota { project_id: project.clone(), limits: said })?),
+    }
+    load(tx, project)
 }
 
 /// Gives a project the default limits again.
@@ -62,36 +90,83 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, project: &ProjectId) -> R
     }
 }
 
-/// Whether one more volume of this size fits.
-pub(crate) fn check_volumes(tx: &mut Tx<'_>, project: &ProjectId, size_gib: u32) -> Result<(), Error> {
-    let limit = load(tx, project)?.limit("volumes");
-    let (used, _) = usage(tx, project)?;
-    if limit != UNLIMITED && used >= limit {
-        let text = format!(
-            "VolumeLimitExceeded: Maximum number of volumes allowed ({limit}) exceeded for quota 'volumes': {used} \
-             are there, 1 more was asked for."
-        );
-        return Err(Error::OverLimit(text));
-    }
-    let per_volume = load(tx, project)?.limit("per_volume_gigabytes");
-    if per_volume != UNLIMITED && i64::from(size_gib) > per_volume {
-        let text =
-            format!("Requested volume size {size_gib}G is larger than maximum allowed limit {per_volume}G.");
-        return Err(Error::OverLimit(text));
-    }
-    check_gigabytes(tx, project, size_gib)
+/// The limits of a class.
+pub(crate) fn show_class(caller: &Caller, tx: &mut Tx<'_>, name: &str) -> Result<Limits, Error> {
+    RULES.check("volume_extension:quota_classes:get", caller, &own(caller))?;
+    Ok(Limits { own: of_class(tx, name)?, ..defaults(tx)? })
 }
 
-/// Whether this much more fits.
-pub(crate) fn check_gigabytes(tx: &mut Tx<'_>, project: &ProjectId, size_gib: u32) -> Result<(), Error> {
-    let limit = load(tx, project)?.limit("gigabytes");
-    let (_, used) = usage(tx, project)?;
-    if limit != UNLIMITED && used.saturating_add(size_gib.into()) > limit {
-        let text = format!(
-            "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. \
-             Requested {size_gib}G, quota is {limit}G and {used}G has been consumed."
-        );
-        return Err(Error::OverLimit(text));
+/// Changes limits of a class.
+pub(crate) fn update_class(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    name: &str,
+    limits: Vec<(Resource, i64)>,
+) -> Result<Limits, Error> {
+    RULES.check("volume_extension:quota_classes:update", caller, &own(caller))?;
+    let said = limits.into_iter().map(|(resource, limit)| (resource.key(), limit));
+    match CLASSES.load(tx, name)? {
+        Some(mut row) => {
+            row.limits.extend(said);
+            CLASSES.save(tx, &mut row)?;
+        }
+        None => drop(CLASSES.insert(tx, QuotaClass { name: name.to_owned(), limits: said.collect() })?),
+    }
+    show_class(caller, tx, name)
+}
+
+/// Whether one more volume of this type and size fits.
+pub(crate) fn check_volumes(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    volume_type: &VolumeType,
+    size_gib: u32,
+) -> Result<(), Error> {
+    let size = i64::from(size_gib);
+    let wanted = [
+        (Resource::PerVolumeGigabytes, size),
+        (Resource::Gigabytes, size),
+        (Resource::GigabytesOf(volume_type.id), size),
+        (Resource::Volumes, 1),
+        (Resource::VolumesOf(volume_type.id), 1),
+    ];
+    check(tx, project, Some(volume_type), &wanted)
+}
+
+/// Whether a volume of this type fits that grows from one size to another.
+pub(crate) fn check_growth(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    volume_type: &VolumeType,
+    (from_gib, to_gib): (u32, u32),
+) -> Result<(), Error> {
+    let more = i64::from(to_gib) - i64::from(from_gib);
+    let wanted = [
+        (Resource::PerVolumeGigabytes, i64::from(to_gib)),
+        (Resource::Gigabytes, more),
+        (Resource::GigabytesOf(volume_type.id), more),
+    ];
+    check(tx, project, Some(volume_type), &wanted)
+}
+
+/// Whether all of this fits, which is of one type if it is of any.
+pub(crate) fn check(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    volume_type: Option<&VolumeType>,
+    wanted: &[(Resource, i64)],
+) -> Result<(), Error> {
+    let (limits, usage) = (load(tx, project)?, Usage::load(tx, project)?);
+    for (resource, asked) in wanted {
+        let (limit, in_use) = (limits.of(*resource), usage.of(*resource));
+        if limit != UNLIMITED && in_use.saturating_add(*asked) > limit {
+            let word = resource.word();
+            let name = match volume_type.filter(|_| resource.key() != word) {
+                None => word.to_owned(),
+                Some(volume_type) => format!("{word}_{}", volume_type.name),
+            };
+            return Err(Error::OverLimit(resource.exceeded(&name, *asked, limit, in_use)));
+        }
     }
     Ok(())
 }

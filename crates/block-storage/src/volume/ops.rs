@@ -59,7 +59,7 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
     let volume_type = volume_type::ops::choose(caller, tx, draft.volume_type.as_deref())?;
     check_type(&volume_type, draft.size_gib, Some(&zone))?;
     let source = draft.image_id.map(|id| usable_image(caller, tx, id, draft.size_gib)).transpose()?;
-    quota::ops::check_volumes(tx, &project_id, draft.size_gib)?;
+    quota::ops::check_volumes(tx, &project_id, &volume_type, draft.size_gib)?;
     let now = tx.now();
     let volume = Volume {
         id: runtime::new_uuid().into(),
@@ -300,10 +300,9 @@ pub fn extend(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, size_gib: u32) -> 
         );
         return Err(Error::Invalid(text));
     }
-    if let Some(volume_type) = volume_type::store::TYPES.load(tx, volume.volume_type_id)? {
-        check_type(&volume_type, size_gib, None)?;
-    }
-    quota::ops::check_gigabytes(tx, &volume.project_id, size_gib - current)?;
+    let volume_type = volume_type::ops::load(tx, volume.volume_type_id)?;
+    check_type(&volume_type, size_gib, None)?;
+    quota::ops::check_growth(tx, &volume.project_id, &volume_type, (current, size_gib))?;
     let now = tx.now();
     volume.size_gib = size_gib;
     volume.enter(Phase::Extending, now);

@@ -4,6 +4,7 @@ use store::{Column, Direction, Error, Select, Stored, Table, Tx, Unique, Value};
 use types::{AttachmentId, HostId, ProjectId, ServerId, VolumeId, VolumeTypeId};
 
 use super::{Phase, Volume};
+use crate::quota::usage::{Amount, ByType};
 
 /// What the database knows of a volume. Columns that lists are sorted by are never NULL.
 pub(crate) static VOLUMES: Table<Volume> = Table {
@@ -32,12 +33,17 @@ pub(crate) fn column(volume: &Volume, name: &str) -> Value {
     found.map_or_else(|| volume.id.into(), |column| (column.value)(volume))
 }
 
-/// How many volumes a project has, and how much they hold together.
-pub(crate) fn usage(tx: &mut Tx<'_>, project: &ProjectId) -> Result<(i64, i64), Error> {
-    let sql = "SELECT COUNT(*), COALESCE(SUM(size_gib), 0) FROM block_storage_volumes WHERE project_id = ?";
+/// How many volumes of each type a project has, and how much they hold together.
+pub(crate) fn usage(tx: &mut Tx<'_>, project: &ProjectId) -> Result<ByType, Error> {
+    let sql = "SELECT volume_type_id, COUNT(*), COALESCE(SUM(size_gib), 0) FROM block_storage_volumes WHERE \
+               project_id = ? GROUP BY volume_type_id";
     let rows = tx.rows(sql, &[project.into()])?;
-    let number = |n: usize| rows.first().and_then(|row| row.get(n)).and_then(Value::int).unwrap_or(0);
-    Ok((number(0), number(1)))
+    let number = |value: &Value| value.int().unwrap_or(0);
+    let amount = |row: &Vec<Value>| {
+        let id = row[0].text()?.parse().ok()?;
+        Some((id, Amount { count: number(&row[1]), gib: number(&row[2]) }))
+    };
+    Ok(rows.iter().filter_map(amount).collect())
 }
 
 /// How much was promised to volumes on this host.

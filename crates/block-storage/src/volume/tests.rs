@@ -149,38 +149,6 @@ fn bodies_that_do_not_fit_are_refused() {
     assert_eq!(api.call(MEMBER, "GET", "/volume/v3/volumes", &too_new, &Json::Null).status, 406);
 }
 
-#[test]
-fn quotas_are_kept() {
-    let api = api();
-    let quota = "/volume/v3/os-quota-sets/alpha";
-    let limit = |limits: Json| api.put(ADMIN, quota, &json!({"quota_set": limits})).status;
-    assert_eq!(api.get(MEMBER, quota).body["quota_set"]["volumes"], 10);
-    assert_eq!(api.put(MEMBER, quota, &json!({"quota_set": {"volumes": 99}})).status, 403);
-    assert_eq!(api.get(OTHER, quota).status, 403);
-    assert_eq!(limit(json!({"volumes": "x"})), 400);
-    assert_eq!(limit(json!({"volumes": -2})), 400);
-    assert_eq!(limit(json!({"squids": 1})), 400);
-    assert_eq!(limit(json!({})), 400);
-    assert_eq!(limit(json!({"volumes": 2, "gigabytes": 5})), 200);
-    let first = create(&api, MEMBER, &json!({"size": 3}));
-    let answer = create(&api, MEMBER, &json!({"size": 3}));
-    assert_eq!(answer.status, 413);
-    let text = answer.body["overLimit"]["message"].as_str().unwrap();
-    assert!(text.contains("Requested 3G, quota is 5G and 3G has been consumed"), "{text}");
-    new_volume(&api, MEMBER);
-    let answer = create(&api, MEMBER, &json!({"size": 1}));
-    assert_eq!(answer.status, 413);
-    let text = answer.body["overLimit"]["message"].as_str().unwrap();
-    assert!(text.contains("(2)") && text.contains("2 are there, 1 more was asked for"), "{text}");
-    let usage = api.get(MEMBER, &format!("{quota}?usage=True")).body["quota_set"].clone();
-    assert_eq!(usage["gigabytes"], json!({"limit": 5, "in_use": 4, "reserved": 0}));
-    let limits = api.get(MEMBER, "/volume/v3/limits").body["limits"]["absolute"].clone();
-    assert_eq!((&limits["totalVolumesUsed"], &limits["maxTotalVolumes"]), (&json!(2), &json!(2)));
-    assert_eq!(api.delete(ADMIN, quota).status, 200);
-    assert_eq!(api.get(MEMBER, quota).body["quota_set"]["volumes"], 10);
-    assert_eq!(api.delete(MEMBER, &path(first.body["volume"]["id"].as_str().unwrap())).status, 400);
-}
-
 fn ready_volume(api: &Api, node: &mut Node) -> String {
     let id = new_volume(api, MEMBER);
     node.work(api);

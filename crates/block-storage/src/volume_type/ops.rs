@@ -164,9 +164,14 @@ pub(crate) fn by_id_or_name(
     }
 }
 
+/// A type that is there for sure, for a volume is of it.
+pub(crate) fn load(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<Stored<VolumeType>, Error> {
+    TYPES.load(tx, id)?.ok_or_else(|| absent(id))
+}
+
 /// What a type asks of its volumes, for whoever makes them.
 pub fn recipe(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<Recipe, Error> {
-    let found = TYPES.load(tx, id)?.ok_or_else(|| absent(id))?.into_inner();
+    let found = load(tx, id)?.into_inner();
     let qos_specs = found.qos_specs_id.map(|id| qos_specs::ops::load(tx, id)).transpose()?;
     let specs = found.extra_specs.into_iter();
     Ok(Recipe {
