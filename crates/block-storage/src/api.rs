@@ -69,12 +69,7 @@ pub(crate) fn project_in(request: &Request) -> Result<ProjectId, Error> {
     if fits { Ok(id.into()) } else { Err(absent()) }
 }
 
-/// The one backend of a host, as Cinder would name it: `host@backend`.
-pub(crate) fn backend_of(host: &HostId) -> String {
-    format!("{host}@{BACKEND}")
-}
-
-/// The one pool of that backend: `host@backend#pool`.
+/// The pool of a host's default backend: `host@backend#pool`.
 pub(crate) fn pool_of(host: &HostId) -> String {
     format!("{host}@{BACKEND}#{BACKEND}")
 }

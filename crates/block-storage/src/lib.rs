@@ -14,14 +14,18 @@ mod default_type;
 pub mod encryption;
 mod error;
 mod filters;
-mod hosts;
 mod list;
+pub mod message;
 mod policy;
+mod pool;
 pub mod qos_specs;
 pub mod quota;
+pub mod service;
 #[cfg(test)]
 mod tests;
 mod version;
+#[cfg(test)]
+mod version_tests;
 pub mod volume;
 pub mod volume_type;
 
@@ -39,6 +43,8 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(1, include_str!("../migrations/0001_block_storage.sql")),
     migration(2, include_str!("../migrations/0002_volume_types.sql")),
     migration(3, include_str!("../migrations/0003_quota_classes.sql")),
+    migration(4, include_str!("../migrations/0004_services.sql")),
+    migration(5, include_str!("../migrations/0005_messages.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {
@@ -60,7 +66,9 @@ pub fn service() -> Service {
         .and(default_type::api::routes())
         .and(filters::routes())
         .and(quota::api::routes())
-        .and(hosts::routes())
+        .and(service::api::routes())
+        .and(pool::api::routes())
+        .and(message::api::routes())
         .and(version::routes())
         .also_below("/{project_id}")
         .below("/v3");
@@ -75,7 +83,7 @@ pub fn service() -> Service {
 
 /// The reconcilers to run.
 pub fn reconcilers() -> Vec<Arc<dyn Reconciler>> {
-    vec![Arc::new(volume::reconcile::Volumes)]
+    vec![Arc::new(volume::reconcile::Volumes), Arc::new(message::reconcile::Messages)]
 }
 
 /// What a fresh cloud has: the default volume type.

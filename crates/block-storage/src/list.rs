@@ -40,6 +40,12 @@ impl Paging {
         })
     }
 
+    /// The newest, for lists that come in no parts.
+    pub(crate) fn newest() -> Paging {
+        let order = vec![("created_at", Direction::Desc), ("id", Direction::Desc)];
+        Paging { order, marker: None, offset: 0, limit: LIMIT_MAX }
+    }
+
     /// The rows of this part, after `marker` if there is one.
     pub(crate) fn rows<T: Serialize + DeserializeOwned>(
         &self,

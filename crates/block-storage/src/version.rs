@@ -1,10 +1,9 @@
-//! Version documents, zones and extensions.
+//! Version documents and extensions.
 
 use rest::{Microversion, Microversions, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 
-use crate::ZONE;
 use crate::api::own;
 use crate::error::Error;
 
@@ -16,23 +15,36 @@ pub(crate) const MICROVERSIONS: Microversions = Microversions {
     max: Microversion(3, 71),
 };
 
-/// Extensions whose additions are built: alias and name.
-const EXTENSIONS: [(&str, &str); 15] = [
-    ("os-admin-actions", "AdminActions"),
-    ("os-availability-zone", "AvailabilityZones"),
-    ("os-extended-services", "ExtendedServices"),
-    ("os-hosts", "Hosts"),
-    ("os-image-create", "CreateVolumeExtension"),
-    ("os-quota-sets", "Quotas"),
-    ("os-services", "Services"),
-    ("os-types-extra-specs", "TypesExtraSpecs"),
-    ("os-types-manage", "TypesManage"),
-    ("os-used-limits", "UsedLimits"),
-    ("os-vol-host-attr", "VolumeHostAttribute"),
-    ("os-vol-image-meta", "VolumeImageMetadata"),
-    ("os-vol-tenant-attr", "VolumeTenantAttribute"),
-    ("os-volume-actions", "VolumeActions"),
-    ("os-volume-type-access", "VolumeTypeAccess"),
+/// An extension of the first API that is built: what it is called, what it adds, and when it last changed.
+struct Extension(&'static str, &'static str, &'static str, &'static str);
+
+/// Those whose additions are built.
+const EXTENSIONS: [Extension; 20] = [
+    Extension("capabilities", "Capabilities", "What a backend can do.", "2015-08-31T00:00:00+00:00"),
+    Extension("encryption", "VolumeTypeEncryption", "Encryption of types.", "2013-07-01T00:00:00+00:00"),
+    Extension("os-admin-actions", "AdminActions", "What administrators do.", "2012-08-25T00:00:00+00:00"),
+    Extension("os-availability-zone", "AvailabilityZones", "Zones.", "2013-06-27T00:00:00+00:00"),
+    Extension("os-extended-services", "ExtendedServices", "Reasons.", "2014-01-10T00:00:00-00:00"),
+    Extension("os-hosts", "Hosts", "Hosts, for administrators.", "2011-06-29T00:00:00+00:00"),
+    Extension("os-quota-class-sets", "QuotaClasses", "Quotas of classes.", "2012-03-12T00:00:00+00:00"),
+    Extension("os-quota-sets", "Quotas", "Quotas of projects.", "2011-08-08T00:00:00+00:00"),
+    Extension("os-services", "Services", "Parts of the service.", "2012-10-28T00:00:00-00:00"),
+    Extension("os-types-extra-specs", "TypesExtraSpecs", "Words for backends.", "2011-08-24T00:00:00+00:00"),
+    Extension("os-types-manage", "TypesManage", "Changing types.", "2011-08-24T00:00:00+00:00"),
+    Extension("os-used-limits", "UsedLimits", "What limits are used.", "2013-10-03T00:00:00+00:00"),
+    Extension("os-vol-host-attr", "VolumeHostAttribute", "A volume's host.", "2011-11-03T00:00:00+00:00"),
+    Extension("os-vol-image-meta", "VolumeImageMetadata", "A volume's image.", "2012-12-07T00:00:00+00:00"),
+    Extension("os-vol-mig-status-attr", "VolumeMigStatusAttribute", "Moves.", "2013-08-08T00:00:00+00:00"),
+    Extension(
+        "os-vol-tenant-attr",
+        "VolumeTenantAttribute",
+        "A volume's owner.",
+        "2011-11-03T00:00:00+00:00",
+    ),
+    Extension("os-volume-actions", "VolumeActions", "Actions on volumes.", "2012-05-31T00:00:00+00:00"),
+    Extension("os-volume-type-access", "VolumeTypeAccess", "Private types.", "2014-06-26T00:00:00Z"),
+    Extension("qos-specs", "Qos_specs_manage", "How fast volumes may be.", "2013-08-02T00:00:00+00:00"),
+    Extension("scheduler-stats", "Scheduler_stats", "Where volumes can be.", "2014-09-07T00:00:00+00:00"),
 ];
 
 /// The routes that need no token.
@@ -44,7 +56,7 @@ pub(crate) fn documents() -> Routes {
 
 /// The routes about the service itself.
 pub(crate) fn routes() -> Routes {
-    Routes::new().get("/extensions", own(extensions)).get("/os-availability-zone", own(zones))
+    Routes::new().get("/extensions", own(extensions)).get("/extensions/{alias}", own(extension))
 }
 
 fn versions(request: &Request, status: u16) -> Result<Reply, Error> {
@@ -65,21 +77,16 @@ fn versions(request: &Request, status: u16) -> Result<Reply, Error> {
     Ok(Reply::json(status, json!({"versions": [version]})))
 }
 
+fn view(Extension(alias, name, description, updated): &Extension) -> Json {
+    json!({"alias": alias, "name": name, "description": description, "links": [], "updated": updated})
+}
+
 fn extensions(_request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let view = |(alias, name): &(&str, &str)| {
-        json!({
-            "alias": alias,
-            "name": name,
-            "description": name,
-            "links": [],
-            "updated": "2013-01-01T00:00:00+00:00",
-        })
-    };
     let extensions: Vec<Json> = EXTENSIONS.iter().map(view).collect();
     Ok(Reply::ok(json!({"extensions": extensions})))
 }
 
-fn zones(_request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let zone = json!({"zoneName": ZONE, "zoneState": {"available": true}});
-    Ok(Reply::ok(json!({"availabilityZoneInfo": [zone]})))
+fn extension(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let found = EXTENSIONS.iter().find(|Extension(alias, ..)| *alias == request.param("alias"));
+    Ok(Reply::ok(json!({"extension": view(found.ok_or(Error::NoRoute)?)})))
 }

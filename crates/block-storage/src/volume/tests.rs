@@ -404,33 +404,6 @@ fn metadata_is_read_and_written() {
 }
 
 #[test]
-fn the_service_describes_itself() {
-    let api = api();
-    assert_eq!(api.get("", "/volume/").status, 300);
-    let root = api.get("", "/volume/v3/");
-    assert_eq!((root.status, &root.body["versions"][0]["version"]), (200, &json!("3.71")));
-    assert_eq!(api.get(MEMBER, "/volume/v3/os-services").status, 403);
-    let _node = Node::join(&api, "one", 10);
-    let services = api.get(ADMIN, "/volume/v3/os-services").body["services"].clone();
-    assert_eq!(services[0]["binary"], "cinder-scheduler");
-    let hosts = api.get(ADMIN, "/volume/v3/os-hosts").body["hosts"].clone();
-    assert_eq!(hosts[1]["host_name"], "one@file");
-    let shown = api.get(ADMIN, "/volume/v3/os-hosts/one@file").body["host"].clone();
-    assert_eq!(shown[0]["resource"]["volume_count"], "0");
-    assert_eq!(api.get(ADMIN, "/volume/v3/os-hosts/cuttle").status, 404);
-    assert_eq!(api.get(MEMBER, "/volume/v3/os-hosts").status, 403);
-    assert_eq!((&services[1]["host"], &services[1]["state"]), (&json!("one@file"), &json!("up")));
-    assert_eq!(
-        api.get(MEMBER, "/volume/v3/os-availability-zone").body["availabilityZoneInfo"][0]["zoneName"],
-        "nova"
-    );
-    assert!(
-        !api.get(MEMBER, "/volume/v3/alpha/extensions").body["extensions"].as_array().unwrap().is_empty()
-    );
-    assert_eq!(api.get(MEMBER, "/volume/v3/snapshots").status, 404);
-}
-
-#[test]
 fn conversations_are_as_reviewed() {
     testkit::check_golden(&api(), concat!(env!("CARGO_MANIFEST_DIR"), "/src/volume/golden/life.http"));
 }

@@ -1,0 +1,66 @@
+//! Leaving messages, and what callers do with them.
+
+use policy::{Caller, Target};
+use store::{Condition, Select, Stored, Tx};
+use types::MessageId;
+
+use super::model::TIME_TO_LIVE;
+use super::reconcile::KIND;
+use super::store::MESSAGES;
+use super::{Message, NewMessage};
+use crate::error::Error;
+use crate::list::Paging;
+use crate::policy::{RULES, own};
+
+/// Leaves a message, in the transaction that knows what happened.
+pub fn create(tx: &mut Tx<'_>, said: NewMessage) -> Result<Stored<Message>, Error> {
+    let now = tx.now();
+    let id: MessageId = runtime::new_uuid().into();
+    let message = Message { id, said, created_at: now, expires_at: now.plus(TIME_TO_LIVE) };
+    let message = MESSAGES.insert(tx, message)?;
+    tx.kick(KIND, id)?;
+    Ok(message)
+}
+
+/// A message that the caller may read and do this to.
+fn find_for(caller: &Caller, tx: &mut Tx<'_>, id: &str, rule: &str) -> Result<Stored<Message>, Error> {
+    let absent = || Error::NotFound { what: "Message", id: id.to_owned() };
+    let parsed: MessageId = id.parse().map_err(|_| absent())?;
+    let found = MESSAGES.load(tx, parsed)?.ok_or_else(absent)?;
+    if !caller.is_admin() && caller.project_id() != Some(&found.said.project_id) {
+        return Err(absent());
+    }
+    RULES.check(rule, caller, &Target::project(&found.said.project_id))?;
+    Ok(found)
+}
+
+/// A message.
+pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<Stored<Message>, Error> {
+    find_for(caller, tx, id, "message:get")
+}
+
+/// The messages that the caller may read and that satisfy the conditions.
+pub(crate) fn list(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    conditions: Vec<Condition>,
+    paging: &Paging,
+) -> Result<Vec<Stored<Message>>, Error> {
+    RULES.check("message:get_all", caller, &own(caller))?;
+    let mut select = conditions.into_iter().fold(Select::all(), Select::with);
+    if !caller.is_admin() {
+        let project = caller.project_id().ok_or_else(|| Error::Denied("message:get_all".to_owned()))?;
+        select = select.eq("project_id", project);
+    }
+    let marker = match &paging.marker {
+        None => None,
+        Some(id) => Some(find_for(caller, tx, id, "message:get")?),
+    };
+    paging.rows(tx, &MESSAGES, select, marker.as_deref())
+}
+
+/// Takes a message away.
+pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
+    let found = find_for(caller, tx, id, "message:delete")?;
+    Ok(MESSAGES.remove(tx, &found)?)
+}

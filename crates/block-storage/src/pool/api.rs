@@ -1,0 +1,96 @@
+//! Pools and capabilities over HTTP.
+
+use agent_api::BackendFacts;
+use rest::{Microversion, Reply, Request, Routes};
+use serde_json::{Value as Json, json};
+use store::Tx;
+
+use super::ops::Pool;
+use super::{cluster, ops};
+use crate::api::{asked, own};
+use crate::error::Error;
+use crate::filters::refuse_unknown;
+
+/// The first microversion that filters pools by name.
+const BY_NAME: Microversion = Microversion(3, 28);
+/// The first microversion that refuses other filters.
+const STRICT: Microversion = Microversion(3, 31);
+/// The first microversion that filters pools by volume type.
+const BY_TYPE: Microversion = Microversion(3, 35);
+
+/// The routes of pools.
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/scheduler-stats/get_pools", own(index))
+        .get("/capabilities/{host}", own(capabilities))
+        .and(cluster::routes())
+}
+
+/// What data on a backend is reached by.
+fn protocol(facts: &BackendFacts) -> &'static str {
+    if facts.is_shared { "ceph" } else { "file" }
+}
+
+fn detail(pool: &Pool) -> Json {
+    let facts = &pool.facts;
+    json!({
+        "pool_name": facts.name,
+        "volume_backend_name": facts.name,
+        "vendor_name": "Cuttle",
+        "driver_version": env!("CARGO_PKG_VERSION"),
+        "storage_protocol": protocol(facts),
+        "backend_state": "up",
+        "total_capacity_gb": facts.total_gib,
+        "free_capacity_gb": facts.free_gib,
+        "allocated_capacity_gb": pool.promised_gib,
+        "provisioned_capacity_gb": pool.promised_gib,
+        "reserved_percentage": 0,
+        "max_over_subscription_ratio": "1.0",
+        "thin_provisioning_support": true,
+        "thick_provisioning_support": false,
+        "QoS_support": false,
+        "multiattach": false,
+        "replication_enabled": false,
+        "timestamp": pool.heard_at.iso_micros(),
+    })
+}
+
+fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let detailed = asked(request, "detail")?;
+    if request.version >= STRICT {
+        refuse_unknown(request, "pool")?;
+    }
+    let name = request.query("name").filter(|_| request.version >= BY_NAME);
+    let volume_type = request.query("volume_type").filter(|_| request.version >= BY_TYPE);
+    let found = ops::list(request.caller(), tx, name, volume_type)?;
+    let view = |pool: &Pool| match detailed {
+        true => json!({"name": pool.name, "capabilities": detail(pool)}),
+        false => json!({"name": pool.name}),
+    };
+    let pools: Vec<Json> = found.iter().map(view).collect();
+    Ok(Reply::ok(json!({"pools": pools})))
+}
+
+fn capabilities(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let host = request.param("host");
+    let facts = ops::capabilities(request.caller(), tx, host)?;
+    Ok(Reply::ok(json!({
+        "namespace": format!("OS::Storage::Capabilities::{host}"),
+        "vendor_name": "Cuttle",
+        "volume_backend_name": facts.name,
+        "pool_name": facts.name,
+        "driver_version": env!("CARGO_PKG_VERSION"),
+        "storage_protocol": protocol(&facts),
+        "display_name": null,
+        "description": null,
+        "visibility": null,
+        "replication_targets": [],
+        "properties": {
+            "thin_provisioning": {
+                "title": "Thin Provisioning",
+                "description": "A volume takes room when it is written to.",
+                "type": "boolean",
+            },
+        },
+    })))
+}

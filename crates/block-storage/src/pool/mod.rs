@@ -1,0 +1,8 @@
+//! Pools: where a new volume can be, how much room is there, and what a backend can do. They are seen, not kept: what hosts
+//! report and what volumes were promised. A backend has one pool of its own name.
+
+pub(crate) mod api;
+mod cluster;
+mod ops;
+#[cfg(test)]
+mod tests;

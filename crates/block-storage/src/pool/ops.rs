@@ -1,0 +1,62 @@
+//! Which pools there are.
+
+use agent_api::BackendFacts;
+use policy::Caller;
+use store::Tx;
+use types::{HostId, Timestamp};
+
+use crate::error::Error;
+use crate::policy::{RULES, own};
+use crate::service::ops as services;
+use crate::volume::store::promised_gib;
+use crate::volume_type::ops::by_id_or_name;
+
+/// The extra spec that names a type's backend.
+const BACKEND_NAME: &str = "volume_backend_name";
+
+/// Where volumes can be.
+pub(super) struct Pool {
+    /// `host@backend#pool`.
+    pub(super) name: String,
+    pub(super) facts: BackendFacts,
+    /// How much was promised to volumes there.
+    pub(super) promised_gib: i64,
+    pub(super) heard_at: Timestamp,
+}
+
+/// The pools of hosts that are up, of this name or for volumes of this type if asked for.
+pub(super) fn list(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    name: Option<&str>,
+    volume_type: Option<&str>,
+) -> Result<Vec<Pool>, Error> {
+    RULES.check("scheduler_extension:scheduler_stats:get_pools", caller, &own(caller))?;
+    let volume_type = volume_type.map(|wanted| by_id_or_name(caller, tx, wanted)).transpose()?;
+    let backend = volume_type.and_then(|known| known.extra_specs.get(BACKEND_NAME).cloned().flatten());
+    let mut pools = Vec::new();
+    for part in services::all(tx)?.into_iter().filter(|part| part.up) {
+        let Some((host, facts)) = part.backend else { continue };
+        let pool = format!("{}#{}", part.host, facts.name);
+        let wanted = name.is_none_or(|name| name == pool)
+            && backend.as_ref().is_none_or(|backend| *backend == facts.name);
+        if wanted {
+            let promised_gib = promised(tx, &host, &facts)?;
+            pools.push(Pool { name: pool, facts, promised_gib, heard_at: part.heard_at });
+        }
+    }
+    Ok(pools)
+}
+
+/// Volumes are on their host's default backend.
+fn promised(tx: &mut Tx<'_>, host: &HostId, facts: &BackendFacts) -> Result<i64, Error> {
+    if facts.is_default { Ok(promised_gib(tx, host)?) } else { Ok(0) }
+}
+
+/// The backend of this name.
+pub(super) fn capabilities(caller: &Caller, tx: &mut Tx<'_>, host: &str) -> Result<BackendFacts, Error> {
+    RULES.check("volume_extension:capabilities", caller, &own(caller))?;
+    let found = services::backend(tx, host)?.and_then(|part| part.backend);
+    let (_, facts) = found.ok_or_else(|| Error::NoSuch(format!("Can't find service: {host}")))?;
+    Ok(facts)
+}
