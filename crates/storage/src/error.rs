@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use types::{ImageId, SnapshotId, VolumeId};
+use types::{BackupId, ImageId, SnapshotId, VolumeId};
 
 use crate::inspect::Refusal;
 
@@ -102,6 +102,19 @@ pub enum Error {
         doing: String,
         /// What the program said.
         message: String,
+    },
+
+    /// There is no such backup.
+    #[error("backup {0} is not where backups are kept")]
+    NoBackup(BackupId),
+
+    /// A backup is not as it was written.
+    #[error("backup {backup} is damaged: {what}")]
+    DamagedBackup {
+        /// The backup.
+        backup: BackupId,
+        /// What is wrong.
+        what: String,
     },
 
     /// The operating system refused.

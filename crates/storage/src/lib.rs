@@ -15,6 +15,7 @@
 //!
 //! Nothing here knows the database, HTTP or a hypervisor; [`VolumeBackend::blockdev`] is plain JSON.
 
+pub mod backup;
 pub mod copy;
 pub mod disk;
 mod error;
@@ -23,6 +24,7 @@ pub mod file;
 pub mod inspect;
 pub mod iso;
 mod nbd;
+pub mod objects;
 pub mod qcow2;
 
 use std::io::Read;

@@ -4,6 +4,7 @@
 // A test may stop at what it did not expect, wherever in this crate it is; nothing here is for others.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::new_without_default, missing_docs)]
 
+mod backup;
 mod crash;
 mod disk;
 mod inspect;
