@@ -28,4 +28,6 @@ mod volumes;
 pub use agent::Agent;
 pub use backends::Backends;
 pub use linux::Linux;
-pub use run::{RunError, Settings, accelerator, console_socket, run, run_simulated, stop_everything};
+pub use run::{
+    BackupTarget, RunError, Settings, accelerator, console_socket, run, run_simulated, stop_everything,
+};

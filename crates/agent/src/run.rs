@@ -13,11 +13,12 @@ use hypervisor::{Accelerator, AcceleratorChoice, Hypervisor, VmEvent};
 use linux_net::Cloud;
 use storage::ImageStore;
 use storage::file::{FileConfig, FileImages, FileVolumes};
+use storage::objects::{Directory, Objects, S3, S3Config};
 use types::ServerId;
 
 use crate::agent::Agent;
 use crate::backends::Backends;
-use crate::copies::Threads;
+use crate::copies::{Places, Threads};
 use crate::effects::{Effects, Event};
 use crate::fake::{FakeCopier, FakeFabric, World};
 use crate::linux::Linux;
@@ -45,12 +46,32 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// The storage backend's directory.
     pub storage_dir: PathBuf,
+    /// Where backups are kept.
+    pub backups: BackupTarget,
     /// Console logs.
     pub logs_dir: PathBuf,
     /// `auto`, `kvm` or `tcg`.
     pub accelerator: String,
     /// The version of Cuttle.
     pub version: String,
+}
+
+/// Where backups are kept.
+#[derive(Debug, Clone)]
+pub enum BackupTarget {
+    /// A directory, which may be a network file system.
+    Directory(PathBuf),
+    /// A bucket behind an S3 endpoint.
+    S3(S3Config),
+}
+
+impl BackupTarget {
+    fn open(&self) -> storage::Result<Arc<dyn Objects>> {
+        Ok(match self {
+            BackupTarget::Directory(path) => Arc::new(Directory::open(path)?),
+            BackupTarget::S3(config) => Arc::new(S3::open(config.clone())?),
+        })
+    }
 }
 
 /// Why an agent cannot run.
@@ -127,7 +148,9 @@ fn real_effects(settings: &Settings, inputs: &Sender<Input>) -> Result<Effects, 
     let files = FileConfig::new(&settings.storage_dir);
     let volumes = FileVolumes::open(&files).map_err(failed)?;
     let images = Arc::new(FileImages::open(&files).map_err(failed)?);
-    let copies = Threads::open(&settings.state_dir.join("copies"), images, copied);
+    let backups = settings.backups.open().map_err(failed)?;
+    let places = Places { images, backups, run_dir: settings.run_dir.clone() };
+    let copies = Threads::open(&settings.state_dir.join("copies"), places, copied);
     let copier = copies.map_err(|e| RunError(format!("cannot read what is kept of copies: {e}")))?;
     let backends = Backends::new("local", Arc::new(volumes));
     Ok(Effects {

@@ -48,24 +48,25 @@ impl AgentArgs {
         let this = Process::of_pid(i32::try_from(std::process::id())?)
             .context("cannot find this process in /proc")?;
         this.write(&pid_file(&dir))?;
-        agent::run(&settings(&dir, &config)).context("the agent failed")?;
+        agent::run(&settings(&dir, &config)?).context("the agent failed")?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// What the agent of a cloud needs to know.
-pub fn settings(dir: &DataDir, config: &Config) -> agent::Settings {
-    agent::Settings {
+pub fn settings(dir: &DataDir, config: &Config) -> anyhow::Result<agent::Settings> {
+    Ok(agent::Settings {
         host: host_name(),
         cloud: dir.identity().id.clone(),
         control_socket: dir.control_socket(),
         run_dir: dir.run(),
         state_dir: dir.agent(),
         storage_dir: dir.root().to_owned(),
+        backups: config.backup.target(&dir.root().join("backups"))?,
         logs_dir: dir.logs(),
         accelerator: config.accelerator.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    }
+    })
 }
 
 /// The name of this host.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::backup_config::BackupConfig;
 use crate::identity_provider::IdentityProvider;
 
 /// What the operator may set, in TOML.
@@ -31,6 +32,8 @@ pub struct Config {
     pub audit_file: Option<PathBuf>,
     /// The OpenID providers whose users may log in.
     pub identity_provider: Vec<IdentityProvider>,
+    /// Where backups of volumes are kept.
+    pub backup: BackupConfig,
     /// Whether an upload whose bytes are not of the format it claims is refused.
     pub image_format_enforcement: bool,
 }
@@ -48,6 +51,7 @@ impl Default for Config {
             policy_file: None,
             audit_file: None,
             identity_provider: Vec::new(),
+            backup: BackupConfig::default(),
             image_format_enforcement: true,
         }
     }

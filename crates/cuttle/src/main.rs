@@ -5,6 +5,7 @@
 
 mod agent_process;
 mod audit_file;
+mod backup_config;
 mod cli;
 mod client;
 mod clouds_yaml;

@@ -350,7 +350,7 @@ fn start_simulated(
     volumes: Arc<FileVolumes>,
     images: Arc<FileImages>,
 ) -> anyhow::Result<()> {
-    let settings = agent_process::settings(dir, config);
+    let settings = agent_process::settings(dir, config)?;
     runtime::spawn_thread("agent", move || {
         if let Err(error) = agent::run_simulated(&settings, agent::Backends::new("local", volumes), images) {
             tracing::error!("the simulated agent failed: {error}");

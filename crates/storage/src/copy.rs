@@ -65,15 +65,15 @@ pub fn disk_to_disk(from: &mut OpenDisk, to: &mut OpenDisk, progress: &Progress)
     progress.at(needed, needed)
 }
 
-/// Makes an image of a disk. `scratch` is a file that may be made meanwhile; it is gone afterwards.
+/// Makes an image of a disk. `run_dir` is for a socket, `scratch` a file that may be made meanwhile; both are gone
+/// afterwards.
 pub fn disk_to_image(
     tree: &Value,
     upload: &Upload,
     images: &dyn ImageStore,
-    scratch: &Path,
+    (run_dir, scratch): (&Path, &Path),
     progress: &Progress,
 ) -> Result<StoredImage> {
-    let run_dir = scratch.parent().unwrap_or(Path::new("/"));
     if upload.format == DiskFormat::Raw {
         let mut disk = OpenDisk::open(tree, Access::Read, run_dir)?;
         let total = disk.size_bytes();

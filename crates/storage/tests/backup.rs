@@ -6,7 +6,7 @@ use storage::backup::{self, read_manifest};
 use storage::copy::Progress;
 use storage::disk::{Access, OpenDisk};
 use storage::file::FileVolumes;
-use storage::objects::{Directory, Objects};
+use storage::objects::{Directory, Objects, S3, S3Config};
 use storage::{Error, NewVolume, Source, VolumeBackend};
 use types::{BackupId, VolumeId};
 
@@ -156,4 +156,71 @@ fn an_interrupted_backup_is_none_and_leaves_nothing_once_it_is_made_again() {
     backup::write(&mut disk, (id, None), &objects, &Progress::default()).unwrap();
     let kept = objects.list(&id.to_string()).unwrap();
     assert_eq!(kept, [format!("{id}/00000000"), format!("{id}/manifest")]);
+}
+
+/// A small S3 server of a package registry, which `xtask test` installs: its program is in `CUTTLE_S3_SERVER`.
+struct S3Server {
+    process: std::process::Child,
+    endpoint: String,
+}
+
+impl S3Server {
+    fn start(test: &str) -> Option<S3Server> {
+        let Some(program) = std::env::var_os("CUTTLE_S3_SERVER") else {
+            println!("skipped: {test}: there is no S3 server; CUTTLE_S3_SERVER would name one");
+            return None;
+        };
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = std::process::Command::new(program)
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let began = runtime::monotonic();
+        while ureq::get(&endpoint).call().is_err() {
+            assert!(began.elapsed().as_secs() < 60, "the S3 server does not start");
+            runtime::sleep_blocking(std::time::Duration::from_millis(20));
+        }
+        Some(S3Server { process, endpoint })
+    }
+
+    fn bucket(&self, secret_key: &str) -> S3 {
+        let bucket = "backups".to_owned();
+        let url = format!("{}/{bucket}", self.endpoint);
+        ureq::put(url).send("").unwrap();
+        let config = S3Config {
+            endpoint: self.endpoint.clone(),
+            region: "us-east-1".to_owned(),
+            bucket,
+            access_key: "someone".to_owned(),
+            secret_key: secret_key.to_owned(),
+        };
+        S3::open(config).unwrap()
+    }
+}
+
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_chain_of_backups_behind_s3() {
+    let test = "a_chain_of_backups_behind_s3";
+    let Some(server) = S3Server::start(test) else { return };
+    let objects = server.bucket("secret");
+    a_chain_of_backups_lives_and_dies(&objects, test);
+    for number in 0..1100 {
+        objects.put(&format!("many/{number:08}"), b"x").unwrap();
+    }
+    let names = objects.list("many").unwrap();
+    assert_eq!((names.len(), names[1099].as_str()), (1100, "many/00001099"), "more than a page");
+    assert_eq!(objects.read("many/none").unwrap(), None);
+    drop(server);
+    let error = objects.read("many/00000000").unwrap_err();
+    assert!(error.to_string().contains("GET http://127.0.0.1:"), "{error}");
 }

@@ -13,10 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agent_api::block::{Copied, Copy, CopyFrom, CopySeen, CopyTo, Volume};
 use serde_json::Value as Json;
+use storage::backup::{self, Stored};
 use storage::copy::{Progress, disk_to_disk, disk_to_image};
 use storage::disk::{Access, OpenDisk};
-use storage::{DiskFormat, ImageStore, Snapshot, Upload};
-use types::{CopyId, ImageId, VolumeId};
+use storage::objects::Objects;
+use storage::{DiskFormat, ImageStore, Snapshot, StoredImage, Upload};
+use types::{BackupId, CopyId, ImageId, VolumeId};
 
 use crate::effects::{Effects, Event};
 use crate::vms::words;
@@ -30,10 +32,19 @@ const AT_ONCE: usize = 2;
 pub struct Job {
     /// Its id.
     pub id: CopyId,
-    /// The tree of block nodes that shows the disk to be read.
-    pub from: Json,
+    /// Where it is.
+    pub from: Origin,
     /// Where it goes.
     pub to: Target,
+}
+
+/// Where the bytes of a copy are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Origin {
+    /// On the disk that a tree of block nodes shows.
+    Disk(Json),
+    /// In a backup.
+    Backup(BackupId),
 }
 
 /// Where a copy goes.
@@ -43,6 +54,8 @@ pub enum Target {
     Disk(Json),
     /// An image.
     Image(ImageId, DiskFormat),
+    /// A backup, which adds to its parent if it has one.
+    Backup(BackupId, Option<BackupId>),
 }
 
 /// Makes copies.
@@ -74,16 +87,27 @@ pub fn ensure(
     let from = match &copy.from {
         CopyFrom::Snapshot { volume, id } => {
             let at = Snapshot { volume: *volume, id: *id };
-            backend(volume)?.snapshot_blockdev(at).map_err(words)?
+            Origin::Disk(backend(volume)?.snapshot_blockdev(at).map_err(words)?)
         }
-        CopyFrom::Backup(id) => return Err(format!("this host has no backup {id}")),
+        CopyFrom::Backup(id) => Origin::Backup(*id),
     };
     let to = match &copy.to {
         CopyTo::Image(image) => Target::Image(image.id, volumes::format(image)?),
         CopyTo::Volume(id) => Target::Disk(backend(id)?.blockdev(*id).map_err(words)?),
-        CopyTo::Backup { id, .. } => return Err(format!("this host keeps no backups, so not {id}")),
+        CopyTo::Backup { id, parent } => Target::Backup(*id, *parent),
     };
     effects.copier.ensure(&Job { id: copy.id, from, to })
+}
+
+/// What copies need beside volumes.
+#[derive(Clone)]
+pub struct Places {
+    /// Where images are.
+    pub images: Arc<dyn ImageStore>,
+    /// Where backups are.
+    pub backups: Arc<dyn Objects>,
+    /// For sockets: a short path.
+    pub run_dir: PathBuf,
 }
 
 /// Makes copies with threads.
@@ -92,7 +116,7 @@ pub struct Threads {
 }
 
 struct Shared {
-    images: Arc<dyn ImageStore>,
+    places: Places,
     /// For what came of copies, and for files that are needed meanwhile.
     dir: PathBuf,
     events: Sender<Event>,
@@ -111,7 +135,7 @@ struct Work {
 impl Threads {
     /// Reads what is kept in `dir` of copies that are done, and removes what interrupted ones left. Every end of a copy
     /// is an event.
-    pub fn open(dir: &Path, images: Arc<dyn ImageStore>, events: Sender<Event>) -> std::io::Result<Threads> {
+    pub fn open(dir: &Path, places: Places, events: Sender<Event>) -> std::io::Result<Threads> {
         std::fs::create_dir_all(dir)?;
         let mut work = Work::default();
         for entry in std::fs::read_dir(dir)? {
@@ -126,7 +150,7 @@ impl Threads {
                 _ => std::fs::remove_file(&path)?,
             }
         }
-        let shared = Shared { images, dir: dir.to_owned(), events, work: Mutex::new(work) };
+        let shared = Shared { places, dir: dir.to_owned(), events, work: Mutex::new(work) };
         Ok(Threads { shared: Arc::new(shared) })
     }
 }
@@ -200,28 +224,34 @@ impl Shared {
     }
 
     fn make(&self, job: &Job, progress: &Progress) -> Result<Copied, String> {
-        match &job.to {
-            Target::Disk(to) => {
-                let mut from = OpenDisk::open(&job.from, Access::Read, &self.dir).map_err(words)?;
-                let mut to = OpenDisk::open(to, Access::Write, &self.dir).map_err(words)?;
+        let Places { images, backups, run_dir } = &self.places;
+        let open = |tree, access| OpenDisk::open(tree, access, run_dir).map_err(words);
+        match (&job.from, &job.to) {
+            (Origin::Disk(from), Target::Disk(to)) => {
+                let (mut from, mut to) = (open(from, Access::Read)?, open(to, Access::Write)?);
                 disk_to_disk(&mut from, &mut to, progress).map_err(words)?;
-                let size_bytes = from.size_bytes();
-                Ok(Copied { size_bytes, virtual_size_bytes: size_bytes, ..Copied::default() })
+                Ok(copied_disk(from.size_bytes()))
             }
-            Target::Image(image, format) => {
+            (Origin::Disk(from), Target::Image(image, format)) => {
                 let upload =
                     Upload { image: *image, format: *format, size_bytes_max: u64::MAX, enforce: false };
                 let scratch = self.dir.join(format!("{}.scratch", job.id));
-                let images = self.images.as_ref();
-                let stored = disk_to_image(&job.from, &upload, images, &scratch, progress).map_err(words)?;
-                Ok(Copied {
-                    size_bytes: stored.size_bytes,
-                    virtual_size_bytes: stored.virtual_size_bytes,
-                    md5: Some(stored.md5),
-                    sha512: Some(stored.sha512),
-                    objects: 0,
-                })
+                let scratch = (run_dir.as_path(), scratch.as_path());
+                disk_to_image(from, &upload, images.as_ref(), scratch, progress)
+                    .map(copied_image)
+                    .map_err(words)
             }
+            (Origin::Disk(from), Target::Backup(id, parent)) => {
+                let mut from = open(from, Access::Read)?;
+                let stored = backup::write(&mut from, (*id, *parent), backups.as_ref(), progress);
+                stored.map(copied_backup).map_err(words)
+            }
+            (Origin::Backup(id), Target::Disk(to)) => {
+                let mut to = open(to, Access::Write)?;
+                backup::restore(*id, &mut to, backups.as_ref(), progress).map_err(words)?;
+                Ok(copied_disk(to.size_bytes()))
+            }
+            (Origin::Backup(id), _) => Err(format!("backup {id} can only be copied to a volume")),
         }
     }
 
@@ -257,5 +287,29 @@ impl Shared {
 
     fn result(&self, id: CopyId) -> PathBuf {
         self.dir.join(format!("{id}.json"))
+    }
+}
+
+/// What a disk that was written to came to.
+fn copied_disk(size_bytes: u64) -> Copied {
+    Copied { size_bytes, virtual_size_bytes: size_bytes, ..Copied::default() }
+}
+
+fn copied_image(stored: StoredImage) -> Copied {
+    Copied {
+        size_bytes: stored.size_bytes,
+        virtual_size_bytes: stored.virtual_size_bytes,
+        md5: Some(stored.md5),
+        sha512: Some(stored.sha512),
+        objects: 0,
+    }
+}
+
+fn copied_backup(stored: Stored) -> Copied {
+    Copied {
+        size_bytes: stored.bytes,
+        virtual_size_bytes: stored.disk_bytes,
+        objects: stored.objects,
+        ..Copied::default()
     }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use storage::disk::{Access, OpenDisk};
 use storage::file::{FileConfig, FileImages, FileVolumes};
+use storage::objects::Directory;
 use storage::{DiskFormat, ImageStore, NewVolume, Source, VolumeBackend};
-use types::{CopyId, ImageId, VolumeId};
+use types::{BackupId, CopyId, ImageId, VolumeId};
 
-use super::{Copied, Copier, Job, Target, Threads};
+use super::{Copied, Copier, Job, Origin, Places, Target, Threads};
 use crate::effects::Event;
 
 const MIB: u64 = 1 << 20;
@@ -20,6 +21,7 @@ struct World {
     dir: tempfile::TempDir,
     images: Arc<FileImages>,
     volumes: FileVolumes,
+    places: Places,
     copier: Threads,
     events: Receiver<Event>,
 }
@@ -36,8 +38,10 @@ fn world(test: &str) -> Option<World> {
     let images = Arc::new(FileImages::open(&config).unwrap());
     let volumes = FileVolumes::open(&config).unwrap();
     let (sender, events) = channel();
-    let copier = Threads::open(&dir.path().join("c"), images.clone(), sender).unwrap();
-    Some(World { dir, images, volumes, copier, events })
+    let backups = Arc::new(Directory::open(&dir.path().join("b")).unwrap());
+    let places = Places { images: images.clone(), backups, run_dir: dir.path().to_owned() };
+    let copier = Threads::open(&dir.path().join("c"), places.clone(), sender).unwrap();
+    Some(World { dir, images, volumes, places, copier, events })
 }
 
 impl World {
@@ -61,7 +65,7 @@ impl World {
 }
 
 fn job(from: &Json, to: Target) -> Job {
-    Job { id: CopyId(runtime::new_uuid()), from: from.clone(), to }
+    Job { id: CopyId(runtime::new_uuid()), from: Origin::Disk(from.clone()), to }
 }
 
 #[test]
@@ -122,14 +126,15 @@ fn what_came_of_it_is_remembered_until_it_is_removed() {
     let (_, from) = world.volume(MIB);
     let job = job(&from, Target::Image(ImageId(runtime::new_uuid()), DiskFormat::Raw));
     let copied = world.make(&job).unwrap();
-    let (dir, images) = (world.dir.path().join("c"), world.images.clone());
+    let dir = world.dir.path().join("c");
+    let open = || Threads::open(&dir, world.places.clone(), channel().0).unwrap();
     std::fs::write(dir.join(format!("{}.scratch", CopyId(runtime::new_uuid()))), "left").unwrap();
-    let mut copier = Threads::open(&dir, images.clone(), channel().0).unwrap();
+    let mut copier = open();
     assert_eq!(copier.done(job.id), Some(copied));
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1, "what was left is gone");
     copier.remove(job.id).unwrap();
     copier.remove(job.id).unwrap();
-    assert_eq!(Threads::open(&dir, images, channel().0).unwrap().done(job.id), None);
+    assert_eq!(open().done(job.id), None);
 }
 
 #[test]
@@ -157,4 +162,21 @@ fn a_copy_that_is_not_wanted_any_more_ends() {
         world.make(&job(&other, Target::Image(ImageId(runtime::new_uuid()), DiskFormat::Raw))).unwrap();
     }
     assert_eq!(world.images.observe_image(image).unwrap(), None);
+}
+
+#[test]
+fn a_backup_is_made_and_restored() {
+    let Some(mut world) = world("a_backup_is_made_and_restored") else { return };
+    let ((_, from), (_, to)) = (world.volume(8 * MIB), world.volume(8 * MIB));
+    world.open(&from, Access::Write).write_at(MIB + 512, &[7; 4096]).unwrap();
+    let (full, more) = (BackupId(runtime::new_uuid()), BackupId(runtime::new_uuid()));
+    let copied = world.make(&job(&from, Target::Backup(full, None))).unwrap();
+    assert_eq!((copied.objects, copied.virtual_size_bytes), (2, 8 * MIB));
+    world.make(&job(&from, Target::Backup(more, Some(full)))).unwrap();
+    let restore =
+        Job { id: CopyId(runtime::new_uuid()), from: Origin::Backup(more), to: Target::Disk(to.clone()) };
+    assert_eq!(world.make(&restore).unwrap().size_bytes, 8 * MIB);
+    let mut read = [0; 4096];
+    world.open(&to, Access::Read).read_at(MIB + 512, &mut read).unwrap();
+    assert_eq!(read, [7; 4096]);
 }

@@ -163,7 +163,7 @@ fn leftovers(dir: &DataDir, fix: bool) -> anyhow::Result<u32> {
         );
         return Ok(1);
     }
-    agent::stop_everything(&crate::agent_process::settings(dir, &Config::default()))?;
+    agent::stop_everything(&crate::agent_process::settings(dir, &Config::default())?)?;
     linux_net::remove_everything(cloud)?;
     println!("      removed");
     Ok(0)

@@ -41,7 +41,7 @@ impl Down {
         }
         let _lock = dir.lock()?;
         if !dir.identity().simulated {
-            let stopped = agent::stop_everything(&crate::agent_process::settings(&dir, &Config::default()))
+            let stopped = agent::stop_everything(&crate::agent_process::settings(&dir, &Config::default())?)
                 .context("cannot stop the VMs")?;
             let cloud: Cloud = dir.identity().id.parse().map_err(|_| anyhow!("the cloud's id is damaged"))?;
             linux_net::remove_everything(cloud).context("cannot remove the networks")?;

@@ -1,6 +1,7 @@
 //! Objects behind an S3 endpoint: Ceph's object gateway, AWS, or another that speaks the same.
 //! Requests are signed as <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html> says.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::time::Duration;
 
@@ -33,6 +34,13 @@ pub struct S3Config {
     pub access_key: String,
     /// The secret key.
     pub secret_key: String,
+}
+
+/// Without the secret.
+impl fmt::Debug for S3Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} as {}", self.endpoint, self.bucket, self.access_key)
+    }
 }
 
 /// Keeps objects in a bucket.
