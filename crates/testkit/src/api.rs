@@ -168,16 +168,21 @@ impl Api {
     }
 }
 
-/// The caller that a token like `member@alpha` names.
+/// The caller that a token like `member@alpha` names. `member@!domain` has the role in the default domain, and
+/// `member@!system` in the system.
 pub fn caller(token: &str) -> Option<Caller> {
-    let (role, project) = token.split_once('@')?;
+    let (role, place) = token.split_once('@')?;
     let order = ["reader", "member", "manager", "admin"];
     let rank = order.iter().position(|known| *known == role)?;
     Some(Caller {
         user_id: token.into(),
         user_name: role.to_owned(),
         user_domain_id: "default".into(),
-        scope: Scope::Project { id: project.into(), name: project.to_owned(), domain_id: "default".into() },
+        scope: match place {
+            "!domain" => Scope::Domain { id: "default".into() },
+            "!system" => Scope::System,
+            _ => Scope::Project { id: place.into(), name: place.to_owned(), domain_id: "default".into() },
+        },
         roles: order[..=rank].iter().map(|role| (*role).to_owned()).collect(),
         delegation: None,
         policy: policy::Policy::default(),

@@ -1,0 +1,299 @@
+//! The callers and the things that the table of who may call what is made with.
+
+use std::cell::{Cell, RefCell};
+
+use serde_json::{Value as Json, json};
+use testkit::Api;
+
+use crate::message::{Action, Detail, Level, NewMessage, Subject};
+use crate::tests::{ADMIN, Node, api};
+
+/// Whose a thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The caller's project's, or nobody's.
+    Own,
+    /// Another project's.
+    Foreign,
+}
+
+const BOTH: &[Side] = &[Side::Own, Side::Foreign];
+const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume latest")];
+
+/// The actions of volumes and their bodies. An action that is new belongs here too.
+const VOLUME_ACTIONS: [(&str, &str); 15] = [
+    ("os-extend", r#"{"new_size": 2}"#),
+    ("os-set_bootable", r#"{"bootable": true}"#),
+    ("os-update_readonly_flag", r#"{"readonly": true}"#),
+    ("os-reset_status", r#"{"status": "error"}"#),
+    ("os-force_delete", "{}"),
+    ("os-set_image_metadata", r#"{"metadata": {"k": "v"}}"#),
+    ("os-unset_image_metadata", r#"{"key": "k"}"#),
+    ("os-show_image_metadata", "{}"),
+    ("os-reserve", "{}"),
+    ("os-unreserve", "{}"),
+    ("os-attach", r#"{"host_name": "far", "mountpoint": "/dev/vdb"}"#),
+    ("os-begin_detaching", "{}"),
+    ("os-roll_detaching", "{}"),
+    ("os-detach", "{}"),
+    ("os-force_detach", "{}"),
+];
+const TYPE_ACTIONS: [(&str, &str); 2] =
+    [("addProjectAccess", r#"{"project": "gamma"}"#), ("removeProjectAccess", r#"{"project": "alpha"}"#)];
+
+fn actions(route: &str) -> &'static [(&'static str, &'static str)] {
+    match route {
+        "/v3/volumes/{id}/action" => &VOLUME_ACTIONS,
+        "/v3/types/{id}/action" => &TYPE_ACTIONS,
+        other => panic!("nothing is known of the actions of {other}"),
+    }
+}
+
+/// Method, path and action of all there is to ask, but for the paths that name a project.
+pub(super) fn requests() -> Vec<(String, String, &'static str)> {
+    let mut requests = Vec::new();
+    for (method, route) in crate::service().routes.table() {
+        if route.contains("{project_id}") {
+            continue;
+        }
+        let method = method.to_string();
+        match route.ends_with("/action") {
+            true => {
+                let named = actions(&route).iter();
+                requests.extend(named.map(|(action, _)| (method.clone(), route.clone(), *action)));
+            }
+            false => requests.push((method, route, "")),
+        }
+    }
+    requests
+}
+
+/// The sides that make a difference to a route.
+pub(super) fn sides(method: &str, route: &str) -> &'static [Side] {
+    let owned = ["/volumes/{id}", "/attachments/{id}", "/messages/{id}", "/os-quota-sets/"];
+    let private = method == "GET" && (route == "/v3/types/{id}" || route.contains("/types/{id}/extra_specs"));
+    let names_volume = (method, route) == ("POST", "/v3/attachments");
+    let both = private || names_volume || owned.iter().any(|part| route.contains(part));
+    if both { BOTH } else { &BOTH[..1] }
+}
+
+fn project(side: Side) -> &'static str {
+    match side {
+        Side::Own => "alpha",
+        Side::Foreign => "beta",
+    }
+}
+
+/// A cloud with two projects and a host.
+pub(super) struct World {
+    api: Api,
+    node: RefCell<Node>,
+    count: Cell<u32>,
+    /// Requests that were no good questions, for what they were answered.
+    pub(super) complaints: RefCell<Vec<String>>,
+}
+
+impl World {
+    pub(super) fn new() -> World {
+        let api = api();
+        let node = RefCell::new(Node::join(&api, "one", 100_000));
+        let world = World { api, node, count: Cell::new(0), complaints: RefCell::default() };
+        let unlimited = json!({"quota_class_set": {"volumes": -1, "gigabytes": -1}});
+        world.done(ADMIN, "PUT", "os-quota-class-sets/default", &unlimited);
+        world
+    }
+
+    pub(super) fn status(&self, token: &str, path: &str) -> u16 {
+        self.api.get(token, path).status
+    }
+
+    /// What somebody does so that there is something to ask about.
+    fn done(&self, token: &str, method: &str, path: &str, body: &Json) -> Json {
+        let answer = self.api.call(token, method, &format!("/volume/v3/{path}"), &NEWEST, body);
+        assert!(answer.status < 300, "{method} {path} {body}: {answer:?}");
+        answer.body
+    }
+
+    /// Makes something by what is under `key`, and gives back its id.
+    fn made(&self, token: &str, path: &str, key: &str, body: Json) -> String {
+        let made = self.done(token, "POST", path, &json!({key: body}));
+        made[key]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A character for no token and for each caller.
+    pub(super) fn answers(&self, method: &str, route: &str, action: &str, side: Side) -> String {
+        let mut text = String::from(self.answer("", (method, route, action), side));
+        for place in ["alpha", "!domain", "!system"] {
+            text.push(' ');
+            for role in ["reader", "member", "manager", "admin"] {
+                text.push(self.answer(&format!("{role}@{place}"), (method, route, action), side));
+            }
+        }
+        text
+    }
+
+    fn answer(&self, token: &str, (method, route, action): (&str, &str, &str), side: Side) -> char {
+        let path = format!("/volume{}", self.path(method, route, action, side));
+        let body = self.body(method, route, action, side);
+        let answer = self.api.call(token, method, &path, &NEWEST, &body);
+        if [400, 405, 409, 413].contains(&answer.status) || answer.status >= 500 {
+            let complaint =
+                format!("{method} {route} {action}: {} {} for {body}", answer.status, answer.body);
+            self.complaints.borrow_mut().push(complaint);
+        }
+        match answer.status {
+            401 => '!',
+            403 => '-',
+            404 => '?',
+            _ => '+',
+        }
+    }
+
+    fn fresh(&self) -> String {
+        self.count.set(self.count.get() + 1);
+        format!("thing{}", self.count.get())
+    }
+
+    /// A route's path, about things made for it.
+    fn path(&self, method: &str, route: &str, action: &str, side: Side) -> String {
+        let mut path = Vec::new();
+        let mut before = "";
+        for part in route.split('/') {
+            path.push(match part {
+                "{id}" => self.thing(before, (method, route, action), side),
+                "{key}" if before == "encryption" => "provider".to_owned(),
+                "{key}" if before == "extra_specs" => "multiattach".to_owned(),
+                "{key}" => "k".to_owned(),
+                "{target}" => project(side).to_owned(),
+                "{name}" => "some".to_owned(),
+                "{host}" => "one@file".to_owned(),
+                "{alias}" => "qos-specs".to_owned(),
+                // A route with a part that is new here: say above what it stands for.
+                other if other.starts_with('{') => panic!("nothing is known to put in place of {other}"),
+                other => other.to_owned(),
+            });
+            before = part;
+        }
+        if (method, route) == ("GET", "/v3/default-types/{target}") {
+            let body = json!({"default_type": {"volume_type": "default"}});
+            self.done(ADMIN, "PUT", "default-types/alpha", &body);
+        }
+        if route.ends_with("/freeze") || route.ends_with("/thaw") {
+            let before = if route.ends_with("/thaw") { "freeze" } else { "thaw" };
+            self.api.put(ADMIN, &format!("/volume/v3/os-services/{before}"), &json!({"host": "one@file"}));
+        }
+        let mut path = path.join("/");
+        if route.ends_with("/associate") || route.ends_with("/disassociate") {
+            path = format!("{path}?vol_type_id={}", self.volume_type(true));
+        }
+        path
+    }
+
+    fn thing(&self, kind: &str, (method, route, action): (&str, &str, &str), side: Side) -> String {
+        match kind {
+            "volumes" => self.volume(action, side),
+            "attachments" => {
+                let body = json!({"volume_uuid": self.volume("", side)});
+                self.made(&format!("member@{}", project(side)), "attachments", "attachment", body)
+            }
+            "types" => {
+                let access = route.ends_with("os-volume-type-access") || !action.is_empty();
+                let id = self.volume_type(side == Side::Own && !access);
+                if access {
+                    let body = json!({"addProjectAccess": {"project": "alpha"}});
+                    self.done(ADMIN, "POST", &format!("types/{id}/action"), &body);
+                }
+                if route.contains("/encryption") && method != "POST" {
+                    let body = json!({"encryption": {"provider": "luks", "control_location": "front-end"}});
+                    self.done(ADMIN, "POST", &format!("types/{id}/encryption"), &body);
+                }
+                id
+            }
+            "qos-specs" => {
+                self.made(ADMIN, "qos-specs", "qos_specs", json!({"name": self.fresh(), "k": "v"}))
+            }
+            "messages" => self.message(side),
+            other => panic!("nothing is known to put behind {other}"),
+        }
+    }
+
+    /// A volume in the state in which something can be done to it.
+    fn volume(&self, action: &str, side: Side) -> String {
+        let member = format!("member@{}", project(side));
+        let id = self.made(&member, "volumes", "volume", json!({"size": 1, "metadata": {"k": "v"}}));
+        self.node.borrow_mut().work(&self.api);
+        let attach = json!({"os-attach": {"host_name": "far", "mountpoint": "/dev/vdb"}});
+        let before = match action {
+            "os-unreserve" => vec![json!({"os-reserve": {}})],
+            "os-unset_image_metadata" => vec![json!({"os-set_image_metadata": {"metadata": {"k": "v"}}})],
+            "os-begin_detaching" | "os-detach" | "os-force_detach" => vec![attach],
+            "os-roll_detaching" => vec![attach, json!({"os-begin_detaching": {}})],
+            _ => Vec::new(),
+        };
+        for body in before {
+            self.done(ADMIN, "POST", &format!("volumes/{id}/action"), &body);
+        }
+        id
+    }
+
+    /// A type with an extra spec that everybody sees. A private one is nobody's.
+    fn volume_type(&self, public: bool) -> String {
+        let body = json!({
+            "name": self.fresh(),
+            "os-volume-type-access:is_public": public,
+            "extra_specs": {"multiattach": "<is> True", "k": "v"},
+        });
+        self.made(ADMIN, "types", "volume_type", body)
+    }
+
+    fn message(&self, side: Side) -> String {
+        let said = NewMessage {
+            project_id: project(side).into(),
+            request_id: None,
+            action: Action::AttachVolume,
+            detail: Detail::AttachError,
+            subject: Subject::Volume,
+            subject_id: None,
+            level: Level::Error,
+        };
+        let left = self
+            .api
+            .store
+            .write_blocking(move |tx: &mut store::Tx<'_>| crate::message::ops::create(tx, said.clone()));
+        left.unwrap().id.to_string()
+    }
+
+    fn body(&self, method: &str, route: &str, action: &str, side: Side) -> Json {
+        if !action.is_empty() {
+            let (_, body) = actions(route).iter().find(|(known, _)| *known == action).unwrap();
+            return json!({action: serde_json::from_str::<Json>(body).unwrap()});
+        }
+        let part = json!({"host": "one@file", "binary": "cinder-volume"});
+        match (method, route.trim_start_matches("/v3/")) {
+            ("GET" | "DELETE", _) => Json::Null,
+            ("POST", "volumes") => json!({"volume": {"size": 1}}),
+            ("PUT", "volumes/{id}") => json!({"volume": {"name": "other"}}),
+            (_, "volumes/{id}/metadata") => json!({"metadata": {"k": "w"}}),
+            (_, "volumes/{id}/metadata/{key}") => json!({"meta": {"k": "w"}}),
+            ("POST", "attachments") => json!({"attachment": {"volume_uuid": self.volume("", side)}}),
+            ("POST", "types") => json!({"volume_type": {"name": self.fresh()}}),
+            ("PUT", "types/{id}") => json!({"volume_type": {"description": "other"}}),
+            ("POST", "types/{id}/extra_specs") => json!({"extra_specs": {"k": "w"}}),
+            ("PUT", "types/{id}/extra_specs/{key}") => json!({"multiattach": "w"}),
+            ("POST" | "PUT", "types/{id}/encryption" | "types/{id}/encryption/{key}") => {
+                json!({"encryption": {"provider": "luks", "control_location": "front-end"}})
+            }
+            ("POST", "qos-specs") => json!({"qos_specs": {"name": self.fresh()}}),
+            ("PUT", "qos-specs/{id}") => json!({"qos_specs": {"k": "w"}}),
+            ("PUT", "qos-specs/{id}/delete_keys") => json!({"keys": ["k"]}),
+            ("PUT", "default-types/{target}") => json!({"default_type": {"volume_type": "default"}}),
+            ("PUT", "os-quota-sets/{target}") => json!({"quota_set": {"snapshots": 7}}),
+            ("PUT", "os-quota-class-sets/{name}") => json!({"quota_class_set": {"snapshots": 7}}),
+            ("PUT", "os-services/disable-log-reason" | "os-services/enable" | "os-services/disable") => part,
+            ("PUT", "os-services/freeze" | "os-services/thaw") => json!({"host": "one@file"}),
+            ("PUT", "clusters/enable" | "clusters/disable") => json!({"name": "some"}),
+            // A route that is new here: say above what it is asked with.
+            (method, route) => panic!("nothing is known to send with {method} {route}"),
+        }
+    }
+}
