@@ -1,7 +1,7 @@
 //! Glance: images, their bytes, members and tags.
 //!
 //! An image's row says what it is; its bytes are in a [`storage::ImageStore`] under the image's id, hashed and inspected
-//! while they stream in. Not here: interoperable import, several stores, locations, metadata definitions, tasks.
+//! while they stream in. Not here: interoperable import, locations, tasks.
 //!
 //! Invariants: an active image has bytes, and they never change; an image without a row has no bytes once the
 //! reconciler came by; nothing waits for bytes inside a transaction; whoever may not see an image is told that there is
@@ -14,6 +14,7 @@ mod data;
 mod error;
 pub mod image;
 pub mod member;
+mod metadef;
 mod policy;
 mod quota;
 mod schema;
@@ -35,8 +36,14 @@ pub use quota::ops::Limits;
 pub use stores::Stores;
 
 /// This crate's schema.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { service: "image", version: 1, sql: include_str!("../migrations/0001_image.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    migration(1, include_str!("../migrations/0001_image.sql")),
+    migration(2, include_str!("../migrations/0002_metadefs.sql")),
+];
+
+const fn migration(version: u32, sql: &'static str) -> Migration {
+    Migration { service: "image", version, sql }
+}
 
 /// What the operator decides.
 #[derive(Debug, Clone)]
@@ -88,7 +95,8 @@ pub fn service(store: &Store, stores: impl Into<Stores>, config: Config) -> Serv
         .and(quota::api::routes(&shared))
         .and(image::api::routes(&shared))
         .and(data::api::routes(&shared))
-        .and(member::api::routes());
+        .and(member::api::routes())
+        .and(metadef::routes());
     Service { prefix: "/image", types: &["image"], faults: FaultStyle::Image, microversions: None, routes }
 }
 

@@ -6,12 +6,13 @@ use store::Tx;
 
 use crate::error::Error;
 use crate::image::CONTAINER_FORMATS;
+use crate::metadef;
 
 const UUID: &str = "^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$";
 
 /// The routes of schemas.
 pub(crate) fn routes() -> Routes {
-    Routes::new().get("/v2/schemas/{name}", show)
+    Routes::new().get("/v2/schemas/{name}", show).get("/v2/schemas/metadefs/{name}", show_metadef)
 }
 
 fn show(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -23,6 +24,13 @@ fn show(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
         other => return Err(Error::NoSuch(format!("There is no schema {other}."))),
     };
     Ok(Reply::ok(schema))
+}
+
+fn show_metadef(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let name = request.param("name");
+    let schema = metadef::schema::named(name);
+    let unknown = || Error::NoSuch(format!("There is no schema of metadata definitions called {name}."));
+    schema.map(Reply::ok).ok_or_else(unknown)
 }
 
 fn text(max: u32, description: &str) -> Json {
@@ -86,7 +94,9 @@ fn image() -> Json {
         "min_disk": minimum("The smallest disk in GB that the image boots from"),
         "self": fixed("string", "A link to the image"),
         "file": fixed("string", "A link to the image's bytes"),
+        "stores": fixed("string", "The stores that have the bytes, separated by commas"),
         "schema": fixed("string", "A link to this schema"),
+        "locations": {"type": "array", "items": location(), "description": "Where the bytes are kept"},
     });
     json!({
         "name": "image",
@@ -97,6 +107,29 @@ fn image() -> Json {
             {"rel": "enclosure", "href": "{file}"},
             {"rel": "describedby", "href": "{schema}"},
         ],
+    })
+}
+
+fn location() -> Json {
+    json!({
+        "type": "object",
+        "properties": {
+            "url": {"type": "string", "maxLength": 255},
+            "metadata": {"type": "object"},
+            "validation_data": {
+                "type": "object",
+                "writeOnly": true,
+                "additionalProperties": false,
+                "description": "What is known of the bytes there",
+                "properties": {
+                    "checksum": {"type": "string", "minLength": 32, "maxLength": 32},
+                    "os_hash_algo": {"type": "string", "maxLength": 64},
+                    "os_hash_value": {"type": "string", "maxLength": 128},
+                },
+                "required": ["os_hash_algo", "os_hash_value"],
+            },
+        },
+        "required": ["url", "metadata"],
     })
 }
 
