@@ -5,5 +5,5 @@ mod model;
 pub(crate) mod shape;
 mod store;
 
-pub(crate) use model::{ItemShape, PropertyShape, TYPES};
+pub(crate) use model::{ItemShape, Literal, PropertyShape, TYPES};
 pub(crate) use store::PROPERTIES;

@@ -1,7 +1,6 @@
 //! What is said of a property, in the words of a JSON schema.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Number, Value as Json};
 
 /// What a property may be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,15 +14,15 @@ pub(crate) struct PropertyShape {
     /// How it can be compared: `<in>`.
     pub(crate) operators: Option<Vec<String>>,
     /// What it is where nothing is said.
-    pub(crate) default: Option<Json>,
+    pub(crate) default: Option<Literal>,
     /// Whether it is only to be looked at.
     pub(crate) readonly: Option<bool>,
     /// The least number.
-    pub(crate) minimum: Option<Number>,
+    pub(crate) minimum: Option<Literal>,
     /// The greatest number.
-    pub(crate) maximum: Option<Number>,
+    pub(crate) maximum: Option<Literal>,
     /// The values it may have.
-    pub(crate) choices: Option<Vec<Json>>,
+    pub(crate) choices: Option<Vec<Literal>>,
     /// What its text looks like.
     pub(crate) pattern: Option<String>,
     /// The shortest text.
@@ -48,7 +47,18 @@ pub(crate) struct ItemShape {
     /// One of [`TYPES`].
     pub(crate) kind: String,
     /// The values they may have.
-    pub(crate) choices: Option<Vec<Json>>,
+    pub(crate) choices: Option<Vec<Literal>>,
+}
+
+/// A value that a property can have, as it was spelled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Literal {
+    Flag(bool),
+    Integer(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Literal>),
 }
 
 /// The types of values.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use rest::{Fields, InvalidBody};
-use serde_json::{Map, Number, Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
-use super::{ItemShape, PropertyShape, TYPES};
+use super::{ItemShape, Literal, PropertyShape, TYPES};
 use crate::metadef::api::{NAME_CHARS_MAX, flag, present, text};
 
 /// Text of any length that a body can have.
@@ -47,7 +47,7 @@ pub(crate) fn shape(mut fields: Fields) -> Result<PropertyShape, InvalidBody> {
         title,
         description: text(&mut fields, "description", TEXT_MAX)?,
         operators: operators(&mut fields)?,
-        default: fields.take("default").filter(|value| !value.is_null()),
+        default: default(&mut fields)?,
         readonly: flag(&mut fields, "readonly")?,
         minimum: number(&mut fields, "minimum")?,
         maximum: number(&mut fields, "maximum")?,
@@ -67,17 +67,20 @@ pub(crate) fn shape(mut fields: Fields) -> Result<PropertyShape, InvalidBody> {
 
 /// A shape as clients see it.
 pub(crate) fn view(shape: &PropertyShape) -> Json {
-    let items = shape.items.as_ref().map(|items| present(json!({"type": items.kind, "enum": items.choices})));
+    let items = shape
+        .items
+        .as_ref()
+        .map(|items| present(json!({"type": items.kind, "enum": all_spelled(items.choices.as_deref())})));
     present(json!({
         "type": shape.kind,
         "title": shape.title,
         "description": shape.description,
         "operators": shape.operators,
-        "default": shape.default,
+        "default": shape.default.as_ref().map(spelled),
         "readonly": shape.readonly,
-        "minimum": shape.minimum,
-        "maximum": shape.maximum,
-        "enum": shape.choices,
+        "minimum": shape.minimum.as_ref().map(spelled),
+        "maximum": shape.maximum.as_ref().map(spelled),
+        "enum": all_spelled(shape.choices.as_deref()),
         "pattern": shape.pattern,
         "minLength": shape.length_min,
         "maxLength": shape.length_max,
@@ -114,10 +117,52 @@ fn operators(fields: &mut Fields) -> Result<Option<Vec<String>>, InvalidBody> {
     }
 }
 
-fn number(fields: &mut Fields, name: &str) -> Result<Option<Number>, InvalidBody> {
+fn default(fields: &mut Fields) -> Result<Option<Literal>, InvalidBody> {
+    match fields.take("default") {
+        None | Some(Json::Null) => Ok(None),
+        Some(value) => literal(&value).map(Some).ok_or_else(|| {
+            fields.error("default", format!("is neither a scalar nor a list of scalars: {value}"))
+        }),
+    }
+}
+
+/// A value as it is kept; lists hold no lists.
+fn literal(value: &Json) -> Option<Literal> {
+    match value {
+        Json::Array(list) => list.iter().map(scalar).collect::<Option<_>>().map(Literal::List),
+        other => scalar(other),
+    }
+}
+
+fn scalar(value: &Json) -> Option<Literal> {
+    match value {
+        Json::Bool(flag) => Some(Literal::Flag(*flag)),
+        Json::Number(number) => {
+            number.as_i64().map(Literal::Integer).or_else(|| number.as_f64().map(Literal::Float))
+        }
+        Json::String(text) => Some(Literal::Text(text.clone())),
+        Json::Null | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+fn spelled(literal: &Literal) -> Json {
+    match literal {
+        Literal::Flag(flag) => (*flag).into(),
+        Literal::Integer(number) => (*number).into(),
+        Literal::Float(number) => (*number).into(),
+        Literal::Text(text) => text.as_str().into(),
+        Literal::List(list) => list.iter().map(spelled).collect(),
+    }
+}
+
+fn all_spelled(list: Option<&[Literal]>) -> Option<Vec<Json>> {
+    list.map(|list| list.iter().map(spelled).collect())
+}
+
+fn number(fields: &mut Fields, name: &str) -> Result<Option<Literal>, InvalidBody> {
     match fields.take(name) {
         None => Ok(None),
-        Some(Json::Number(number)) => Ok(Some(number)),
+        Some(number @ Json::Number(_)) => Ok(scalar(&number)),
         Some(other) => Err(fields.error(name, format!("is not of type 'number': {other}"))),
     }
 }
@@ -132,10 +177,13 @@ fn count(fields: &mut Fields, name: &str) -> Result<Option<u64>, InvalidBody> {
     }
 }
 
-fn choices(fields: &mut Fields) -> Result<Option<Vec<Json>>, InvalidBody> {
+fn choices(fields: &mut Fields) -> Result<Option<Vec<Literal>>, InvalidBody> {
     match fields.take("enum") {
         None => Ok(None),
-        Some(Json::Array(list)) => Ok(Some(list)),
+        Some(Json::Array(list)) => match list.iter().map(scalar).collect() {
+            Some(choices) => Ok(Some(choices)),
+            None => Err(fields.error("enum", "is not a list of scalars")),
+        },
         Some(other) => Err(fields.error("enum", format!("is not of type 'array': {other}"))),
     }
 }
