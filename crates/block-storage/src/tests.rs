@@ -1,6 +1,7 @@
 //! What the tests of this crate share: the API with the image service beside it, and a node.
 
 mod access;
+mod varied;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

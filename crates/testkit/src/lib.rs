@@ -9,9 +9,11 @@ mod likeness;
 mod names;
 mod remote;
 mod scratch;
+mod varied;
 
 pub use api::{Answer, Api, caller};
 pub use golden::check_golden;
 pub use likeness::{Asked, Conversations, Peer};
 pub use remote::Remote;
 pub use scratch::{Scratch, Server};
+pub use varied::{Begun, Dice, Varied};

@@ -1,0 +1,76 @@
+//! The conversations' requests with odd things in them, and every route with them: nothing that a client sends is a fault
+//! of ours.
+
+use std::path::PathBuf;
+
+use testkit::{Begun, Conversations, Varied};
+
+use crate::tests::{ADMIN, Node, api};
+
+/// Parameters of the lists.
+const QUERIES: [&str; 24] = [
+    "limit",
+    "marker",
+    "offset",
+    "sort",
+    "sort_key",
+    "sort_dir",
+    "name",
+    "name~",
+    "status",
+    "metadata",
+    "extra_specs",
+    "is_public",
+    "all_tenants",
+    "with_count",
+    "created_at",
+    "size",
+    "bootable",
+    "force",
+    "usage",
+    "detail",
+    "vol_type_id",
+    "volume_type",
+    "project_id",
+    "resource_type",
+];
+
+/// The folders of conversations: each resource has one.
+fn folders() -> Vec<PathBuf> {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+    let resources = std::fs::read_dir(source).unwrap().map(|entry| entry.unwrap().path().join("golden"));
+    let holds_some = |path: &PathBuf| {
+        let entries = std::fs::read_dir(path).into_iter().flatten();
+        entries.flatten().any(|entry| entry.path().extension().is_some_and(|kind| kind == "http"))
+    };
+    let mut found: Vec<PathBuf> = resources.filter(holds_some).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn nothing_that_is_sent_is_a_fault_of_ours() {
+    let table = crate::service().routes.table();
+    let routes = table.into_iter().map(|(method, path)| (method.to_string(), path)).collect();
+    let service =
+        Varied { prefix: "/volume", routes, queries: &QUERIES, microversions: Some(("volume", 71)) };
+    let folders = folders();
+    service.check(10_000, |dice| {
+        let api = api();
+        let mut node = Node::join(&api, "one", 10);
+        let (mut asked, last) = (Vec::new(), dice.below(3));
+        for _ in 0..=last {
+            let conversations = Conversations::new(dice.pick(&folders));
+            asked.extend(conversations.ask(&api, dice.below(1000), dice.below(20)));
+            node.work(&api);
+        }
+        let mut count = 0;
+        let beside = Box::new(move |api: &testkit::Api| {
+            count += 1;
+            if count % 10 == 0 {
+                node.work(api);
+            }
+        });
+        Begun { api, asked, administrator: ADMIN.to_owned(), beside }
+    });
+}
