@@ -172,6 +172,28 @@ impl Session {
         Ok(())
     }
 
+    /// Sends a file's bytes.
+    pub fn upload_file(&mut self, path: &str, file: &std::fs::File) -> Result<()> {
+        let length = file.metadata()?.len();
+        let headers = [
+            ("X-Auth-Token", self.token.as_str()),
+            ("Content-Type", "application/octet-stream"),
+            ("Content-Length", &length.to_string()),
+        ];
+        self.connection.send(&request("PUT", path, &headers, ""))?;
+        self.connection.send_all(file, length)?;
+        let mut answer = Answer::default();
+        self.connection.receive(&mut answer)?;
+        ensure!(answer.status < 300, "PUT {path}: {} {}", answer.status, text(&answer));
+        Ok(())
+    }
+
+    /// Reads this many bytes, which must be all there are.
+    pub fn download(&mut self, path: &str, length: u64) -> Result<()> {
+        self.connection.send(&request("GET", path, &[("X-Auth-Token", &self.token)], ""))?;
+        self.connection.receive_and_drop(length)
+    }
+
     /// Asks for something.
     pub fn get(&mut self, path: &str) -> Result<Json> {
         self.call("GET", path, &Json::Null)

@@ -1,6 +1,6 @@
 //! A small HTTP client that keeps its connections: one thread, several requests on their way.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -42,8 +42,38 @@ impl Connection {
         self.stream.get_mut().write_all(request).context("cannot send a request")
     }
 
+    /// Sends the body of a request whose head was sent, from the beginning of a file.
+    pub fn send_all(&mut self, file: &std::fs::File, length: u64) -> Result<()> {
+        let mut reader = file;
+        reader.seek(std::io::SeekFrom::Start(0))?;
+        let sent =
+            std::io::copy(&mut reader.take(length), self.stream.get_mut()).context("cannot send a file")?;
+        ensure!(sent == length, "the file has {sent} bytes instead of {length}");
+        Ok(())
+    }
+
+    /// Waits for a good answer of this length, and keeps nothing of it.
+    pub fn receive_and_drop(&mut self, length: u64) -> Result<()> {
+        let mut answer = Answer::default();
+        let promised = self.head(&mut answer)? as u64;
+        ensure!(answer.status == 200, "the answer is {}", answer.status);
+        ensure!(promised == length, "the answer has {promised} bytes instead of {length}");
+        let mut body = (&mut self.stream).take(length);
+        let came = std::io::copy(&mut body, &mut std::io::sink()).context("the answer ended early")?;
+        ensure!(came == length, "the answer ended early");
+        Ok(())
+    }
+
     /// Waits for the answer of the last request, and puts it into `answer`, whose room is used again.
     pub fn receive(&mut self, answer: &mut Answer) -> Result<()> {
+        let len = self.head(answer)?;
+        ensure!(len <= BODY_LEN_MAX, "an answer of {len} bytes is too large");
+        answer.body.resize(len, 0);
+        self.stream.read_exact(&mut answer.body).context("the answer ended early")
+    }
+
+    /// Reads an answer up to its body, and tells how long that is.
+    fn head(&mut self, answer: &mut Answer) -> Result<usize> {
         self.next_line()?;
         let status = self.line.split(' ').nth(1).and_then(|status| status.parse().ok());
         answer.status = status.with_context(|| format!("this is no answer: {:?}", self.line))?;
@@ -60,9 +90,7 @@ impl Connection {
                 bail!("an answer in chunks was not expected");
             }
         }
-        ensure!(len <= BODY_LEN_MAX, "an answer of {len} bytes is too large");
-        answer.body.resize(len, 0);
-        self.stream.read_exact(&mut answer.body).context("the answer ended early")
+        Ok(len)
     }
 
     /// Sends a request and waits for its answer.

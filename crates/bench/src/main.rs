@@ -11,6 +11,7 @@ mod cloud;
 mod forwarding;
 mod http;
 mod identity;
+mod images;
 mod machine;
 mod namespaces;
 mod numbers;
@@ -19,6 +20,7 @@ mod report;
 mod servers;
 mod start;
 mod tokens;
+mod volumes;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,7 +31,7 @@ use report::Report;
 
 const USAGE: &str = "\
 bench [--only PART,…] [--pairs N] [--out FILE]
-    --only    some of: start, tokens, identity, servers, clones, namespaces, forwarding, boot; nothing is written without --out
+    --only    some of: start, tokens, identity, servers, clones, images, volumes, namespaces, forwarding, boot; nothing is written without --out
     --pairs   how many times the boot through Cuttle is compared with bare QEMU; 7 unless said otherwise
     --out     where the table is written; docs/bench.md for a whole run";
 
@@ -42,6 +44,8 @@ const PARTS: &[Part] = &[
     ("identity", |report, _| identity::measure(report)),
     ("servers", |report, _| servers::measure(report)),
     ("clones", |report, _| clones::measure(report)),
+    ("images", |report, _| images::measure(report)),
+    ("volumes", |report, _| volumes::measure(report)),
     ("namespaces", |report, _| namespaces::measure(report)),
     ("forwarding", |report, _| forwarding::measure(report)),
     ("boot", |report, options| boot::measure(report, options.pairs)),
