@@ -36,6 +36,12 @@ pub struct Config {
     pub backup: BackupConfig,
     /// Whether an upload whose bytes are not of the format it claims is refused.
     pub image_format_enforcement: bool,
+    /// The largest image, in bytes.
+    pub image_size_cap: u64,
+    /// How images may be imported, under Glance's names. `copy-image` counts only where there are several stores.
+    pub enabled_import_methods: Vec<String>,
+    /// What web-download may reach, under Glance's names.
+    pub import_filtering_opts: image::ImportFiltering,
 }
 
 impl Default for Config {
@@ -53,6 +59,9 @@ impl Default for Config {
             identity_provider: Vec::new(),
             backup: BackupConfig::default(),
             image_format_enforcement: true,
+            image_size_cap: 1 << 40,
+            enabled_import_methods: image::IMPORT_METHODS.map(str::to_owned).to_vec(),
+            import_filtering_opts: image::ImportFiltering::default(),
         }
     }
 }
@@ -77,6 +86,17 @@ impl Config {
             config.accelerator,
             known.join(", ")
         );
+        if let Some(unknown) = config
+            .enabled_import_methods
+            .iter()
+            .find(|method| !image::IMPORT_METHODS.contains(&method.as_str()))
+        {
+            anyhow::bail!(
+                "the configuration {} enables the import method \"{unknown}\"; it must be one of {}",
+                path.display(),
+                image::IMPORT_METHODS.join(", ")
+            );
+        }
         anyhow::ensure!(
             (4..=31).contains(&config.password_cost),
             "the configuration {} sets password_cost = {}; it must be from 4 to 31",

@@ -44,8 +44,8 @@ pub fn all(shared: Shared<'_>, image: image::Config) -> Vec<rest::Service> {
 }
 
 /// All reconcilers.
-pub fn reconcilers(images: Arc<FileImages>) -> Vec<Arc<dyn Reconciler>> {
-    let mut all = image::reconcilers(images);
+pub fn reconcilers(images: Arc<FileImages>, image: image::Config) -> Vec<Arc<dyn Reconciler>> {
+    let mut all = image::reconcilers(images, image);
     all.extend(placement::reconcilers());
     all.extend(network::reconcilers());
     all.extend(block_storage::reconcilers());

@@ -217,7 +217,7 @@ impl ControlPlane {
         let owner = bootstrap(&store, dir, config)?;
         register_guest(&store, images.as_ref(), config, owner);
         let inquiries = Inquiries::default();
-        let runner = Runner::new(store.clone(), services::reconcilers(images.clone()));
+        let runner = Runner::new(store.clone(), services::reconcilers(images.clone(), image_config(config)));
         for _ in 0..RUNNERS {
             let runner = runner.clone();
             runtime::spawn_thread("reconcile", move || runner.run())?;
@@ -242,18 +242,23 @@ impl ControlPlane {
             tokens: &self.tokens,
             inquiries: &self.inquiries,
         };
-        let image_config = image::Config {
-            enforce_format: config.image_format_enforcement,
-            limits: |tx, project| identity::limits_of(tx, project, "image"),
-            ..image::Config::default()
-        };
-        let mut all = services::all(shared, image_config);
+        let mut all = services::all(shared, image_config(config));
         all.push(health());
         rest::router(rest::Cloud {
             store: self.store.clone(),
             authenticate: self.tokens.clone(),
             services: all,
         })
+    }
+}
+
+fn image_config(config: &Config) -> image::Config {
+    image::Config {
+        size_bytes_max: config.image_size_cap,
+        enforce_format: config.image_format_enforcement,
+        import_methods: config.enabled_import_methods.clone(),
+        filtering: config.import_filtering_opts.clone(),
+        limits: |tx, project| identity::limits_of(tx, project, "image"),
     }
 }
 

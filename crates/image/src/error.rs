@@ -56,6 +56,9 @@ pub enum Error {
     /// A body of another kind than the route takes.
     #[error("{0}")]
     MediaType(String),
+    /// A method that the path has upstream, only to refuse it.
+    #[error("{0}")]
+    Method(String),
     /// A range outside of the image.
     #[error("{0}")]
     Range(String),
@@ -78,6 +81,7 @@ impl Fault for Error {
             Error::Denied(_) | Error::Forbidden(_) => 403,
             Error::Conflict(_) | Error::Transition { .. } | Error::NotActive { .. } => 409,
             Error::Invalid(_) => 400,
+            Error::Method(_) => 405,
             Error::OverLimit(_) => 413,
             Error::MediaType(_) => 415,
             Error::Range(_) => 416,
@@ -97,6 +101,7 @@ impl Fault for Error {
             Error::Invalid(_) => "Invalid",
             Error::OverLimit(_) => "LimitExceeded",
             Error::MediaType(_) => "UnsupportedMediaType",
+            Error::Method(_) => "MethodNotAllowed",
             Error::Range(_) => "RangeNotSatisfiable",
             Error::Storage(_) | Error::Store(_) | Error::Internal(_) => "InternalServerError",
         }
@@ -122,6 +127,7 @@ impl Fault for Error {
             | Error::Invalid(_)
             | Error::OverLimit(_)
             | Error::MediaType(_)
+            | Error::Method(_)
             | Error::Range(_) => None,
         }
     }

@@ -1,7 +1,7 @@
 //! Glance: images, their bytes, members and tags.
 //!
 //! An image's row says what it is; its bytes are in a [`storage::ImageStore`] under the image's id, hashed and inspected
-//! while they stream in. Not here: interoperable import, locations, tasks.
+//! while they stream in.
 //!
 //! Invariants: an active image has bytes, and they never change; an image without a row has no bytes once the
 //! reconciler came by; nothing waits for bytes inside a transaction; whoever may not see an image is told that there is
@@ -10,15 +10,19 @@
 //! Reading order: `image/model`, `image/ops`, `data/ops`, `data/api`, `image/reconcile`, `member`, then the rest.
 
 mod bootstrap;
+mod cache;
 mod data;
 mod error;
 pub mod image;
+mod import;
+mod location;
 pub mod member;
 mod metadef;
 mod policy;
 mod quota;
 mod schema;
 pub mod stores;
+mod task;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -31,6 +35,7 @@ use store::{Migration, Store};
 
 pub use bootstrap::{GuestImage, bootstrap};
 pub use error::Error;
+pub use import::web::ImportFiltering;
 pub use policy::RULES;
 pub use quota::ops::Limits;
 pub use stores::Stores;
@@ -39,6 +44,7 @@ pub use stores::Stores;
 pub const MIGRATIONS: &[Migration] = &[
     migration(1, include_str!("../migrations/0001_image.sql")),
     migration(2, include_str!("../migrations/0002_metadefs.sql")),
+    migration(3, include_str!("../migrations/0003_tasks.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {
@@ -55,6 +61,8 @@ pub struct Config {
     pub enforce_format: bool,
     /// How bytes may come beside by an upload, in the order in which clients are told.
     pub import_methods: Vec<String>,
+    /// What web-download may reach.
+    pub filtering: ImportFiltering,
     /// How much a project may have.
     pub limits: Limits,
 }
@@ -72,13 +80,14 @@ impl Default for Config {
             size_bytes_max: 1 << 40,
             enforce_format: true,
             import_methods: IMPORT_METHODS.map(str::to_owned).to_vec(),
+            filtering: ImportFiltering::default(),
             limits: quota::ops::unlimited,
         }
     }
 }
 
 /// Every method of import there is.
-const IMPORT_METHODS: [&str; 0] = [];
+pub const IMPORT_METHODS: [&str; 3] = ["glance-direct", "web-download", "copy-image"];
 
 /// What handlers need beside a transaction.
 pub struct Shared {
@@ -88,19 +97,28 @@ pub struct Shared {
 }
 
 /// The service, at `/image`.
-pub fn service(store: &Store, stores: impl Into<Stores>, config: Config) -> Service {
-    let shared = Arc::new(Shared { store: store.clone(), stores: stores.into(), config });
+pub fn service(store: &Store, stores: impl Into<Stores>, mut config: Config) -> Service {
+    let stores = stores.into();
+    // Where there is one store, nothing can be copied to another.
+    config.import_methods.retain(|method| method != "copy-image" || stores.all().count() > 1);
+    let shared = Arc::new(Shared { store: store.clone(), stores, config });
     let routes = version::routes(&shared)
         .and(schema::routes())
         .and(quota::api::routes(&shared))
         .and(image::api::routes(&shared))
         .and(data::api::routes(&shared))
         .and(member::api::routes())
-        .and(metadef::routes());
+        .and(metadef::routes())
+        .and(import::api::routes(&shared))
+        .and(task::api::routes(&shared))
+        .and(location::api::routes(&shared))
+        .and(cache::api::routes());
     Service { prefix: "/image", types: &["image"], faults: FaultStyle::Image, microversions: None, routes }
 }
 
 /// The reconcilers to run.
-pub fn reconcilers(stores: impl Into<Stores>) -> Vec<Arc<dyn Reconciler>> {
-    vec![Arc::new(image::reconcile::Images { stores: stores.into() })]
+pub fn reconcilers(stores: impl Into<Stores>, config: Config) -> Vec<Arc<dyn Reconciler>> {
+    let stores = stores.into();
+    let imports = import::reconcile::Imports::new(stores.clone(), config);
+    vec![Arc::new(image::reconcile::Images { stores }), Arc::new(imports)]
 }

@@ -21,6 +21,8 @@ fn show(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
         "images" => list("images", &image()),
         "member" => member(),
         "members" => list("members", &member()),
+        "task" => json!({"name": "task", "properties": task(false)}),
+        "tasks" => list("tasks", &json!({"name": "task", "properties": task(true)})),
         other => return Err(Error::NoSuch(format!("There is no schema {other}."))),
     };
     Ok(Reply::ok(schema))
@@ -145,6 +147,32 @@ fn member() -> Json {
             "updated_at": {"type": "string", "description": "When the status last changed"},
         },
     })
+}
+
+/// A task; in a list some of it is left out.
+fn task(listed: bool) -> Json {
+    let mut properties = json!({
+        "id": {"type": "string", "pattern": UUID, "description": "The task's id"},
+        "type": {"type": "string", "enum": ["import", "api_image_import", "location_import"],
+                 "description": "What the task does"},
+        "status": {"type": "string", "enum": ["pending", "processing", "success", "failure"],
+                   "description": "Where the task is"},
+        "owner": {"type": "string", "description": "The project that asked for the task"},
+        "image_id": {"type": "string", "description": "The image that the task is about"},
+        "request_id": {"type": "string", "description": "The request that asked for the task"},
+        "user_id": {"type": "string", "description": "The user who asked for the task"},
+        "expires_at": {"type": ["null", "string"], "description": "When the task is forgotten"},
+        "created_at": {"type": "string", "description": "When the task was asked for"},
+        "updated_at": {"type": "string", "description": "When the task last changed"},
+        "self": {"type": "string", "readOnly": true},
+        "schema": {"type": "string", "readOnly": true},
+    });
+    if !listed {
+        properties["input"] = json!({"type": ["null", "object"], "description": "What the task was given"});
+        properties["result"] = json!({"type": ["null", "object"], "description": "What the task made"});
+        properties["message"] = json!({"type": "string", "description": "Why the task failed"});
+    }
+    properties
 }
 
 fn list(name: &str, item: &Json) -> Json {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use storage::ImageStore;
+use types::ImageId;
 
 use crate::error::Error;
 
@@ -23,6 +24,13 @@ pub struct Place {
     pub properties: Json,
     /// The bytes.
     pub images: Arc<dyn ImageStore>,
+}
+
+impl Place {
+    /// How an image's bytes here are called among services.
+    pub(crate) fn url(&self, image: ImageId) -> String {
+        format!("{}://{}/{image}", self.kind, self.id)
+    }
 }
 
 /// All stores, the default first. There is always one.

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use storage::ImageStore;
 use storage::fake::Fake;
 use testkit::{Answer, Api};
 
-use crate::{Config, MIGRATIONS, reconcilers, service};
+use crate::{Config, MIGRATIONS, Stores, reconcilers, service};
 
 /// A member of one project, of another, and the administrator.
 pub(crate) const MEMBER: &str = "member@alpha";
@@ -19,8 +18,11 @@ pub(crate) fn api() -> Api {
 }
 
 /// The API over this store.
-pub(crate) fn api_over(images: Arc<dyn ImageStore>, config: Config) -> Api {
-    Api::new(&[MIGRATIONS], |store| (vec![service(store, images.clone(), config)], reconcilers(images)))
+pub(crate) fn api_over(stores: impl Into<Stores>, config: Config) -> Api {
+    let stores = stores.into();
+    Api::new(&[MIGRATIONS], |store| {
+        (vec![service(store, stores.clone(), config.clone())], reconcilers(stores, config))
+    })
 }
 
 /// Uploads bytes.

@@ -156,7 +156,7 @@ impl Process {
 }
 
 fn reconcilers(images: Arc<Fake>) -> Vec<Arc<dyn Reconciler>> {
-    let mut all = image::reconcilers(images);
+    let mut all = image::reconcilers(images, image::Config::default());
     all.extend(placement::reconcilers());
     all.extend(network::reconcilers());
     all.extend(block_storage::reconcilers());

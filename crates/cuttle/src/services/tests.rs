@@ -221,7 +221,7 @@ fn cloud(dir: &std::path::Path) -> (Api, Vec<(String, String)>) {
                 table.iter().map(|(method, path)| (method.to_string(), format!("{}{path}", service.prefix))),
             );
         }
-        (tokens, (all, super::reconcilers(images)))
+        (tokens, (all, super::reconcilers(images, image::Config::default())))
     });
     api.store
         .write_blocking(|tx| {

@@ -10,13 +10,14 @@ use types::ImageId;
 use super::store::{self as table, IMAGES};
 use super::{Image, SILENCE_MAX, Status, UploadClaim};
 use crate::error::with_causes;
-use crate::stores::Stores;
+use crate::import::ops::TASK;
+use crate::stores::{Place, Stores};
 
 /// The reconciler's kind.
 pub(crate) const KIND: &str = "image::image";
 /// How soon to look again at bytes that appeared after they were removed.
 const SOON: Duration = Duration::from_secs(1);
-/// Claims a queued image while bytes that a lost upload left are removed, so that no other upload begins.
+/// Claims an image while bytes that are not its own are removed, so that nothing puts any there.
 const CLEANING: &str = "cleaning";
 
 /// The reconciler of images.
@@ -32,16 +33,17 @@ impl Reconciler for Images {
     /// Removes bytes of which no image needs to be told any more.
     fn act(&self, store: &Store, id: &str) -> Result<(), StepError> {
         let Ok(id) = id.parse::<ImageId>() else { return Ok(()) };
-        let wanted = store.read_blocking(move |tx| {
-            let image = IMAGES.load(tx, id)?;
-            Ok::<_, StepError>(
-                image.is_some_and(|image| image.status != Status::Deleted && !image.is_claimed_by(CLEANING)),
-            )
+        let image = store.read_blocking(move |tx| {
+            Ok::<_, StepError>(IMAGES.load(tx, id)?.map(|image| image.into_inner()))
         })?;
-        if wanted {
-            return Ok(());
-        }
-        self.stores.all().try_for_each(|place| place.images.remove_image(id)).map_err(|e| failed(&e))
+        let unwanted = |place: &&Place| match &image {
+            None => true,
+            Some(image) => {
+                image.status == Status::Deleted || (image.is_claimed_by(CLEANING) && is_stray(image, place))
+            }
+        };
+        let mut places = self.stores.all().filter(unwanted);
+        places.try_for_each(|place| place.images.remove_image(id)).map_err(|e| failed(&e))
     }
 
     fn step(&self, tx: &mut Tx<'_>, id: &str) -> Result<Next, StepError> {
@@ -50,8 +52,7 @@ impl Reconciler for Images {
         let lost = image.is_upload_lost(tx.now());
         let staged = image.status == Status::Uploading && image.upload.is_none();
         match image.status {
-            Status::Active | Status::Deactivated => Ok(Next::Done),
-            Status::Queued => self.clean(tx, &mut image),
+            Status::Queued | Status::Active | Status::Deactivated => self.clean(tx, &mut image),
             // The import's own reconciler sees to these.
             Status::Importing => Ok(Next::Done),
             Status::Uploading if staged => Ok(Next::Done),
@@ -78,7 +79,8 @@ impl Reconciler for Images {
         for place in self.stores.all() {
             for stored in place.images.observe_images().map_err(|e| failed(&e))? {
                 let image = IMAGES.load(tx, stored)?;
-                if image.is_none_or(|image| image.status == Status::Queued) && !missed.contains(&stored) {
+                let stray = image.is_none_or(|image| is_stray(&image, place));
+                if stray && !missed.contains(&stored) {
                     missed.push(stored);
                 }
             }
@@ -89,7 +91,11 @@ impl Reconciler for Images {
 
 impl Images {
     fn has_bytes(&self, id: ImageId) -> Result<bool, StepError> {
-        for place in self.stores.all() {
+        self.any(id, |_| true)
+    }
+
+    fn any(&self, id: ImageId, counts: impl Fn(&Place) -> bool) -> Result<bool, StepError> {
+        for place in self.stores.all().filter(|place| counts(place)) {
             if place.images.observe_image(id).map_err(|e| failed(&e))?.is_some() {
                 return Ok(true);
             }
@@ -97,10 +103,11 @@ impl Images {
         Ok(false)
     }
 
-    /// A queued image has no bytes: what a lost upload stored at last is removed before another begins.
+    /// Removes bytes that are where the image is not: what a lost upload stored at last, or what it has in a store that
+    /// it was taken out of. Meanwhile nothing else may put bytes there.
     fn clean(&self, tx: &mut Tx<'_>, image: &mut Stored<Image>) -> Result<Next, StepError> {
         let cleaning = image.is_claimed_by(CLEANING);
-        match (self.has_bytes(image.id)?, cleaning) {
+        match (self.any(image.id, |place| is_stray(image, place))?, cleaning) {
             (false, false) => Ok(Next::Done),
             (false, true) => {
                 image.upload = None;
@@ -114,6 +121,18 @@ impl Images {
                 Ok(Next::Again(Duration::ZERO))
             }
         }
+    }
+}
+
+/// Whether what this store has of an image is nothing of it: a queued image has no bytes, and one that was taken out of
+/// a store has none there. While it is copied it may.
+fn is_stray(image: &Image, place: &Place) -> bool {
+    match image.status {
+        Status::Queued => true,
+        Status::Active | Status::Deactivated => {
+            !image.properties.contains_key(TASK) && !image.places().contains(&place.id)
+        }
+        Status::Saving | Status::Uploading | Status::Importing | Status::Deleted => false,
     }
 }
 

@@ -39,7 +39,11 @@ const MIN_MAX: i64 = 2_147_483_647;
 
 /// Reads the body of a creation.
 pub(super) fn draft(request: &Request) -> Result<ImageDraft, Error> {
-    let json = request.json().map_err(|e| invalid(&e))?;
+    draft_of(request.json().map_err(|e| invalid(&e))?)
+}
+
+/// Reads what is said of an image that is to be created.
+pub(crate) fn draft_of(json: Json) -> Result<ImageDraft, Error> {
     let mut fields =
         Fields::new("", json).map_err(|_| invalid(&InvalidBody::at("", "it is not an object")))?;
     if let Some(name) = READ_ONLY.iter().find(|name| fields.has(name)) {

@@ -16,6 +16,8 @@ use super::ops;
 use crate::Shared;
 use crate::error::Error;
 
+pub(crate) use body::draft_of;
+
 /// The routes of images and their tags.
 pub(crate) fn routes(shared: &Arc<Shared>) -> Routes {
     let creating = shared.clone();
