@@ -12,7 +12,8 @@ use nodes::{Inquiries, Session};
 use serde_json::{Value as Json, json};
 use storage::ImageStore;
 use storage::fake::Fake;
-use testkit::{Answer, Api};
+use store::Store;
+use testkit::{Answer, Api, Scratch};
 
 /// A member of one project, of another, and the administrator.
 pub(crate) const MEMBER: &str = "member@alpha";
@@ -21,12 +22,20 @@ pub(crate) const ADMIN: &str = "admin@admin";
 
 /// The services in process.
 pub(crate) fn api() -> Api {
+    api_over(None)
+}
+
+fn api_over(scratch: Option<Scratch>) -> Api {
     let images: Arc<dyn ImageStore> = Arc::new(Fake::new());
     let migrations = [nodes::MIGRATIONS, image::MIGRATIONS, crate::MIGRATIONS];
-    let api = Api::new(&migrations, |store| {
+    let build = |store: &Store| {
         let image = image::service(store, images, image::Config::default());
         (vec![image, crate::service()], crate::reconcilers())
-    });
+    };
+    let api = match scratch {
+        None => Api::new(&migrations, build),
+        Some(scratch) => Api::new_on(scratch, &migrations, build),
+    };
     api.store.write_blocking(crate::bootstrap).unwrap();
     api
 }

@@ -53,6 +53,15 @@ impl Api {
         Api::checked_by(migrations, |store| (Arc::new(ByName), build(store)))
     }
 
+    /// The same over a database on a server.
+    pub fn new_on(
+        scratch: Scratch,
+        migrations: &[&[Migration]],
+        build: impl FnOnce(&Store) -> (Vec<Service>, Vec<Arc<dyn Reconciler>>),
+    ) -> Api {
+        Api::on(Some(scratch), migrations, |store| (Arc::new(ByName), build(store)))
+    }
+
     /// The same with a token checker that is really one.
     pub fn checked_by(
         migrations: &[&[Migration]],

@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use testkit::{Begun, Conversations, Varied};
+use testkit::{Api, Begun, Conversations, Scratch, Server, Varied};
 
-use crate::tests::{ADMIN, Node, api};
+use crate::tests::{ADMIN, Node, api, api_over, golden};
 
 /// Parameters of the lists.
 const QUERIES: [&str; 24] = [
@@ -48,15 +48,15 @@ fn folders() -> Vec<PathBuf> {
     found
 }
 
-#[test]
-fn nothing_that_is_sent_is_a_fault_of_ours() {
+/// Sends so many of them to clouds that are made so.
+fn send(wanted: usize, fresh: impl Fn() -> Api) {
     let table = crate::service().routes.table();
     let routes = table.into_iter().map(|(method, path)| (method.to_string(), path)).collect();
     let service =
         Varied { prefix: "/volume", routes, queries: &QUERIES, microversions: Some(("volume", 71)) };
     let folders = folders();
-    service.check(10_000, |dice| {
-        let api = api();
+    service.check(wanted, |dice| {
+        let api = fresh();
         let mut node = Node::join(&api, "one", 10);
         let (mut asked, last) = (Vec::new(), dice.below(3));
         for _ in 0..=last {
@@ -65,7 +65,7 @@ fn nothing_that_is_sent_is_a_fault_of_ours() {
             node.work(&api);
         }
         let mut count = 0;
-        let beside = Box::new(move |api: &testkit::Api| {
+        let beside = Box::new(move |api: &Api| {
             count += 1;
             if count % 10 == 0 {
                 node.work(api);
@@ -73,4 +73,44 @@ fn nothing_that_is_sent_is_a_fault_of_ours() {
         });
         Begun { api, asked, administrator: ADMIN.to_owned(), beside }
     });
+}
+
+#[test]
+fn nothing_that_is_sent_is_a_fault_of_ours() {
+    send(10_000, api);
+}
+
+/// Conversations that begin with nothing but a fresh cloud.
+const PLAIN: [&str; 9] = [
+    "default_type/golden/life.http",
+    "encryption/golden/life.http",
+    "golden/about.http",
+    "qos_specs/golden/life.http",
+    "qos_specs/golden/refusals.http",
+    "quota/golden/life.http",
+    "volume/golden/life.http",
+    "volume_type/golden/life.http",
+    "volume_type/golden/refusals.http",
+];
+
+/// On the database servers everything has to come out as it does on SQLite.
+fn answers_alike_on(server: Server) {
+    let scratch = || Scratch::make(server, "block storage's conversations on a database server");
+    if scratch().is_none() {
+        return;
+    }
+    for path in PLAIN {
+        golden(&api_over(scratch()), path);
+    }
+    send(500, || api_over(scratch()));
+}
+
+#[test]
+fn answers_alike_on_postgres() {
+    answers_alike_on(Server::Postgres);
+}
+
+#[test]
+fn answers_alike_on_mariadb() {
+    answers_alike_on(Server::Maria);
 }
