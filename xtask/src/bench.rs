@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::golden::Keystone;
+use crate::golden::{KEYSTONE, Original};
 use crate::project::{self, Outcome, failed};
 
 /// Builds and runs the measurements, as root, for namespaces and VMs are among them.
@@ -26,9 +26,9 @@ fn wants_identity(arguments: &[String]) -> bool {
 }
 
 /// The original of the identity service, with a process for each processor; without it, the others are measured.
-fn beside() -> Option<Keystone> {
+fn beside() -> Option<Original> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    Keystone::start(processors)
+    Original::start(KEYSTONE, processors)
         .map_err(|why| println!("bench: there is no Keystone to compare with: {why}"))
         .ok()
 }

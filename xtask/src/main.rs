@@ -20,8 +20,8 @@ cargo xtask down [--purge]    stops the demo's servers and cloud; --purge delete
 cargo xtask test [CRATE] [--host] [--databases] [--all]
                               fast tests; those that need root and QEMU; those that need database servers; all
 cargo xtask bench             measures Cuttle
-cargo xtask golden --against keystone
-                              records anew what the original identity service answers
+cargo xtask golden --against keystone|cinder
+                              records anew what an original service answers
 cargo xtask sim [ARG...]      the seeded whole-cloud simulation
 cargo xtask new-resource SERVICE NAME
                               the folder of a new resource, and which lines to add

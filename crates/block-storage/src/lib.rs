@@ -23,6 +23,8 @@ pub mod quota;
 pub mod service;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upstream;
 mod version;
 #[cfg(test)]
 mod version_tests;

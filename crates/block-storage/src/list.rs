@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use rest::{Request, encoded};
+use rest::Request;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
@@ -137,6 +137,17 @@ pub(crate) fn next_links(
         kept.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
     pairs.push(format!("marker={last}"));
     Some(json!([{"rel": "next", "href": format!("{}/{path}?{}", base_of(request), pairs.join("&"))}]))
+}
+
+/// A name or value as Python's `urlencode` writes it.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let spelled = |byte: u8| match byte {
+        b' ' => "+".to_owned(),
+        byte if plain(byte) => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(spelled).collect()
 }
 
 /// A dictionary of words in a filter: as JSON, or as Python prints it, which is what clients send.

@@ -61,7 +61,7 @@ impl FaultStyle {
             }
             FaultStyle::Compute | FaultStyle::BlockStorage => {
                 let mut inner = json!({"code": status, "message": message});
-                if status == 429 || (status == 413 && self == FaultStyle::Compute) {
+                if status == 429 || status == 413 {
                     inner["retryAfter"] = json!("0");
                 }
                 Json::Object(Map::from_iter([(fault_key(status).to_owned(), inner)]))

@@ -7,6 +7,7 @@ use store::Tx;
 use crate::api::{asked, required_in, since, text_in};
 use crate::error::Error;
 use crate::policy::{RULES, own};
+use crate::service::VOLUME;
 
 /// The first microversion that has clusters.
 const FIRST: Microversion = Microversion(3, 7);
@@ -27,8 +28,9 @@ pub(super) fn routes() -> Routes {
         .put("/clusters/disable", since(FIRST, |request, _tx| update(request, true)))
 }
 
-fn absent(name: &str) -> Error {
-    Error::NotFound { what: "Cluster", id: name.to_owned() }
+/// Cinder says by what it looked.
+fn absent(name: &str, binary: &str) -> Error {
+    Error::NoSuch(format!("Cluster {{'binary': '{binary}', 'name': '{name}'}} could not be found."))
 }
 
 fn index(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -50,17 +52,17 @@ fn index(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
 
 fn show(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
     RULES.check("clusters:get", request.caller(), &own(request.caller()))?;
-    Err(absent(request.param("name")))
+    Err(absent(request.param("name"), VOLUME))
 }
 
 fn update(request: &Request, disable: bool) -> Result<Reply, Error> {
     let mut fields = Fields::new("", request.json()?)?;
     let name = required_in(&mut fields, "name")?;
-    text_in(&mut fields, "binary")?;
+    let binary = text_in(&mut fields, "binary")?.flatten();
     if disable {
         text_in(&mut fields, "disabled_reason")?;
     }
     fields.finish()?;
     RULES.check("clusters:update", request.caller(), &own(request.caller()))?;
-    Err(absent(&name))
+    Err(absent(&name, binary.as_deref().unwrap_or(VOLUME)))
 }

@@ -4,8 +4,7 @@ use rest::{Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 
-use super::model::VOLUME;
-use super::{Part, ops};
+use super::{Part, VOLUME, ops};
 use crate::ZONE;
 use crate::api::own;
 use crate::error::Error;
@@ -40,7 +39,7 @@ fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     RULES.check("volume_extension:hosts", request.caller(), &policy::own(request.caller()))?;
     let name = request.param("host");
-    let found = ops::backend(tx, name)?.and_then(|part| part.backend);
+    let found = ops::backend(tx, name)?.filter(|part| !part.switch.disabled).and_then(|part| part.backend);
     let (host, _) = found.ok_or_else(|| ops::absent(VOLUME, name))?;
     let projects = usage_by_project(tx, &host)?;
     let sum = projects.iter().fold((0, 0), |(count, size), (_, c, s)| (count + c, size + s));

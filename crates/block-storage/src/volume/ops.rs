@@ -255,7 +255,9 @@ pub fn delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Erro
     if volume.phase == Phase::Deleting {
         return Ok(());
     }
-    if !volume.can_delete() {
+    // One that no host was chosen for goes whatever its state.
+    let nowhere = volume.host.is_none() && volume.attachment.is_none();
+    if !volume.can_delete() && !nowhere {
         let text = "Volume status must be available or error or error_restoring or error_extending or \
                     error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a \
                     transfer, or be disassociated from snapshots after volume transfer.";

@@ -126,10 +126,9 @@ pub(crate) fn list(
     }
     let ordered = paging.order.iter().fold(Select::all(), |s, (column, way)| s.order(column, *way));
     let mut found = TYPES.query(tx, &ordered)?;
-    if let Some(marker) = &paging.marker {
-        let at = found.iter().position(|known| known.id.to_string() == *marker);
-        found.drain(..=at.ok_or_else(|| absent(marker))?);
-    }
+    // As in Cinder, a marker that is no type's is none.
+    let at = paging.marker.as_ref().and_then(|id| found.iter().position(|known| known.id.to_string() == *id));
+    found.drain(..at.map_or(0, |at| at + 1));
     found.retain(|known| filter.passes(caller, known));
     Ok(found.into_iter().skip(paging.offset as usize).take(paging.limit as usize).collect())
 }

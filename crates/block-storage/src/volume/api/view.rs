@@ -66,7 +66,7 @@ pub(super) fn plain(request: &Request, volume: &Volume, types: &TypeNames) -> Js
         "size": volume.size_gib,
         "availability_zone": volume.availability_zone,
         "created_at": volume.created_at.iso_micros(),
-        "updated_at": volume.updated_at.iso_micros(),
+        "updated_at": (volume.updated_at != volume.created_at).then(|| volume.updated_at.iso_micros()),
         "attachments": attachments,
         "volume_type": types.0.get(&volume.volume_type_id),
         "snapshot_id": null,
@@ -79,8 +79,10 @@ pub(super) fn plain(request: &Request, volume: &Volume, types: &TypeNames) -> Js
         "replication_status": null,
         "consistencygroup_id": null,
         "multiattach": false,
-        "migration_status": null,
     });
+    if operator {
+        view["migration_status"] = Json::Null;
+    }
     newer(&mut view, request.version, volume, operator);
     view
 }

@@ -131,16 +131,18 @@ fn name(fields: &mut Fields) -> Result<String, Error> {
     }
 }
 
-fn one(request: &Request, volume_type: &VolumeType) -> Reply {
-    Reply::ok(json!({"volume_type": view(request, volume_type)}))
-}
-
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    Ok(one(request, &*ops::show(request.caller(), tx, request.param("id"))?))
+    let found = ops::show(request.caller(), tx, request.param("id"))?;
+    Ok(Reply::ok(json!({"volume_type": view(request, &found)})))
 }
 
 fn show_default(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    Ok(one(request, &*ops::show_default(request.caller(), tx)?))
+    let mut view = view(request, &*ops::show_default(request.caller(), tx)?);
+    // Cinder does not say this of what was not asked for by its id.
+    if let Some(fields) = view.as_object_mut() {
+        fields.remove("os-volume-type-access:is_public");
+    }
+    Ok(Reply::ok(json!({"volume_type": view})))
 }
 
 fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
