@@ -299,6 +299,7 @@ fn bootstrap(store: &Store, dir: &DataDir, config: &Config) -> anyhow::Result<Pr
     store
         .write_blocking(move |tx| network::bootstrap(tx, &admin, &outside))
         .context("cannot set up the networks")?;
+    store.write_blocking(image::bootstrap_types).context("cannot set up metadata definitions")?;
     store.write_blocking(block_storage::bootstrap).context("cannot set up block storage")?;
     store.write_blocking(compute::bootstrap).context("cannot set up compute")?;
     Ok(owner)

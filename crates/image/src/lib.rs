@@ -36,6 +36,7 @@ use store::{Migration, Store};
 pub use bootstrap::{GuestImage, bootstrap};
 pub use error::Error;
 pub use import::web::ImportFiltering;
+pub use metadef::resource_type::ops::bootstrap as bootstrap_types;
 pub use policy::RULES;
 pub use quota::ops::Limits;
 pub use stores::Stores;

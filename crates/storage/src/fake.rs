@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use types::{ImageId, SnapshotId, VolumeId};
 
 use crate::file::{Hashes, check_size};
-use crate::inspect::{HEAD_BYTES, inspect};
+use crate::inspect::Inspector;
 use crate::{
     Capacity, Error, ImageStore, ImageWriter, LiveDisk, NewVolume, Refusal, Result, Snapshot, Source,
     StoredImage, Tidied, Upload, VolumeBackend, VolumeState,
@@ -179,9 +179,11 @@ impl VolumeBackend for Fake {
             Source::Blank => None,
             Source::Image { id, format } => {
                 let bytes = world.images.get(&id).cloned().ok_or(Error::NoImage(id))?;
-                format.driver().ok_or(Error::Refused(Refusal::NotADisk(format)))?;
-                let head = &bytes[..bytes.len().min(HEAD_BYTES)];
-                let inspection = inspect(format, head, Some(bytes.len() as u64)).map_err(Error::Refused)?;
+                let driver = format.driver().or(format.driver_to_convert());
+                driver.ok_or(Error::Refused(Refusal::NotADisk(format)))?;
+                let mut inspector = Inspector::new(format);
+                inspector.update(&bytes).map_err(Error::Refused)?;
+                let inspection = inspector.finish().map_err(Error::Refused)?;
                 let (needed, asked) = (inspection.virtual_size_bytes, volume.size_bytes);
                 if asked < needed {
                     return Err(Error::TooSmall { needed, asked });

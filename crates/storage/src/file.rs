@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! images/ID               the bytes as they were uploaded, mode 0444
+//! images/ID.qcow2         the same disk, where VMs should not open the bytes themselves
 //! volumes/ID/disk.qcow2   what was written to the volume
 //! volumes/ID/base         a hard link to the image it was cloned from
 //! images/.NAME volumes/.NAME   work in progress, or what a crash left of it
@@ -14,6 +15,7 @@
 //! Whatever is made is made under a name that begins with a dot, synced, and renamed. Whoever makes it holds
 //! a lock on it meanwhile, so that a sweep leaves it alone.
 
+mod converted;
 mod images;
 mod volumes;
 
@@ -26,8 +28,8 @@ use std::str::FromStr;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
 
+pub(crate) use crate::hashes::Hashes;
 pub use images::FileImages;
-pub(crate) use images::Hashes;
 pub use volumes::FileVolumes;
 pub(crate) use volumes::check_size;
 

@@ -12,6 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::qcow2::{self, BadHeader, Header};
 
+mod stream;
+mod vdi;
+mod vhd;
+mod vhdx;
+mod vmdk;
+
+pub use stream::Inspector;
+
 /// How many bytes of the beginning are needed: an ISO 9660 file system shows itself at 32 KiB.
 pub const HEAD_BYTES: usize = 64 << 10;
 
@@ -75,6 +83,24 @@ impl DiskFormat {
             | DiskFormat::Vdi
             | DiskFormat::Vhd
             | DiskFormat::Vhdx
+            | DiskFormat::Ploop
+            | DiskFormat::Ami
+            | DiskFormat::Aki
+            | DiskFormat::Ari => None,
+        }
+    }
+
+    /// The QEMU driver that reads it once, to make a disk that can be cloned: for the formats whose files QEMU should
+    /// not have open under a VM.
+    pub fn driver_to_convert(self) -> Option<&'static str> {
+        match self {
+            DiskFormat::Vmdk => Some("vmdk"),
+            DiskFormat::Vdi => Some("vdi"),
+            DiskFormat::Vhd => Some("vpc"),
+            DiskFormat::Vhdx => Some("vhdx"),
+            DiskFormat::Raw
+            | DiskFormat::Iso
+            | DiskFormat::Qcow2
             | DiskFormat::Ploop
             | DiskFormat::Ami
             | DiskFormat::Aki
@@ -220,6 +246,8 @@ pub enum Refusal {
     Version(u32),
     /// The file is shorter than its header says.
     Truncated,
+    /// It names other files that hold part of the disk.
+    Extents(String),
     /// Impossible values.
     Absurd(&'static str),
     /// No disk can be made of it.
@@ -232,6 +260,7 @@ impl fmt::Display for Refusal {
             Refusal::Mismatch { claimed, found } => write!(f, "it was said to be {claimed} but is {found}"),
             Refusal::BackingFile(name) => write!(f, "it needs a backing file ({name:?})"),
             Refusal::DataFile => f.write_str("it keeps its data in another file"),
+            Refusal::Extents(what) => write!(f, "part of it is in other files ({what})"),
             Refusal::Encrypted => f.write_str("it is encrypted"),
             Refusal::Corrupt => f.write_str("it is marked as corrupt; repair it with qemu-img check -r all"),
             Refusal::UnknownFeatures(bits) => write!(f, "it has unknown features ({bits:#x})"),
@@ -244,7 +273,7 @@ impl fmt::Display for Refusal {
 }
 
 /// Judges an image by its first [`HEAD_BYTES`] (or all of it, if shorter) and its length. `length` is
-/// `None` as long as the end has not been seen.
+/// `None` as long as the end has not been seen. What is further back in a VHD or VHDX is looked at by an [`Inspector`].
 pub fn inspect(claimed: DiskFormat, head: &[u8], length: Option<u64>) -> Result<Inspection, Refusal> {
     let found = detect(head);
     if !claimed.allows(found) {
@@ -252,8 +281,48 @@ pub fn inspect(claimed: DiskFormat, head: &[u8], length: Option<u64>) -> Result<
     }
     match claimed {
         DiskFormat::Qcow2 => inspect_qcow2(head, length),
-        _ => Ok(Inspection { virtual_size_bytes: length.unwrap_or_default() }),
+        DiskFormat::Vmdk => sized(vmdk::inspect(head)?),
+        DiskFormat::Vdi => sized(vdi::inspect(head)?),
+        DiskFormat::Vhd if found == Content::Vhd => sized(vhd::inspect_dynamic(head)?),
+        DiskFormat::Vhd
+        | DiskFormat::Vhdx
+        | DiskFormat::Raw
+        | DiskFormat::Iso
+        | DiskFormat::Ploop
+        | DiskFormat::Ami
+        | DiskFormat::Aki
+        | DiskFormat::Ari => Ok(Inspection { virtual_size_bytes: length.unwrap_or_default() }),
     }
+}
+
+/// A size that a disk can have.
+fn sized(virtual_size_bytes: u64) -> Result<Inspection, Refusal> {
+    if virtual_size_bytes == 0 || virtual_size_bytes > qcow2::SIZE_BYTES_MAX {
+        return Err(Refusal::Absurd("its virtual size is not between 1 byte and 64 TiB"));
+    }
+    Ok(Inspection { virtual_size_bytes })
+}
+
+/// The bytes from `at` on.
+fn part<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Refusal> {
+    let end = at.checked_add(N).ok_or(Refusal::Truncated)?;
+    bytes.get(at..end).and_then(|part| part.try_into().ok()).ok_or(Refusal::Truncated)
+}
+
+fn le32(bytes: &[u8], at: usize) -> Result<u32, Refusal> {
+    part(bytes, at).map(u32::from_le_bytes)
+}
+
+fn le64(bytes: &[u8], at: usize) -> Result<u64, Refusal> {
+    part(bytes, at).map(u64::from_le_bytes)
+}
+
+fn be32(bytes: &[u8], at: usize) -> Result<u32, Refusal> {
+    part(bytes, at).map(u32::from_be_bytes)
+}
+
+fn be64(bytes: &[u8], at: usize) -> Result<u64, Refusal> {
+    part(bytes, at).map(u64::from_be_bytes)
 }
 
 fn inspect_qcow2(head: &[u8], length: Option<u64>) -> Result<Inspection, Refusal> {

@@ -16,11 +16,13 @@
 //! Nothing here knows the database, HTTP or a hypervisor; [`VolumeBackend::blockdev`] is plain JSON.
 
 pub mod backup;
+mod convert;
 pub mod copy;
 pub mod disk;
 mod error;
 pub mod fake;
 pub mod file;
+mod hashes;
 pub mod inspect;
 pub mod iso;
 mod nbd;

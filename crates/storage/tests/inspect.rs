@@ -116,3 +116,26 @@ fn no_header_makes_it_panic() {
         let _ = inspect(DiskFormat::Qcow2, &bad, Some(seed));
     }
 }
+
+#[test]
+fn large_uploads_are_hashed_as_small_ones_are() {
+    use md5::{Digest, Md5};
+    use sha2::Sha512;
+
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let fake = storage::fake::Fake::new();
+    for length in [0, 1, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, (11 << 20) + 7] {
+        let bytes: Vec<u8> = (0..length).map(|n: u32| (n % 251) as u8).collect();
+        let upload = storage::Upload {
+            image: runtime::new_uuid().into(),
+            format: DiskFormat::Raw,
+            size_bytes_max: GIB,
+            enforce: true,
+        };
+        let mut writer = storage::ImageStore::writer(&fake, &upload).unwrap();
+        bytes.chunks(777_777).for_each(|chunk| writer.write(chunk).unwrap());
+        let stored = writer.finish().unwrap();
+        assert_eq!(stored.md5, hex(&Md5::digest(&bytes)), "{length}");
+        assert_eq!(stored.sha512, hex(&Sha512::digest(&bytes)), "{length}");
+    }
+}

@@ -7,6 +7,7 @@
 mod backup;
 mod crash;
 mod disk;
+mod formats;
 mod inspect;
 mod iso;
 mod qcow2;

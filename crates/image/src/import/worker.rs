@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use storage::inspect::{HEAD_BYTES, inspect};
-use storage::{ImageWriter, StoredImage, Upload};
+use storage::inspect::{HEAD_BYTES, Inspector, inspect};
+use storage::{DiskFormat, ImageWriter, Inspection, Refusal, StoredImage, Upload};
 use store::{Store, Stored, Tx};
 use types::ImageId;
 
@@ -120,7 +120,8 @@ impl Worker {
         };
         let mut known = image.stored.clone();
         if let (Some(place), Some(stored), false) = (&staged, &mut known, left.is_empty()) {
-            stored.virtual_size_bytes = self.judge(&image, self.place(place)?)?;
+            let place = self.place(place)?.clone();
+            stored.virtual_size_bytes = self.judge(&image, &place)?;
         }
         let mut source = staged.clone().or_else(|| task.import.done.first().cloned());
         if task.import.method == Method::CopyImage {
@@ -158,17 +159,42 @@ impl Worker {
     }
 
     /// Whether staged bytes are what the image says they are; gives the size of the disk in them.
-    fn judge(&self, image: &Image, place: &Place) -> Result<u64, Stopped> {
+    fn judge(&mut self, image: &Image, place: &Place) -> Result<u64, Stopped> {
         let length = image.stored.as_ref().map_or(0, |stored| stored.size_bytes);
         let Some(format) = image.disk_format else { return Ok(length) };
-        let mut head = Vec::with_capacity(HEAD_BYTES);
-        let reader = place.images.reader(image.id, 0..HEAD_BYTES as u64)?;
-        let unreadable = |e| Stopped::Failed(format!("The staged bytes cannot be read: {e}"));
-        reader.take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(unreadable)?;
-        match inspect(format, &head, Some(length)) {
+        match self.inspected(image, place, format, length)? {
             Ok(inspection) => Ok(inspection.virtual_size_bytes),
             Err(_) if !self.config.enforce_format => Ok(length),
             Err(refusal) => Err(storage::Error::Refused(refusal).into()),
+        }
+    }
+
+    /// What is seen of stored bytes: their beginning, or all of them where a format needs it.
+    fn inspected(
+        &mut self,
+        image: &Image,
+        place: &Place,
+        format: DiskFormat,
+        length: u64,
+    ) -> Result<Result<Inspection, Refusal>, Stopped> {
+        let unreadable = |e| Stopped::Failed(format!("The staged bytes cannot be read: {e}"));
+        let mut reader = place.images.reader(image.id, 0..length)?;
+        if format.driver_to_convert().is_none() {
+            let mut head = Vec::with_capacity(HEAD_BYTES);
+            reader.take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(unreadable)?;
+            return Ok(inspect(format, &head, Some(length)));
+        }
+        let mut inspector = Inspector::new(format);
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let count = reader.read(&mut chunk).map_err(unreadable)?;
+            if count == 0 {
+                return Ok(inspector.finish());
+            }
+            if let Err(refusal) = inspector.update(&chunk[..count]) {
+                return Ok(Err(refusal));
+            }
+            self.renew()?;
         }
     }
 

@@ -173,6 +173,17 @@ fn tags_are_paged_and_replaced() {
 }
 
 #[test]
+fn a_fresh_cloud_knows_types_of_resources() {
+    let api = api();
+    for _ in 0..2 {
+        api.store.write_blocking(crate::bootstrap_types).unwrap();
+    }
+    let types = listed(&api, MEMBER, "/image/v2/metadefs/resource_types", "resource_types", "name");
+    assert_eq!(types.len(), 5, "{types:?}");
+    assert!(types.contains(&"OS::Glance::Image".to_owned()));
+}
+
+#[test]
 fn every_schema_names_itself() {
     let api = api();
     let check = |name: &str, expected: &str| {

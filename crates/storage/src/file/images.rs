@@ -6,14 +6,12 @@ use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use md5::Md5;
 use nix::fcntl::Flock;
-use sha2::{Digest, Sha512};
 use types::ImageId;
 
 use super::{FileConfig, Place, create_file, lock, remove_tree};
 use crate::error::Doing;
-use crate::inspect::{HEAD_BYTES, inspect};
+use crate::hashes::Hashes;
 use crate::{Error, ImageStore, ImageWriter, Result, StoredImage, Upload};
 
 /// How often an upload looks whether there is still room.
@@ -77,66 +75,13 @@ impl ImageStore for FileImages {
 
     fn remove_image(&self, image: ImageId) -> Result<()> {
         remove_tree(&self.path(image))?;
+        self.place.forget_converted(image)?;
         self.place.sync()
     }
 
     fn sweep(&self) -> Result<usize> {
-        self.place.sweep()
+        Ok(self.place.sweep()? + self.place.sweep_converted()?)
     }
-}
-
-/// What is computed while bytes pass.
-#[derive(Default)]
-pub(crate) struct Hashes {
-    md5: Md5,
-    sha512: Sha512,
-    head: Vec<u8>,
-    length: u64,
-}
-
-impl Hashes {
-    /// Takes the next bytes, and judges the header once it is complete.
-    pub(crate) fn update(&mut self, upload: &Upload, chunk: &[u8]) -> Result<()> {
-        self.length += chunk.len() as u64;
-        if self.length > upload.size_bytes_max {
-            return Err(Error::TooLarge { size_bytes_max: upload.size_bytes_max });
-        }
-        if self.head.len() < HEAD_BYTES {
-            let missing = HEAD_BYTES - self.head.len();
-            self.head.extend_from_slice(&chunk[..chunk.len().min(missing)]);
-            if upload.enforce && self.head.len() == HEAD_BYTES {
-                inspect(upload.format, &self.head, None).map_err(Error::Refused)?;
-            }
-        }
-        self.md5.update(chunk);
-        self.sha512.update(chunk);
-        Ok(())
-    }
-
-    /// Judges the whole.
-    pub(crate) fn finish(self, upload: &Upload) -> Result<StoredImage> {
-        let virtual_size_bytes = match inspect(upload.format, &self.head, Some(self.length)) {
-            Ok(inspection) => inspection.virtual_size_bytes,
-            Err(_) if !upload.enforce => self.length,
-            Err(refusal) => return Err(Error::Refused(refusal)),
-        };
-        Ok(StoredImage {
-            size_bytes: self.length,
-            virtual_size_bytes,
-            md5: hex(&self.md5.finalize()),
-            sha512: hex(&self.sha512.finalize()),
-        })
-    }
-
-    fn length(&self) -> u64 {
-        self.length
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let pairs = bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
-    pairs.map(char::from).collect()
 }
 
 /// Removes the file unless it was renamed.

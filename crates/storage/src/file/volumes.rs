@@ -14,8 +14,8 @@ use crate::error::Doing;
 use crate::inspect::{HEAD_BYTES, inspect};
 use crate::qcow2::{self, Backing, Header};
 use crate::{
-    Capacity, DiskFormat, Error, LiveDisk, NewVolume, Refusal, Result, Snapshot, Source, Tidied,
-    VolumeBackend, VolumeState,
+    Capacity, DiskFormat, Error, LiveDisk, NewVolume, Result, Snapshot, Source, Tidied, VolumeBackend,
+    VolumeState,
 };
 
 const DISK: &str = "disk.qcow2";
@@ -27,7 +27,7 @@ const SECTOR_BYTES: u64 = 512;
 #[derive(Debug, Clone)]
 pub struct FileVolumes {
     place: Place,
-    images: PathBuf,
+    images: Place,
     /// Whether the file system takes `O_DIRECT`.
     direct: bool,
 }
@@ -37,7 +37,8 @@ impl FileVolumes {
     pub fn open(config: &FileConfig) -> Result<FileVolumes> {
         let place = Place::open(config, "volumes")?;
         let direct = takes_direct(&place)?;
-        Ok(FileVolumes { place, images: config.root.join("images"), direct })
+        let images = Place { path: config.root.join("images"), reserve_bytes: config.reserve_bytes };
+        Ok(FileVolumes { place, images, direct })
     }
 
     /// The file that QEMU writes to.
@@ -67,12 +68,16 @@ impl FileVolumes {
     /// Links the image into the volume's directory, and says which driver reads it.
     fn link_base(&self, dir: &Path, image: ImageId, format: DiskFormat, asked: u64) -> Result<&'static str> {
         let base = dir.join(BASE);
-        match fs::hard_link(self.images.join(image.to_string()), &base) {
+        let (source, driver) = match format.driver() {
+            Some(driver) => (self.images.path.join(image.to_string()), driver),
+            None => (self.images.converted(image, format, asked)?, "qcow2"),
+        };
+        match fs::hard_link(source, &base) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Error::NoImage(image)),
             linked => linked.doing(|| format!("link image {image} into a volume"))?,
         }
-        let driver = format.driver().ok_or(Error::Refused(Refusal::NotADisk(format)))?;
         let (head, length) = read_head(&base)?;
+        let format = if format.driver().is_some() { format } else { DiskFormat::Qcow2 };
         let needed = inspect(format, &head, Some(length)).map_err(Error::Refused)?.virtual_size_bytes;
         if asked < needed {
             return Err(Error::TooSmall { needed, asked });

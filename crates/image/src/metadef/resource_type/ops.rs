@@ -10,6 +10,31 @@ use crate::metadef::entry::{Entry, ops, store as entries};
 use crate::metadef::namespace::Namespace;
 use crate::metadef::namespace::ops::{check, seen};
 
+/// The types that every cloud has resources of, by Heat's names. Glance comes with them too.
+const KNOWN: [&str; 5] = [
+    "OS::Cinder::Volume",
+    "OS::Glance::Image",
+    "OS::Nova::Aggregate",
+    "OS::Nova::Flavor",
+    "OS::Nova::Server",
+];
+
+/// Makes known what every cloud has.
+pub fn bootstrap(tx: &mut Tx<'_>) -> Result<(), store::Error> {
+    for name in KNOWN {
+        ensure(tx, name)?;
+    }
+    Ok(())
+}
+
+fn ensure(tx: &mut Tx<'_>, name: &str) -> Result<(), store::Error> {
+    if RESOURCE_TYPES.load(tx, name)?.is_none() {
+        let created_at = tx.now();
+        RESOURCE_TYPES.insert(tx, ResourceType { name: name.to_owned(), created_at })?;
+    }
+    Ok(())
+}
+
 /// Every type that is known.
 pub(crate) fn list(caller: &Caller, tx: &mut Tx<'_>) -> Result<Vec<Stored<ResourceType>>, Error> {
     check("list_metadef_resource_types", caller, None)?;
@@ -34,10 +59,7 @@ pub(crate) fn insert(
     namespace: &Namespace,
     draft: ops::Draft<AssociationContent>,
 ) -> Result<Stored<Entry<AssociationContent>>, Error> {
-    if RESOURCE_TYPES.load(tx, draft.0.as_str())?.is_none() {
-        let created_at = tx.now();
-        RESOURCE_TYPES.insert(tx, ResourceType { name: draft.0.clone(), created_at })?;
-    }
+    ensure(tx, &draft.0)?;
     ops::insert(tx, &ASSOCIATIONS, namespace, draft)
 }
 
