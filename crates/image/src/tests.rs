@@ -1,10 +1,16 @@
 //! What the tests of this crate share.
 
+mod access;
+mod varied;
+
 use std::sync::Arc;
+
+use serde_json::json;
 
 use storage::fake::Fake;
 use testkit::{Answer, Api};
 
+use crate::stores::Place;
 use crate::{Config, MIGRATIONS, Stores, reconcilers, service};
 
 /// A member of one project, of another, and the administrator.
@@ -35,4 +41,16 @@ pub(crate) fn upload(api: &Api, token: &str, id: &str, bytes: Vec<u8>) -> Answer
 pub(crate) fn check_golden(path: &str) {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     testkit::check_golden(&api(), root.join(path));
+}
+
+/// Two stores, `one` and `two`.
+pub(crate) fn two_stores(one: &Fake, two: &Fake) -> Stores {
+    let place = |id: &str, fake: &Fake| Place {
+        id: id.to_owned(),
+        kind: "file",
+        description: None,
+        properties: json!({}),
+        images: Arc::new(fake.clone()),
+    };
+    Stores::new(place("one", one), vec![place("two", two)])
 }

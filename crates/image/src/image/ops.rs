@@ -1,6 +1,6 @@
 //! What callers do with images.
 
-use policy::{Caller, Target};
+use policy::{Caller, Named, Value};
 use store::{Condition, Direction, Select, Stored, Tx};
 use types::{ImageId, ProjectId};
 
@@ -152,8 +152,8 @@ pub fn load_for_boot(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<Im
 
 /// The images that the caller sees and asked for, in the order asked for.
 pub fn list(caller: &Caller, tx: &mut Tx<'_>, query: &ImageList) -> Result<Vec<Stored<Image>>, Error> {
-    let target = Target { project_id: caller.project_id(), ..Target::default() };
-    RULES.check("get_images", caller, &target)?;
+    let own = Value::of(caller.project_id().map(ProjectId::as_str));
+    RULES.check("get_images", caller, &Named(&[("project_id", own)]))?;
     let mut select = Select::all().with(Condition::Ne("status", Status::Deleted.as_str().into()));
     for condition in visible_to(caller, tx, query)?.into_iter().chain(query.conditions.iter().cloned()) {
         select = select.with(condition);

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -13,9 +12,8 @@ use testkit::{Answer, Api};
 use types::{ImageId, Timestamp};
 
 use crate::image::UploadClaim;
-use crate::stores::{Place, Stores};
 use crate::task::store::TASKS;
-use crate::tests::{ADMIN, MEMBER, OTHER, api, api_over, check_golden, upload};
+use crate::tests::{ADMIN, MEMBER, OTHER, api, api_over, check_golden, two_stores, upload};
 use crate::{Config, ImportFiltering};
 
 /// Two stores, and what is behind them.
@@ -25,20 +23,9 @@ struct Cloud {
     two: Fake,
 }
 
-fn place(id: &str, fake: &Fake) -> Place {
-    Place {
-        id: id.to_owned(),
-        kind: "file",
-        description: None,
-        properties: json!({}),
-        images: Arc::new(fake.clone()),
-    }
-}
-
 fn cloud_with(config: Config) -> Cloud {
     let (one, two) = (Fake::new(), Fake::new());
-    let stores = Stores::new(place("one", &one), vec![place("two", &two)]);
-    Cloud { api: api_over(stores, config), one, two }
+    Cloud { api: api_over(two_stores(&one, &two), config), one, two }
 }
 
 fn cloud() -> Cloud {
@@ -429,4 +416,11 @@ fn this_machine_is_not_asked_unless_an_operator_says_so() {
         assert!(message.contains("not on the public internet"), "{host}: {message}");
     }
     assert_eq!(cloud.kept(), (0, 0));
+}
+
+#[test]
+fn imports_are_asked_for_as_of_glance() {
+    let cloud = cloud();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/import/golden/asked.http");
+    testkit::check_golden(&cloud.api, path);
 }

@@ -108,7 +108,7 @@ fn fill(tx: &mut Tx<'_>, namespace: &Namespace, contents: Contents) -> Result<()
 
 fn namespace(caller: &Caller, tx: &Tx<'_>, id: String, draft: NamespaceDraft) -> Result<Namespace, Error> {
     let owner = draft.owner.or_else(|| caller.project_id().cloned());
-    let owner = owner.ok_or_else(|| Error::Invalid("A namespace needs a project to own it.".to_owned()))?;
+    let owner = owner.ok_or_else(|| Error::Forbidden("A namespace needs a project to own it.".to_owned()))?;
     let now = tx.now();
     Ok(Namespace {
         id,
@@ -211,6 +211,9 @@ pub(crate) fn update(
             draft.name
         )));
     }
+    let mut draft = draft;
+    let own = caller.project_id().is_some();
+    draft.owner = draft.owner.or_else(|| (!own).then(|| row.owner.clone()));
     let created_at = row.created_at;
     *row = Namespace { created_at, ..namespace(caller, tx, row.id.clone(), draft)? };
     NAMESPACES.save(tx, &mut row)?;
