@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use storage::fake::Fake;
-use testkit::{Answer, Api};
+use testkit::{Answer, Api, Scratch};
 
 use crate::stores::Place;
 use crate::{Config, MIGRATIONS, Stores, reconcilers, service};
@@ -25,10 +25,19 @@ pub(crate) fn api() -> Api {
 
 /// The API over this store.
 pub(crate) fn api_over(stores: impl Into<Stores>, config: Config) -> Api {
+    api_on(None, stores, config)
+}
+
+/// The same over a database on a server, where one is given.
+pub(crate) fn api_on(scratch: Option<Scratch>, stores: impl Into<Stores>, config: Config) -> Api {
     let stores = stores.into();
-    Api::new(&[MIGRATIONS], |store| {
+    let build = |store: &store::Store| {
         (vec![service(store, stores.clone(), config.clone())], reconcilers(stores, config))
-    })
+    };
+    match scratch {
+        None => Api::new(&[MIGRATIONS], build),
+        Some(scratch) => Api::new_on(scratch, &[MIGRATIONS], build),
+    }
 }
 
 /// Uploads bytes.

@@ -2,11 +2,12 @@
 //! of ours.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use storage::fake::Fake;
-use testkit::{Api, Begun, Conversations, Varied};
+use testkit::{Api, Begun, Conversations, Scratch, Server, Varied};
 
-use super::{ADMIN, api_over, two_stores};
+use super::{ADMIN, api_on, two_stores};
 use crate::{Config, ImportFiltering};
 
 /// Parameters of the lists.
@@ -54,21 +55,22 @@ fn folders() -> Vec<PathBuf> {
 }
 
 /// Two stores, and a web in which there is nothing to ask.
-fn cloud() -> Api {
+fn cloud(scratch: Option<Scratch>) -> Api {
     let filtering =
         ImportFiltering { allowed_hosts: vec!["127.0.0.1".to_owned()], ..ImportFiltering::default() };
-    api_over(two_stores(&Fake::new(), &Fake::new()), Config { filtering, ..Config::default() })
+    let config = Config { filtering, ..Config::default() };
+    api_on(scratch, two_stores(&Fake::new(), &Fake::new()), config)
 }
 
-#[test]
-fn nothing_that_is_sent_is_a_fault_of_ours() {
-    let table =
-        crate::service(&cloud().store, std::sync::Arc::new(Fake::new()), Config::default()).routes.table();
+/// Sends so many of them to clouds that are made so.
+fn send(wanted: usize, fresh: impl Fn() -> Api) {
+    let stores = two_stores(&Fake::new(), &Fake::new());
+    let table = crate::service(&cloud(None).store, stores, Config::default()).routes.table();
     let routes = table.into_iter().map(|(method, path)| (method.to_string(), path)).collect();
     let service = Varied { prefix: "/image", routes, queries: &QUERIES, microversions: None };
     let folders = folders();
-    service.check(10_000, |dice| {
-        let api = cloud();
+    service.check(wanted, |dice| {
+        let api = fresh();
         let (mut asked, last) = (Vec::new(), dice.below(3));
         for _ in 0..=last {
             let conversations = Conversations::new(dice.pick(&folders));
@@ -83,4 +85,44 @@ fn nothing_that_is_sent_is_a_fault_of_ours() {
         });
         Begun { api, asked, administrator: ADMIN.to_owned(), beside }
     });
+}
+
+#[test]
+fn nothing_that_is_sent_is_a_fault_of_ours() {
+    send(10_000, || cloud(None));
+}
+
+/// Conversations with a cloud of one store.
+const PLAIN: [&str; 8] = [
+    "cache/golden/absent.http",
+    "image/golden/life.http",
+    "location/golden/told.http",
+    "member/golden/life.http",
+    "metadef/namespace/golden/entries.http",
+    "metadef/namespace/golden/life.http",
+    "metadef/namespace/golden/refusals.http",
+    "task/golden/refusals.http",
+];
+
+/// On the database servers everything has to come out as it does on SQLite.
+fn answers_alike_on(server: Server) {
+    let scratch = || Scratch::make(server, "the image service's conversations on a database server");
+    if scratch().is_none() {
+        return;
+    }
+    for path in PLAIN {
+        let api = api_on(scratch(), Arc::new(Fake::new()), Config::default());
+        testkit::check_golden(&api, format!("{}/src/{path}", env!("CARGO_MANIFEST_DIR")));
+    }
+    send(500, || cloud(scratch()));
+}
+
+#[test]
+fn answers_alike_on_postgres() {
+    answers_alike_on(Server::Postgres);
+}
+
+#[test]
+fn answers_alike_on_mariadb() {
+    answers_alike_on(Server::Maria);
 }
