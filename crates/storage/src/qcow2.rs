@@ -31,7 +31,9 @@ const V2_HEADER_LENGTH: u32 = 72;
 const V3_HEADER_LENGTH: u32 = 112;
 const CLUSTER_BITS: u32 = 16;
 const CLUSTER_BYTES: u64 = 1 << CLUSTER_BITS;
-const L2_ENTRIES_PER_CLUSTER: u64 = CLUSTER_BYTES / 8;
+/// Bytes of an entry of a second table, without and with subclusters.
+const L2_ENTRY_BYTES: u64 = 8;
+const EXTENDED_L2_ENTRY_BYTES: u64 = 16;
 
 /// What a qcow2 header says, not yet judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,10 +176,18 @@ pub struct Backing<'a> {
     pub format: &'a str,
 }
 
-/// Writes an image without data into an empty file: clusters of 64 KiB, 16-bit reference counts, version 3
-/// without features, so that every QEMU since 1.1 reads it.
+/// Writes an image without data into an empty file: clusters of 64 KiB, 16-bit reference counts, version 3.
+///
+/// One that lies over another has subclusters (since QEMU 5.2): its first writes then copy 2 KiB from below where they
+/// would copy 64, which is worth a quarter of the writes a second. Others have no features, so that every QEMU since 1.1
+/// reads them.
 pub fn write_empty(file: &File, size_bytes: u64, backing: Option<Backing<'_>>) -> io::Result<()> {
-    let l1_entries = size_bytes.div_ceil(CLUSTER_BYTES * L2_ENTRIES_PER_CLUSTER).max(1);
+    let (features, l2_entry_bytes) = match backing {
+        Some(_) => (feature::EXTENDED_L2, EXTENDED_L2_ENTRY_BYTES),
+        None => (0, L2_ENTRY_BYTES),
+    };
+    let l2_covers_bytes = CLUSTER_BYTES / l2_entry_bytes * CLUSTER_BYTES;
+    let l1_entries = size_bytes.div_ceil(l2_covers_bytes).max(1);
     let l1_clusters = (l1_entries * 8).div_ceil(CLUSTER_BYTES);
     let clusters = 3 + l1_clusters;
     let l1_entries = u32::try_from(l1_entries).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
@@ -196,8 +206,8 @@ pub fn write_empty(file: &File, size_bytes: u64, backing: Option<Backing<'_>>) -
     put32(&mut head, 1);
     put32(&mut head, 0); // no snapshots
     put64(&mut head, 0);
-    put64(&mut head, 0); // incompatible, compatible, autoclear features
-    put64(&mut head, 0);
+    put64(&mut head, features);
+    put64(&mut head, 0); // compatible and autoclear features
     put64(&mut head, 0);
     put32(&mut head, 4); // reference counts of 1 << 4 bits
     put32(&mut head, V3_HEADER_LENGTH);

@@ -33,6 +33,7 @@ fn empty_images_pass_the_check_of_qemu_img() {
             let told: Value = serde_json::from_str(&told).unwrap();
             assert_eq!(told["virtual-size"], size);
             assert_eq!(told["backing-filename-format"], backing.map_or(Value::Null, |b| b.format.into()));
+            assert_eq!(told["format-specific"]["data"]["extended-l2"], backing.is_some());
             std::fs::remove_file(path).unwrap();
         }
     }
