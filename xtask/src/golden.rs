@@ -1,4 +1,4 @@
-//! Goldens recorded with the original: a Keystone, or a Cinder, of this run's own answers the requests of the
+//! Goldens recorded with the original: a Keystone, Glance or Cinder of this run's own answers the requests of the
 //! conversations of the service that is to be like it.
 
 use std::fs::{self, File};
@@ -8,36 +8,46 @@ use std::process::{Child, Command, Stdio};
 use crate::clock;
 use crate::project::{self, Failure, Outcome, cargo, doing, failed};
 
-const USAGE: &str = "golden takes --against keystone or --against cinder";
+const USAGE: &str = "golden takes --against keystone, --against glance or --against cinder";
 /// Its schema has a long history, which is run through.
 const START_SECONDS: f64 = 120.0;
 
-/// A service that one of ours is to be like.
+/// A service that one of ours is to be like, or a way to run it.
 #[derive(Clone, Copy)]
 pub struct Kind {
     /// What it is called, here and on the command line.
     name: &'static str,
-    /// The program that runs it, in `xtask`.
+    /// The program that runs it, in `xtask/originals`.
     script: &'static str,
-    /// What that needs, in `xtask`.
-    requirements: &'static str,
     /// Which of our crates is to be like it.
     of: &'static str,
+    /// The test that records it.
+    test: &'static str,
 }
 
 /// The original of the identity service.
 pub const KEYSTONE: Kind = Kind {
     name: "keystone",
-    script: "original.py",
-    requirements: "keystone-requirements.txt",
+    script: "serve_keystone.py",
     of: "identity",
+    test: "upstream::record_the_original",
 };
-/// The original of the block-storage service.
-const CINDER: Kind = Kind {
+/// The original of the image service.
+pub const GLANCE: Kind =
+    Kind { name: "glance", script: "serve_glance.py", of: "image", test: "upstream::record_the_original" };
+/// The original of the block-storage service, whose volumes are files.
+pub const CINDER: Kind = Kind {
     name: "cinder",
-    script: "original_cinder.py",
-    requirements: "cinder-requirements.txt",
+    script: "serve_cinder.py",
     of: "block-storage",
+    test: "upstream::working::record_the_original",
+};
+/// Its API alone: what is asked for stays asked for.
+const CINDER_ALONE: Kind = Kind {
+    name: "cinder",
+    script: "serve_cinder_alone.py",
+    of: "block-storage",
+    test: "upstream::record_the_original",
 };
 
 /// An original that ends when this is dropped, data and all.
@@ -51,12 +61,18 @@ pub struct Original {
 /// Records the conversations with an original anew.
 pub fn run(arguments: &[String]) -> Outcome {
     let [against, name] = arguments else { return Err(Failure::Usage(USAGE.into())) };
-    let kind = [KEYSTONE, CINDER].into_iter().find(|kind| against == "--against" && kind.name == name);
-    let kind = kind.ok_or_else(|| Failure::Usage(USAGE.into()))?;
-    let original = Original::start(kind, 1)?;
-    println!("recording what {name} answers at {}", original.url);
-    let mut record = cargo(&["test", "-p", kind.of, "--lib", "record_the_original"]);
-    project::run(record.env("CUTTLE_ORIGINAL", &original.url))
+    let is_meant = |kind: &Kind| against == "--against" && kind.name == name;
+    let kinds: Vec<Kind> = [KEYSTONE, GLANCE, CINDER_ALONE, CINDER].into_iter().filter(is_meant).collect();
+    if kinds.is_empty() {
+        return Err(Failure::Usage(USAGE.into()));
+    }
+    for kind in kinds {
+        let original = Original::start(kind, 1)?;
+        println!("recording what {name} answers at {}", original.url);
+        let mut record = cargo(&["test", "-p", kind.of, "--lib", kind.test]);
+        project::run(record.env("CUTTLE_ORIGINAL", &original.url))?;
+    }
+    Ok(())
 }
 
 impl Original {
@@ -69,7 +85,7 @@ impl Original {
         let out = doing("cannot write what the original says", File::create(&said))?;
         let errors = doing("cannot write what the original says", out.try_clone())?;
         let mut command = Command::new(python);
-        command.arg(project::root().join("xtask").join(kind.script)).arg(&folder);
+        command.arg(project::root().join("xtask/originals").join(kind.script)).arg(&folder);
         command.args(["0", &processes.to_string()]).stdin(Stdio::null()).stdout(out).stderr(errors);
         let process = doing("cannot start the original", command.spawn())?;
         let mut original = Original { process, folder, url: String::new() };
@@ -99,7 +115,7 @@ impl Drop for Original {
 
 /// The Python that has an original, made now if there is none or an older one.
 fn python(kind: Kind) -> Outcome<PathBuf> {
-    let wanted = project::root().join("xtask").join(kind.requirements);
+    let wanted = project::root().join("xtask/originals").join(format!("{}-requirements.txt", kind.name));
     let home = project::cache().join(kind.name);
     let (python, made_from) = (home.join("bin/python"), home.join("made-from"));
     let text = |path: &Path| fs::read_to_string(path).unwrap_or_default();

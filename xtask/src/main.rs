@@ -20,7 +20,7 @@ cargo xtask down [--purge]    stops the demo's servers and cloud; --purge delete
 cargo xtask test [CRATE] [--host] [--databases] [--all]
                               fast tests; those that need root and QEMU; those that need database servers; all
 cargo xtask bench             measures Cuttle
-cargo xtask golden --against keystone|cinder
+cargo xtask golden --against keystone|glance|cinder
                               records anew what an original service answers
 cargo xtask sim [ARG...]      the seeded whole-cloud simulation
 cargo xtask new-resource SERVICE NAME

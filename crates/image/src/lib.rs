@@ -25,6 +25,8 @@ pub mod stores;
 mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upstream;
 mod version;
 
 use std::sync::Arc;

@@ -13,6 +13,14 @@ pub struct Remote {
 }
 
 impl Remote {
+    /// The same as it was at first, made so by asking below its prefix.
+    pub fn fresh(url: &str, prefix: &str) -> Remote {
+        let remote = Remote::new(url);
+        let answer = remote.send("", "POST", &format!("{prefix}/fresh"), &[], Vec::new());
+        assert_eq!(answer.status, 204, "{answer:?}");
+        remote
+    }
+
     /// The service behind `http://HOST:PORT`, which is told that it is called `cloud.test`, as services in process are.
     pub fn new(url: &str) -> Remote {
         Remote { address: url.trim_start_matches("http://").trim_end_matches('/').to_owned() }
@@ -30,6 +38,9 @@ impl Peer for Remote {
         }
         if !body.is_empty() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             head.push_str("Content-Type: application/json\r\n");
+        }
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
+            head.push_str("Accept: application/json\r\n");
         }
         head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
         let mut stream = TcpStream::connect(&self.address).unwrap();

@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask golden --against cinder` records them anew. `BLESS=1` lists what is not alike in `not-yet.txt`.
 
-use testkit::{Api, Conversations, Peer, Remote};
+use testkit::{Api, Conversations, Remote};
 
 use crate::tests::{Node, api};
 
@@ -28,12 +28,7 @@ fn answers_as_the_original_does() {
 #[test]
 fn record_the_original() {
     match std::env::var("CUTTLE_ORIGINAL") {
-        Ok(url) => conversations().record(|| {
-            let original = Remote::new(&url);
-            let answer = original.send("", "POST", "/volume/fresh", &[], Vec::new());
-            assert_eq!(answer.status, 204, "{answer:?}");
-            original
-        }),
+        Ok(url) => conversations().record(|| Remote::fresh(&url, "/volume")),
         Err(_) => println!("skipped: record_the_original: xtask golden runs it"),
     }
 }

@@ -1,6 +1,6 @@
 """A fresh Cinder API, the original of Cuttle's block-storage service, that lives as long as this program.
 
-    original_cinder.py FOLDER PORT
+    serve_cinder_alone.py FOLDER PORT
 
 Everything it makes is in FOLDER. It listens on loopback, below /volume as Cuttle does, and prints `ready URL` once it
 answers. POST /fresh makes it as it was at first. Instead of Keystone it believes tokens that name their callers, as Cuttle's tests do: `member@alpha`. Nobody works
@@ -70,13 +70,13 @@ def set_up():
     folder.mkdir(parents=True, exist_ok=True)
     configuration.write_text(CONFIGURATION)
     paste = pathlib.Path(sys.prefix, "etc/cinder/api-paste.ini").read_text()
-    ours = "original_cinder:ByName.factory"
+    ours = "serve_cinder_alone:ByName.factory"
     (folder / "api-paste.ini").write_text(paste.replace("keystonemiddleware.auth_token:filter_factory", ours))
     manage = pathlib.Path(sys.executable).with_name("cinder-manage")
     command = [manage, "--config-file", configuration, "db", "sync"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     # By this name the pipeline finds what is above.
-    sys.modules["original_cinder"] = sys.modules["__main__"]
+    sys.modules["serve_cinder_alone"] = sys.modules["__main__"]
     sys.argv = ["cinder-api", "--config-file", str(configuration)]
 
 

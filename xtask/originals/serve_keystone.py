@@ -1,6 +1,6 @@
 """A fresh Keystone, the original of Cuttle's identity service, that lives as long as this program.
 
-    original.py FOLDER PORT [PROCESSES]
+    serve_keystone.py FOLDER PORT [PROCESSES]
 
 Everything it makes is in FOLDER: an SQLite database, Fernet keys, configuration and log. It listens on loopback, below
 /identity as Cuttle does, and prints `ready URL` once it answers. Its administrator is `admin`, password `admin-secret`.

@@ -1,0 +1,139 @@
+"""A fresh Cinder, the original of Cuttle's block storage service, that lives as long as this program.
+
+    serve_cinder.py FOLDER PORT [PROCESSES [GLANCE]]
+
+API, scheduler, volume and backup service are one process, over oslo.messaging's transport in memory, so PROCESSES is
+1. Everything it makes is in FOLDER: an SQLite database, volumes as sparse files, backups, configuration and log. It
+listens on loopback, below /volume as Cuttle does, and prints `ready URL` once it answers. Who calls is in the token
+(by_name.py). GLANCE is the address of the image service.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import serving
+
+folder = pathlib.Path(sys.argv[1]).resolve()
+glance = sys.argv[4] if len(sys.argv) > 4 else "http://127.0.0.1:9"
+shipped = pathlib.Path(sys.prefix) / "etc/cinder"
+configuration = folder / "cinder.conf"
+
+CONFIGURATION = f"""
+[DEFAULT]
+log_file = {folder}/cinder.log
+state_path = {folder}
+transport_url = fake://
+auth_strategy = keystone
+api_paste_config = {folder}/paste.ini
+resource_query_filters_file = {shipped}/resource_filters.json
+enabled_backends = file
+host = cuttle
+default_volume_type = default
+glance_api_servers = {glance}/image
+backup_driver = cinder.backup.drivers.posix.PosixBackupDriver
+backup_posix_path = {folder}/backups
+backup_use_same_host = true
+backup_workers = 1
+backup_compression_algorithm = none
+backup_sha_block_size_bytes = 1048576
+backup_file_size = 104857600
+image_conversion_dir = {folder}/conversion
+scheduler_driver_init_wait_time = 1
+migration_create_volume_timeout_secs = 10
+[database]
+connection = sqlite:///{folder}/cinder.db
+[coordination]
+backend_url = file://{folder}/locks
+[oslo_concurrency]
+lock_path = {folder}/locks
+[key_manager]
+backend = castellan.key_manager.not_implemented_key_manager.NotImplementedKeyManager
+[oslo_policy]
+enforce_scope = true
+enforce_new_defaults = true
+[file]
+volume_driver = files_driver.Files
+volume_backend_name = file
+"""
+
+UNDER_WAY = {
+    "volumes": ["creating", "deleting", "extending", "retyping", "backing-up", "restoring-backup", "downloading",
+                "uploading", "reverting", "managing", "unmanaging", "detaching"],
+    "snapshots": ["creating", "deleting", "unmanaging", "backing-up"],
+    "backups": ["creating", "deleting", "restoring"],
+    "groups": ["creating", "deleting", "updating"],
+    "group_snapshots": ["creating", "deleting"],
+}
+
+
+def set_up():
+    for name in ["backups", "conversion", "locks", "volumes"]:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    configuration.write_text(CONFIGURATION)
+    serving.write_pipeline(shipped / "api-paste.ini", folder / "paste.ini")
+    program = pathlib.Path(sys.executable).with_name("cinder-manage")
+    command = [program, "--config-file", configuration, "db", "sync"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def believe_in_projects():
+    """There is no Keystone to ask whether a project exists: those of the tests do."""
+    from keystoneauth1.exceptions import http
+
+    from cinder.api import api_utils
+
+    def project(_context, project_id):
+        if project_id not in ("admin", "alpha", "beta"):
+            raise http.NotFound()
+        return api_utils.GenericProjectInfo(project_id, "3.0", domain_id="default", name=project_id)
+
+    api_utils.get_project = project
+
+
+def call_the_default_type_default():
+    from cinder import context
+    from cinder.volume import volume_types
+
+    admin = context.get_admin_context()
+    volume_types.create(admin, "default", description="Default volume type")
+    volume_types.destroy(admin, volume_types.get_volume_type_by_name(admin, "__DEFAULT__")["id"])
+
+
+def application():
+    os.environ["OS_CINDER_DISABLE_EVENTLET_PATCHING"] = "true"
+    sys.argv = ["cinder", "--config-file", str(configuration)]
+    from cinder import monkey_patch
+
+    monkey_patch.patch()
+    from cinder.wsgi import wsgi
+
+    made = wsgi.initialize_application()
+    import os_brick
+    from oslo_config import cfg
+    from os_brick import privileged as brick_privileged
+    from oslo_privsep import priv_context
+
+    from cinder import privsep, service
+    from cinder.cmd import backup  # noqa: F401, for its options
+
+    os_brick.setup(cfg.CONF)
+    for context in [brick_privileged.default, privsep.sys_admin_pctxt]:
+        # What needs a privilege is done here, without a helper of sudo's.
+        assert isinstance(context, priv_context.PrivContext)
+        context.set_client_mode(False)
+    believe_in_projects()
+    call_the_default_type_default()
+    services = [
+        service.Service.create(binary="cinder-scheduler"),
+        service.Service.create(binary="cinder-volume", host="one@file", service_name="file", coordination=True),
+        service.Service.create(binary="cinder-backup", coordination=True),
+    ]
+    for one in services:
+        one.start()
+    return made
+
+
+set_up()
+serving.serve(application, "/volume", folder / "cinder.db", UNDER_WAY, [folder / "volumes"])

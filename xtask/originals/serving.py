@@ -1,0 +1,98 @@
+"""What the originals' programs share: who calls, one answer after another, and processes."""
+
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import time
+
+PATIENCE_SECONDS = 30
+
+
+def write_pipeline(shipped, to):
+    """The pipeline that a service ships, with tokens by name."""
+    text = shipped.read_text()
+    assert "keystonemiddleware.auth_token:filter_factory" in text
+    to.write_text(text.replace("keystonemiddleware.auth_token:filter_factory", "by_name:filter_factory"))
+
+
+def copy(source, target):
+    with sqlite3.connect(source, timeout=30) as one, sqlite3.connect(target, timeout=30) as other:
+        one.backup(other)
+
+
+class OneAfterAnother:
+    """Takes a request when what those before it began is done, so that what it finds does not depend on luck.
+
+    POST /fresh brings the database back to how it was at first, and empties folders.
+    """
+
+    def __init__(self, application, database, under_way, folders):
+        self.application, self.database, self.under_way = application, str(database), under_way
+        self.folders = folders
+        self.first = self.database + ".first"
+        copy(self.database, self.first)
+
+    def __call__(self, environ, start_response):
+        if environ["PATH_INFO"] == "/fresh":
+            copy(self.first, self.database)
+            for file in [file for folder in self.folders for file in folder.iterdir() if file.is_file()]:
+                file.unlink()
+            start_response("204 No Content", [("Content-Length", "0")])
+            return [b""]
+        until = time.monotonic() + PATIENCE_SECONDS
+        # A service's question to another comes in the middle of things.
+        asked_by_service = "HTTP_X_SERVICE_TOKEN" in environ or "glanceclient" in environ.get("HTTP_USER_AGENT", "")
+        while not asked_by_service and self.is_busy() and time.monotonic() < until:
+            time.sleep(0.02)
+        return self.application(environ, start_response)
+
+    def is_busy(self):
+        connection = sqlite3.connect(self.database, timeout=30)
+        try:
+            return any(self.count(connection, table, states) for table, states in self.under_way.items())
+        finally:
+            connection.close()
+
+    @staticmethod
+    def count(connection, table, states):
+        marks = ", ".join("?" * len(states))
+        query = f"SELECT count(*) FROM {table} WHERE NOT deleted AND status IN ({marks})"
+        return connection.execute(query, states).fetchone()[0]
+
+
+def serve(make, prefix, database=None, under_way=None, folders=()):
+    """Serves what `make` makes in as many processes as the third argument says, and ends with this program.
+
+    With a database whose tables show what is under way in their status, a single process lets one request wait for
+    what another began.
+    """
+    port, processes = int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    listener = socket.create_server(("127.0.0.1", port), backlog=128)
+    children = []
+    for _ in range(processes - 1):
+        child = os.fork()
+        if child == 0:
+            children = []
+            break
+        children.append(child)
+    else:
+        def end(*_):
+            for child in children:
+                os.kill(child, signal.SIGKILL)
+            os._exit(0)
+
+        signal.signal(signal.SIGTERM, end)
+        application = make()
+        if database and processes == 1:
+            application = OneAfterAnother(application, database, under_way, folders)
+        print(f"ready http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        return run(application, listener, prefix)
+    return run(make(), listener, prefix)
+
+
+def run(application, listener, prefix):
+    import waitress
+
+    waitress.serve(application, sockets=[listener], threads=8, url_prefix=prefix)
