@@ -9,6 +9,7 @@
 //!
 //! Reading order: `image/model`, `image/ops`, `data/ops`, `data/api`, `image/reconcile`, `member`, then the rest.
 
+mod api;
 mod bootstrap;
 mod cache;
 mod data;

@@ -292,7 +292,11 @@ fn apply(caller: &Caller, image: &mut Image, change: &ImageChange) -> Result<(),
 
 /// Hides an image at once; the reconciler removes its bytes.
 pub fn delete(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<(), Error> {
-    let mut image = show_for(caller, tx, id, "delete_image")?;
+    let missing = |error| match error {
+        Error::NotFound(_) => Error::NoSuch(format!("Failed to find image {id} to delete")),
+        other => other,
+    };
+    let mut image = show_for(caller, tx, id, "delete_image").map_err(missing)?;
     if image.protected {
         let text = format!("Image {id} is protected and cannot be deleted.");
         return Err(Error::Forbidden(text));

@@ -300,3 +300,8 @@ fn documents_and_schemas() {
 fn conversations_are_as_reviewed() {
     testkit::check_golden(&api(), concat!(env!("CARGO_MANIFEST_DIR"), "/src/image/golden/life.http"));
 }
+
+#[test]
+fn refusals_look_as_glance_s() {
+    crate::tests::check_golden("image/golden/refusals.http");
+}

@@ -4,12 +4,11 @@ use rest::{Fields, InvalidBody, Request};
 use serde_json::{Map, Value as Json};
 use store::Direction;
 
+use crate::api::limit;
 use crate::error::Error;
 
 /// The longest name of anything here.
 pub(crate) const NAME_CHARS_MAX: usize = 80;
-/// The largest page.
-const LIMIT_MAX: u32 = 1000;
 
 /// The body of a request, in which these are the service's own.
 pub(crate) fn body(request: &Request, read_only: &[&str]) -> Result<Fields, Error> {
@@ -113,14 +112,7 @@ pub(crate) fn paging(request: &Request, keys: &[(&str, &'static str)]) -> Result
     let key = request.query("sort_key").unwrap_or("created_at");
     let known = keys.iter().find(|(name, _)| *name == key);
     let (_, sort) = known.ok_or_else(|| invalid(format!("Sort key supplied is invalid: {key}")))?;
-    let limit = match request.query("limit").filter(|text| !text.is_empty()) {
-        None => None,
-        Some(text) => match text.trim().parse::<i64>() {
-            Ok(limit) if limit < 0 => return Err(invalid("limit param must be positive".to_owned())),
-            Ok(limit) => Some(u32::try_from(limit).unwrap_or(LIMIT_MAX).min(LIMIT_MAX)),
-            Err(_) => return Err(invalid("limit param must be an integer".to_owned())),
-        },
-    };
+    let limit = if request.query("limit") == Some("") { None } else { limit(request)? };
     let marker = request.query("marker").filter(|marker| !marker.is_empty()).map(str::to_owned);
     Ok(Paging { sort, direction, marker, limit })
 }

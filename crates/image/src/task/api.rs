@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rest::{Fields, Reply, Request, Routes, encoded};
+use rest::{Fields, Reply, Request, Routes};
 use serde_json::{Map, Value as Json, json};
 use store::{Condition, Direction, Tx};
 
@@ -10,14 +10,13 @@ use super::ops::{self, TaskList};
 use super::store::SORTABLE;
 use super::{Method, Task, TaskKind, TaskStatus};
 use crate::Shared;
+use crate::api::{LIMIT_DEFAULT, limit, link};
 use crate::error::Error;
 use crate::image::api::{draft_of, image_id};
 use crate::import;
 
-/// The size of a page when the client asks for none.
-const LIMIT_DEFAULT: u32 = 25;
-/// The largest page.
-const LIMIT_MAX: u32 = 1000;
+/// Where tasks are, as clients are told.
+const PATH: &str = "/v2/tasks";
 /// Every kind of task that there is upstream.
 const KINDS: [&str; 3] = ["import", "api_image_import", "location_import"];
 
@@ -115,11 +114,11 @@ fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let tasks = ops::list(request.caller(), tx, list)?;
     let mut body = json!({
         "tasks": tasks.iter().map(|task| stub(task)).collect::<Vec<_>>(),
-        "first": link(request, None),
+        "first": link(request, PATH, None),
         "schema": "/v2/schemas/tasks",
     });
     if let Some(last) = tasks.last().filter(|_| tasks.len() == limit as usize) {
-        body["next"] = link(request, Some(&last.id.0)).into();
+        body["next"] = link(request, PATH, Some(&last.id.0)).into();
     }
     Ok(Reply::ok(body))
 }
@@ -135,12 +134,7 @@ fn query(request: &Request) -> Result<TaskList, Error> {
     let key = request.query("sort_key").unwrap_or("created_at");
     let known = SORTABLE.iter().find(|(name, _)| *name == key);
     let (_, sort) = known.ok_or_else(|| invalid(format!("Sort key supplied was not valid: {key}")))?;
-    let limit = match request.query("limit").map(|text| text.trim().parse::<i64>()) {
-        None => LIMIT_DEFAULT,
-        Some(Ok(limit)) if limit < 0 => return Err(invalid("limit param must be positive".to_owned())),
-        Some(Ok(limit)) => u32::try_from(limit).unwrap_or(LIMIT_MAX).min(LIMIT_MAX),
-        Some(Err(_)) => return Err(invalid("limit param must be an integer".to_owned())),
-    };
+    let limit = limit(request)?.unwrap_or(LIMIT_DEFAULT);
     let marker = asked("marker").map(str::to_owned);
     if marker.as_ref().is_some_and(|marker| marker.parse::<types::ImageId>().is_err()) {
         return Err(invalid("Invalid marker format".to_owned()));
@@ -159,15 +153,6 @@ fn query(request: &Request) -> Result<TaskList, Error> {
         conditions.push(Condition::Eq("kind", kind.into()));
     }
     Ok(TaskList { conditions, sort, direction, marker, limit })
-}
-
-/// A link to a page of this list, with the same filters.
-fn link(request: &Request, marker: Option<&str>) -> String {
-    let kept = request.query.iter().filter(|(name, _)| name != "marker");
-    let mut pairs: Vec<String> =
-        kept.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
-    pairs.extend(marker.map(|marker| format!("marker={marker}")));
-    if pairs.is_empty() { "/v2/tasks".to_owned() } else { format!("/v2/tasks?{}", pairs.join("&")) }
 }
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

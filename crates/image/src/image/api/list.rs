@@ -1,18 +1,14 @@
 //! The query of a list: filters, order and page.
 
-use rest::{Page, Request, sort_of};
+use rest::{Request, sort_of};
 use store::{Condition, Direction, Value};
 use types::{ImageId, Timestamp};
 
+use crate::api::{LIMIT_DEFAULT, limit};
 use crate::error::Error;
 use crate::image::Visibility;
 use crate::image::ops::ImageList;
 use crate::member::MemberStatus;
-
-/// The size of a page when the client asks for none.
-const LIMIT_DEFAULT: u32 = 25;
-/// The largest page.
-const LIMIT_MAX: u32 = 1000;
 
 /// Sort keys and their columns.
 const SORTABLE: [(&str, &str); 8] = [
@@ -28,8 +24,7 @@ const SORTABLE: [(&str, &str); 8] = [
 
 /// Reads the query of a list.
 pub(super) fn query(request: &Request) -> Result<ImageList, Error> {
-    let page = page(request)?;
-    let marker = match &page.marker {
+    let marker = match request.query("marker").filter(|marker| !marker.is_empty()) {
         None => None,
         Some(text) => {
             let unknown = |_| Error::Invalid(format!("No image found with ID {text}"));
@@ -39,7 +34,7 @@ pub(super) fn query(request: &Request) -> Result<ImageList, Error> {
     let mut list = ImageList {
         order: order(request)?,
         marker,
-        limit: page.limit.unwrap_or(LIMIT_DEFAULT),
+        limit: limit(request)?.unwrap_or(LIMIT_DEFAULT),
         member_status: Some(MemberStatus::Accepted),
         ..ImageList::default()
     };
@@ -57,19 +52,6 @@ pub(super) fn query(request: &Request) -> Result<ImageList, Error> {
     }
     list.conditions.push(Condition::Eq("hidden", hidden.into()));
     Ok(list)
-}
-
-/// Limit and marker, refused in Glance's words.
-fn page(request: &Request) -> Result<Page, Error> {
-    match request.query("limit") {
-        Some(limit) if limit.trim().parse::<i64>().is_err() => {
-            Err(Error::Invalid("limit param must be an integer".to_owned()))
-        }
-        Some(limit) if limit.trim().starts_with('-') => {
-            Err(Error::Invalid("limit param must be positive".to_owned()))
-        }
-        _ => Ok(Page::of(request, LIMIT_MAX)?),
-    }
 }
 
 fn filter(list: &mut ImageList, name: &str, value: &str) -> Result<(), Error> {
@@ -235,6 +217,13 @@ fn sort(request: &Request) -> Result<Vec<(String, Direction)>, Error> {
     if older && request.query("sort").is_some() {
         return Err(Error::Invalid("Old and new sorting syntax cannot be combined".to_owned()));
     }
+    let newer = request.query("sort").into_iter().flat_map(|sort| sort.split(','));
+    let directions = newer.filter_map(|part| part.split_once(':')).map(|(_, direction)| direction);
+    for direction in directions.chain(request.queries("sort_dir")) {
+        if !["asc", "desc"].contains(&direction.trim()) {
+            return Err(Error::Invalid(format!("Invalid sort direction: {direction}")));
+        }
+    }
     let mut sorted = sort_of(request)?;
     let directions = request.queries("sort_dir").count();
     match request.query("sort") {
@@ -259,23 +248,4 @@ fn sort(request: &Request) -> Result<Vec<(String, Direction)>, Error> {
         None => {}
     }
     Ok(sorted)
-}
-
-/// A link to a page of this list, with the same filters.
-pub(super) fn link(request: &Request, marker: Option<ImageId>) -> String {
-    let kept = request.query.iter().filter(|(name, _)| name != "marker");
-    let mut pairs: Vec<String> =
-        kept.map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
-    if let Some(marker) = marker {
-        pairs.push(format!("marker={marker}"));
-    }
-    if pairs.is_empty() { "/v2/images".to_owned() } else { format!("/v2/images?{}", pairs.join("&")) }
-}
-
-/// Percent-encodes what a query cannot hold as it is.
-fn escape(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:,".contains(&byte);
-    text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }

@@ -14,9 +14,13 @@ use types::ImageId;
 
 use super::ops;
 use crate::Shared;
+use crate::api::link;
 use crate::error::Error;
 
 pub(crate) use body::draft_of;
+
+/// Where images are, as clients are told.
+const PATH: &str = "/v2/images";
 
 /// The routes of images and their tags.
 pub(crate) fn routes(shared: &Arc<Shared>) -> Routes {
@@ -45,11 +49,11 @@ fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let mut body = json!({
         "images": images.iter().map(|image| view::image(image)).collect::<Vec<_>>(),
         "schema": "/v2/schemas/images",
-        "first": list::link(request, None),
+        "first": link(request, PATH, None),
     });
     // As Glance: a full page has a next one, which may be empty.
     if let Some(last) = images.last().filter(|_| images.len() == query.limit as usize) {
-        body["next"] = list::link(request, Some(last.id)).into();
+        body["next"] = link(request, PATH, Some(&last.id.to_string())).into();
     }
     Ok(Reply::ok(body))
 }

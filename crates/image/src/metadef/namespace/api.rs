@@ -1,12 +1,13 @@
 //! Namespaces over HTTP.
 
-use rest::{Fields, InvalidBody, Reply, Request, Routes, encoded};
+use rest::{Fields, InvalidBody, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 
 use super::ops::{NamespaceFilter, Whole};
 use super::store::SORTABLE;
 use super::{Contents, Namespace, NamespaceDraft, ops};
+use crate::api::{LIMIT_DEFAULT, link};
 use crate::error::Error;
 use crate::metadef::api::{
     NAME_CHARS_MAX, body, check_visibility, flag, name, objects, paging, present, text, unfit,
@@ -16,8 +17,8 @@ use crate::metadef::property::shape::{shapes, views};
 use crate::metadef::resource_type::api as resource_type;
 use crate::metadef::tag::api as tag;
 
-/// The size of a page when the client asks for none.
-const LIMIT_DEFAULT: u32 = 25;
+/// Where namespaces are, as clients are told.
+const PATH: &str = "/v2/metadefs/namespaces";
 /// The longest description.
 const DESCRIPTION_CHARS_MAX: usize = 500;
 /// The longest owner.
@@ -27,13 +28,12 @@ const READ_ONLY: [&str; 4] = ["self", "schema", "created_at", "updated_at"];
 
 /// The routes of namespaces.
 pub(crate) fn routes() -> Routes {
-    let all = "/v2/metadefs/namespaces";
     let one = "/v2/metadefs/namespaces/{namespace}";
-    Routes::new().get(all, index).post(all, create).get(one, show).put(one, update).delete(one, delete)
+    Routes::new().get(PATH, index).post(PATH, create).get(one, show).put(one, update).delete(one, delete)
 }
 
 fn href(namespace: &Namespace) -> String {
-    format!("/v2/metadefs/namespaces/{}", namespace.name)
+    format!("{PATH}/{}", namespace.name)
 }
 
 fn view(namespace: &Namespace) -> Json {
@@ -133,23 +133,13 @@ fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     });
     let mut body = json!({
         "namespaces": listed.collect::<Vec<_>>(),
-        "first": link(request, None),
+        "first": link(request, PATH, None),
         "schema": "/v2/schemas/metadefs/namespaces",
     });
     if let Some((last, _)) = found.last().filter(|_| found.len() == limit as usize) {
-        body["next"] = link(request, Some(&last.name)).into();
+        body["next"] = link(request, PATH, Some(&last.name)).into();
     }
     Ok(Reply::ok(body))
-}
-
-/// A link to a page of this list, with the same filters.
-fn link(request: &Request, marker: Option<&str>) -> String {
-    let kept = request.query.iter().filter(|(name, _)| name != "marker");
-    let mut pairs: Vec<String> =
-        kept.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
-    pairs.extend(marker.map(|marker| format!("marker={}", encoded(marker))));
-    let path = "/v2/metadefs/namespaces";
-    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
