@@ -27,6 +27,9 @@ pub struct Volume {
     /// With what it is encrypted, if it is.
     #[serde(default)]
     pub encryption: Option<Encryption>,
+    /// Whether a VM that gets it can only read it.
+    #[serde(default)]
+    pub read_only: bool,
     /// What its VM may ask of it; a change counts at once.
     #[serde(default)]
     pub limits: Limits,

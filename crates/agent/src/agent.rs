@@ -306,7 +306,10 @@ impl Agent {
             let Some(volume) = kept.parse::<Volume>() else { continue };
             let vms = self.documents.wanted(Kind::Vm);
             let made = volumes::ensure(&mut self.effects, &volume, &vms);
-            self.report(&kept.key, kept.revision, made);
+            if let Some(after) = made.as_ref().ok().and_then(|made| made.again) {
+                self.due.insert(kept.key.clone(), runtime::now().plus(after));
+            }
+            self.report(&kept.key, kept.revision, made.map(|made| made.seen));
         }
         for kept in self.documents.kept_of(dirty, Kind::Copy) {
             self.build_copy(&kept);

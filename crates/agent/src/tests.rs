@@ -22,7 +22,7 @@ fn id<T: From<uuid::Uuid>>(n: u128) -> T {
     uuid::Uuid::from_u128(n).into()
 }
 
-fn vm() -> Vm {
+pub(crate) fn vm() -> Vm {
     Vm {
         id: id(1),
         name: "web".to_owned(),

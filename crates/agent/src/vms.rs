@@ -315,7 +315,9 @@ impl Step<'_> {
         let document = self.needs.volumes.get(&volume);
         let backend = document.and_then(|document| document.backend.as_deref());
         let blockdev = self.effects.backends.named(backend)?.blockdev(volume).map_err(words)?;
-        Ok(Disk { volume, blockdev, boot_index, read_only: false })
+        let limits = document.map(|document| document.limits.clone()).unwrap_or_default();
+        let read_only = document.is_some_and(|document| document.read_only);
+        Ok(Disk { volume, blockdev, boot_index, read_only, limits })
     }
 
     fn seen(&mut self) -> Result<VmSeen, String> {

@@ -9,12 +9,13 @@ use std::os::fd::OwnedFd;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
 use types::{ServerId, VolumeId};
 
 use crate::spec::DISKS_MAX;
 use crate::{
-    Accelerator, Detach, Disk, Error, HostSupport, Hypervisor, Observed, Power, Result, Sockets, VmEvent,
-    VmEventKind, VmSpec,
+    Accelerator, Detach, Disk, Error, HostSupport, Hypervisor, Limits, Merge, Observed, Power, Result,
+    Sockets, VmEvent, VmEventKind, VmSpec,
 };
 
 /// What a fake guest writes to its console when it starts.
@@ -51,9 +52,15 @@ struct FakeDisk {
     /// The guest was asked to let go of it.
     unplugging: bool,
     size_bytes: u64,
+    limits: Limits,
 }
 
 impl World {
+    /// The limits of a VM's disk.
+    pub fn limits(&self, server: ServerId, volume: VolumeId) -> Option<Limits> {
+        Some(self.lock().vms.get(&server)?.disks.get(&volume)?.limits.clone())
+    }
+
     /// A world without VMs.
     pub fn new() -> World {
         World::default()
@@ -290,7 +297,7 @@ impl Hypervisor for Fake {
         if vm.disks.len() > DISKS_MAX && !vm.disks.contains_key(&disk.volume) {
             return Err(Error::NoSlot);
         }
-        vm.disks.entry(disk.volume).or_default();
+        vm.disks.entry(disk.volume).or_default().limits = disk.limits.clone();
         Ok(())
     }
 
@@ -318,6 +325,26 @@ impl Hypervisor for Fake {
         }
         disk.size_bytes = size_bytes;
         Ok(())
+    }
+
+    fn limit_disk(&mut self, server: ServerId, volume: VolumeId, limits: &Limits) -> Result<()> {
+        let mut state = self.change("limit a disk")?;
+        let vm = state.body(server, "limit a disk")?;
+        let disk = vm.disks.get_mut(&volume).ok_or(Error::NoDisk { doing: "limit a disk" })?;
+        disk.limits = limits.clone();
+        Ok(())
+    }
+
+    fn layers(&mut self, _server: ServerId) -> Result<Option<Vec<String>>> {
+        Ok(None)
+    }
+
+    fn push_layer(&mut self, _server: ServerId, _layer: &Value, _over: &str) -> Result<()> {
+        Err(Error::NoDisk { doing: "push a layer" })
+    }
+
+    fn merge_layers(&mut self, _server: ServerId, _volume: VolumeId, _merge: &Merge<'_>) -> Result<bool> {
+        Err(Error::NoDisk { doing: "merge layers" })
     }
 
     fn console_tail(&self, server: ServerId, bytes_max: usize) -> Result<Vec<u8>> {

@@ -25,13 +25,14 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use types::{ServerId, VolumeId};
 
 pub use accelerator::{
     Accelerator, AcceleratorChoice, choose as choose_accelerator, probe as probe_accelerator,
 };
 pub use error::{Error, Result};
-pub use spec::{Disk, Machine, Nic, VmSpec};
+pub use spec::{Disk, Limits, Machine, Nic, VmSpec};
 
 /// What runs VMs on this node. Implementations deliver [`VmEvent`]s on the channel they were made with.
 pub trait Hypervisor: Send {
@@ -72,6 +73,19 @@ pub trait Hypervisor: Send {
     /// Makes a disk of a running VM larger, backend and guest in one.
     fn resize_disk(&mut self, server: ServerId, volume: VolumeId, size_bytes: u64) -> Result<()>;
 
+    /// Changes what a running VM may ask of a disk.
+    fn limit_disk(&mut self, server: ServerId, volume: VolumeId, limits: &Limits) -> Result<()>;
+
+    /// The names of the layers that a running VM has open; of all its disks. `None` where no files are open at all.
+    fn layers(&mut self, server: ServerId) -> Result<Option<Vec<String>>>;
+
+    /// Lays a new layer over the layer `over`, which is a disk's topmost. Done twice it changes nothing.
+    fn push_layer(&mut self, server: ServerId, layer: &Value, over: &str) -> Result<()>;
+
+    /// Begins to merge layers of a disk, or goes on with it. `true` once a [`Merge::Down`] is done; whether a
+    /// [`Merge::Up`] is shows in the upper layer's header.
+    fn merge_layers(&mut self, server: ServerId, volume: VolumeId, merge: &Merge<'_>) -> Result<bool>;
+
     /// The last bytes of what the guest wrote to its serial console; nothing for a VM that is not known.
     fn console_tail(&self, server: ServerId, bytes_max: usize) -> Result<Vec<u8>>;
 
@@ -80,6 +94,30 @@ pub trait Hypervisor: Send {
 
     /// Stops a VM and forgets it.
     fn remove(&mut self, server: ServerId) -> Result<()>;
+}
+
+/// How layers of a disk become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merge<'n> {
+    /// What `top` has is written into `base`, which is the one below it; `top`, which is not a disk's topmost, is taken
+    /// out.
+    Down {
+        /// The upper layer.
+        top: &'n str,
+        /// The lower one.
+        base: &'n str,
+        /// What the layer above them is told its backing file is called.
+        backing_file: &'n str,
+    },
+    /// What lies between `top` and `base` is written into `top`, which then lies over `base`, or over nothing.
+    Up {
+        /// The layer that is written to.
+        top: &'n str,
+        /// The first that stays below it.
+        base: Option<&'n str>,
+        /// What `top` is told its backing file is called.
+        backing_file: Option<&'n str>,
+    },
 }
 
 /// What a host offers for VMs.

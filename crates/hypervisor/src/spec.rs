@@ -1,9 +1,10 @@
 //! What a VM is made of: plain data.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use types::{MacAddr, PortId, ServerId, VolumeId};
 use uuid::Uuid;
 
@@ -64,7 +65,7 @@ pub enum Machine {
 pub struct Disk {
     /// What it shows.
     pub volume: VolumeId,
-    /// The tree of block nodes, without names for the nodes.
+    /// The tree of block nodes. Names that it has begin with `l-`; they are the names of layers.
     pub blockdev: Value,
     /// Its turn when the firmware looks for something to boot; `None` for never.
     #[serde(default)]
@@ -72,7 +73,30 @@ pub struct Disk {
     /// Whether the guest can only read it.
     #[serde(default)]
     pub read_only: bool,
+    /// What the guest may ask of it.
+    #[serde(default)]
+    pub limits: Limits,
 }
+
+/// Limits of a disk by the names of QEMU's `ThrottleLimits`, in operations or bytes a second.
+pub type Limits = BTreeMap<String, u64>;
+
+/// The limits there are; those not named are none.
+const LIMITS: [&str; 13] = [
+    "iops-total",
+    "iops-total-max",
+    "iops-read",
+    "iops-read-max",
+    "iops-write",
+    "iops-write-max",
+    "bps-total",
+    "bps-total-max",
+    "bps-read",
+    "bps-read-max",
+    "bps-write",
+    "bps-write-max",
+    "iops-size",
+];
 
 /// A network card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,17 +129,42 @@ impl Disk {
         format!("vol-{}", &digits[..24])
     }
 
-    /// The tree of block nodes with the name of the topmost one set.
+    /// The name of the group of throttled nodes that a disk is alone in.
+    pub fn throttle_group(volume: VolumeId) -> String {
+        let digits = volume.0.simple().to_string();
+        format!("limits-{}", &digits[..24])
+    }
+
+    /// The group as an object of QEMU.
+    pub fn throttle_object(&self) -> Value {
+        json!({
+            "qom-type": "throttle-group",
+            "id": Disk::throttle_group(self.volume),
+            "limits": all_limits(&self.limits),
+        })
+    }
+
+    /// The tree of block nodes under one that throttles it and has the disk's name. Layers come and go below that one.
     pub fn named_blockdev(&self) -> Value {
-        let mut node = self.blockdev.clone();
-        if let Value::Object(fields) = &mut node {
-            fields.insert("node-name".to_owned(), Disk::node_name(self.volume).into());
-            if self.read_only {
-                fields.insert("read-only".to_owned(), true.into());
-            }
+        let mut below = self.blockdev.clone();
+        let mut node = json!({
+            "driver": "throttle",
+            "node-name": Disk::node_name(self.volume),
+            "throttle-group": Disk::throttle_group(self.volume),
+        });
+        if self.read_only {
+            below["read-only"] = true.into();
+            node["read-only"] = true.into();
         }
+        node["file"] = below;
         node
     }
+}
+
+/// All of QEMU's limits: 0 is none, and one that is left out would stay as it was.
+pub(crate) fn all_limits(limits: &Limits) -> Value {
+    let limit = |name: &str| (name.to_owned(), Value::from(limits.get(name).copied().unwrap_or(0)));
+    Value::Object(LIMITS.into_iter().map(limit).collect())
 }
 
 impl VmSpec {

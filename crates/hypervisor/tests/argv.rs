@@ -6,7 +6,7 @@ use std::path::Path;
 use hypervisor::qemu::config::{Surroundings, arguments};
 use hypervisor::qemu::probe::Features;
 use hypervisor::qemu::rundir::RunDir;
-use hypervisor::{Accelerator, Disk, Machine, Nic, VmSpec};
+use hypervisor::{Accelerator, Disk, Limits, Machine, Nic, VmSpec};
 use serde_json::json;
 use types::{MacAddr, PortId, ServerId, VolumeId};
 
@@ -17,6 +17,7 @@ fn full_spec() -> VmSpec {
         blockdev: json!({ "driver": "qcow2", "file": { "driver": "file", "filename": "/v/disk.qcow2" } }),
         boot_index,
         read_only: false,
+        limits: Limits::new(),
     };
     let nic = |digit: &str, suffix| Nic {
         port: id(digit).parse::<PortId>().unwrap(),

@@ -15,7 +15,7 @@ mod suite;
 use std::sync::mpsc::Sender;
 
 use hypervisor::fake::{Fake, GREETING, World};
-use hypervisor::{Disk, Hypervisor, Machine, VmEvent, VmSpec};
+use hypervisor::{Disk, Hypervisor, Limits, Machine, VmEvent, VmSpec};
 use serde_json::json;
 use types::{ServerId, VolumeId};
 
@@ -57,6 +57,7 @@ fn null_disk() -> Disk {
         blockdev: json!({ "driver": "null-co", "size": 1 << 20, "read-zeroes": true }),
         boot_index: None,
         read_only: false,
+        limits: Limits::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::mpsc::{Sender, channel};
 
 use hypervisor::qemu::{Qemu, QemuConfig};
-use hypervisor::{Disk, Error, Hypervisor, Machine, Power, VmEvent, VmEventKind, VmSpec};
+use hypervisor::{Disk, Error, Hypervisor, Limits, Machine, Power, VmEvent, VmEventKind, VmSpec};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ impl RealPlace {
         let path = self.dir.join(volume.to_string());
         fs::write(&path, bytes).unwrap();
         let blockdev = json!({ "driver": driver, "file": { "driver": "file", "filename": path } });
-        Disk { volume, blockdev, boot_index: None, read_only: false }
+        Disk { volume, blockdev, boot_index: None, read_only: false, limits: Limits::new() }
     }
 }
 

@@ -73,6 +73,10 @@ impl VolumeBackend for Disks {
         self.local.ensure_snapshot(at, live)
     }
 
+    fn ensure_live(&self, volume: VolumeId, live: &mut dyn LiveDisk) -> Result<()> {
+        self.local.ensure_live(volume, live)
+    }
+
     fn remove_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()> {
         self.local.remove_snapshot(at, live)
     }

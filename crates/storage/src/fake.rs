@@ -248,6 +248,10 @@ impl VolumeBackend for Fake {
         Ok(())
     }
 
+    fn ensure_live(&self, _volume: VolumeId, _live: &mut dyn LiveDisk) -> Result<()> {
+        Ok(())
+    }
+
     fn remove_snapshot(&self, at: Snapshot, _live: Option<&mut dyn LiveDisk>) -> Result<()> {
         let mut world = self.change("remove a snapshot")?;
         if let Some(volume) = world.volumes.get_mut(&at.volume) {

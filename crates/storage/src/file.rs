@@ -5,18 +5,23 @@
 //! images/ID.qcow2         the same disk, where VMs should not open the bytes themselves
 //! volumes/ID/disk.qcow2   what was written to the volume
 //! volumes/ID/base         a hard link to the image it was cloned from
+//! volumes/ID/LAYER.qcow2  what was written since the volume's first snapshot, layer upon layer
+//! volumes/ID/head         leads to the layer that is written to, once there are several
+//! volumes/ID/SNAPSHOT.snapshot   leads to the layer that ends with the content of that snapshot
 //! images/.NAME volumes/.NAME   work in progress, or what a crash left of it
 //! ```
 //!
 //! Every clone has its own link to the image, so the file system counts who needs it: an image can be
 //! removed at any time, by another process too, and its bytes go with the last clone. For this both
-//! directories lie on one file system.
+//! directories lie on one file system. Clones of snapshots have links to the layers below them in the same way.
 //!
 //! Whatever is made is made under a name that begins with a dot, synced, and renamed. Whoever makes it holds
 //! a lock on it meanwhile, so that a sweep leaves it alone.
 
+mod chain;
 mod converted;
 mod images;
+mod snapshots;
 mod volumes;
 
 use std::fs::{self, File, OpenOptions};

@@ -126,6 +126,10 @@ pub trait VolumeBackend: Send + Sync {
     /// Holds the volume's content of now under this id; a snapshot that is there is left as it is.
     fn ensure_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()>;
 
+    /// Gives a running VM what an interrupted [`VolumeBackend::ensure_snapshot`] did not give it any more. Comes before
+    /// everything else that is done with a volume that a VM has open.
+    fn ensure_live(&self, volume: VolumeId, live: &mut dyn LiveDisk) -> Result<()>;
+
     /// Lets go of a snapshot. Its room may come back later: see [`VolumeBackend::tidy`].
     fn remove_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()>;
 
@@ -154,22 +158,32 @@ pub trait VolumeBackend: Send + Sync {
 /// A disk that a running VM has open: what a backend can have the VM do to it. The agent implements it over the
 /// hypervisor. Errors are words.
 pub trait LiveDisk {
-    /// The names of the layers that the VM has open, from the top down to the first that has none. A layer's name is
-    /// the `node-name` that the backend gave it in [`VolumeBackend::blockdev`] or [`LiveDisk::push_layer`].
+    /// The names of the block nodes of this disk, in no order. A layer's name is the `node-name` that the backend gave it
+    /// in [`VolumeBackend::blockdev`] or [`LiveDisk::push_layer`].
     fn layers(&mut self) -> std::result::Result<Vec<String>, String>;
 
-    /// Lays another layer over all others; from now on the guest writes to it. `layer` is its tree of block nodes with
-    /// a `node-name` and `"backing": null`.
-    fn push_layer(&mut self, layer: &serde_json::Value) -> std::result::Result<(), String>;
+    /// Lays another layer over the topmost, which is called `over`; from now on the guest writes to it. `layer` is its
+    /// tree of block nodes with a `node-name` and `"backing": null`.
+    fn push_layer(&mut self, layer: &serde_json::Value, over: &str) -> std::result::Result<(), String>;
 
-    /// Begins, or goes on, to write what the layer `top` has into `base`, the one below it, and to take `top` out.
-    /// `backing_file` is what the layer above is told its backing file is called. `true` once that is done.
+    /// Begins, or goes on, to write what the layer `top` has into `base`, the one below it, and to take `top` out; `top`
+    /// is not the topmost. `backing_file` is what the layer above is told its backing file is called. `true` once that is
+    /// done.
     fn commit_layer(
         &mut self,
         top: &str,
         base: &str,
-        backing_file: Option<&str>,
+        backing_file: &str,
     ) -> std::result::Result<bool, String>;
+
+    /// Begins, or goes on, to write what lies between `top` and `base` into `top`, which then lies over `base`, or over
+    /// nothing. `backing_file` is what `top` is told its backing file is called, which is how its end shows.
+    fn stream_layer(
+        &mut self,
+        top: &str,
+        base: Option<&str>,
+        backing_file: Option<&str>,
+    ) -> std::result::Result<(), String>;
 }
 
 /// Which snapshot of which volume.

@@ -10,6 +10,7 @@ mod disk;
 mod formats;
 mod inspect;
 mod iso;
+mod layers;
 mod qcow2;
 mod suite;
 

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use storage::{DiskFormat, Error, NewVolume, Refusal, Source, Upload};
-use types::{ImageId, VolumeId};
+use storage::{DiskFormat, Error, NewVolume, Refusal, Snapshot, Source, Tidied, Upload};
+use types::{ImageId, SnapshotId, VolumeId};
 
 use crate::{World, qcow2_bytes, upload};
 
@@ -23,6 +23,9 @@ macro_rules! storage_suite {
                 clones_are_checked
                 blockdev_is_a_tree_of_nodes
                 removing_twice_is_fine
+                snapshots_come_and_go_in_any_order
+                a_clone_of_a_snapshot_needs_nothing_else
+                a_volume_goes_back_to_its_newest_snapshot_once
                 capacity_is_sane
             );
         }
@@ -168,7 +171,8 @@ pub fn blockdev_is_a_tree_of_nodes(world: &World) {
     world.volumes.ensure_volume(&volume).unwrap();
     let node = world.volumes.blockdev(volume.id).unwrap();
     assert!(node["driver"].is_string(), "{node}");
-    assert!(node.get("node-name").is_none(), "names are the hypervisor's: {node}");
+    let name = node.get("node-name").and_then(|name| name.as_str()).unwrap_or("l-1");
+    assert!(name.starts_with("l-") && name.len() < 32, "other names are the hypervisor's: {node}");
 }
 
 pub fn removing_twice_is_fine(world: &World) {
@@ -187,4 +191,89 @@ pub fn removing_twice_is_fine(world: &World) {
 pub fn capacity_is_sane(world: &World) {
     let capacity = world.volumes.capacity().unwrap();
     assert!(0 < capacity.free_bytes && capacity.free_bytes <= capacity.total_bytes, "{capacity:?}");
+}
+
+fn snapshot(volume: VolumeId) -> Snapshot {
+    Snapshot { volume, id: SnapshotId(runtime::new_uuid()) }
+}
+
+fn tidy(world: &World, volume: VolumeId) {
+    for _ in 0..100 {
+        if world.volumes.tidy(volume, None).unwrap() == Tidied::Done {
+            return;
+        }
+    }
+    panic!("there is no end to tidying");
+}
+
+pub fn snapshots_come_and_go_in_any_order(world: &World) {
+    let volume = blank(MIB);
+    world.volumes.ensure_volume(&volume).unwrap();
+    let at = [(); 4].map(|()| snapshot(volume.id));
+    let seen = || world.volumes.observe_volume(volume.id).unwrap().unwrap().snapshots;
+    for at in at {
+        world.volumes.ensure_snapshot(at, None).unwrap();
+        world.volumes.ensure_snapshot(at, None).unwrap();
+    }
+    assert_eq!(seen(), at.map(|at| at.id));
+    for (removed, left) in [(1, vec![0, 2, 3]), (0, vec![2, 3]), (3, vec![2]), (2, vec![])] {
+        world.volumes.remove_snapshot(at[removed], None).unwrap();
+        world.volumes.remove_snapshot(at[removed], None).unwrap();
+        let left: Vec<SnapshotId> = left.into_iter().map(|left: usize| at[left].id).collect();
+        assert_eq!(seen(), left);
+        tidy(world, volume.id);
+        assert_eq!(seen(), left);
+    }
+    let absent = Error::NoVolume(VolumeId(runtime::new_uuid()));
+    let Error::NoVolume(id) = absent else { unreachable!() };
+    assert!(
+        matches!(world.volumes.ensure_snapshot(snapshot(id), None), Err(Error::NoVolume(found)) if found == id)
+    );
+    world.volumes.remove_snapshot(snapshot(id), None).unwrap();
+    let error = world.volumes.snapshot_blockdev(snapshot(volume.id)).unwrap_err();
+    assert!(matches!(error, Error::NoSnapshot { volume: found, .. } if found == volume.id), "{error}");
+}
+
+pub fn a_clone_of_a_snapshot_needs_nothing_else(world: &World) {
+    let volume = blank(MIB);
+    world.volumes.ensure_volume(&volume).unwrap();
+    let at = snapshot(volume.id);
+    let clone = NewVolume { source: Source::Snapshot(at), ..blank(2 * MIB) };
+    assert!(matches!(world.volumes.ensure_volume(&clone), Err(Error::NoSnapshot { id, .. }) if id == at.id));
+    world.volumes.ensure_snapshot(at, None).unwrap();
+    // What the volume becomes afterwards is nothing to its snapshots.
+    if crate::tool("a_clone_of_a_snapshot_needs_nothing_else", "qemu-img", &["--version"]).is_some() {
+        world.volumes.ensure_size(volume.id, 4 * MIB).unwrap();
+    }
+    let small = NewVolume { size_bytes: MIB / 2, ..clone.clone() };
+    let error = world.volumes.ensure_volume(&small).unwrap_err();
+    assert!(matches!(error, Error::TooSmall { needed: MIB, .. }), "{error}");
+    world.volumes.ensure_volume(&clone).unwrap();
+    world.volumes.ensure_volume(&clone).unwrap();
+    world.volumes.remove_snapshot(at, None).unwrap();
+    tidy(world, volume.id);
+    world.volumes.remove_volume(volume.id).unwrap();
+    tidy(world, clone.id);
+    let state = world.volumes.observe_volume(clone.id).unwrap().unwrap();
+    assert_eq!((state.size_bytes, state.snapshots), (2 * MIB, vec![]));
+    assert!(world.volumes.blockdev(clone.id).unwrap()["driver"].is_string());
+}
+
+pub fn a_volume_goes_back_to_its_newest_snapshot_once(world: &World) {
+    let volume = blank(MIB);
+    world.volumes.ensure_volume(&volume).unwrap();
+    let (old, new) = (snapshot(volume.id), snapshot(volume.id));
+    world.volumes.ensure_snapshot(old, None).unwrap();
+    world.volumes.ensure_snapshot(new, None).unwrap();
+    let error = world.volumes.ensure_reverted(old, "a").unwrap_err();
+    assert!(matches!(error, Error::NotNewest { id, .. } if id == old.id), "{error}");
+    let error = world.volumes.ensure_reverted(snapshot(volume.id), "a").unwrap_err();
+    assert!(matches!(error, Error::NoSnapshot { .. }), "{error}");
+    let seen = || world.volumes.observe_volume(volume.id).unwrap().unwrap();
+    assert_eq!(seen().reverted, None);
+    for token in ["a", "a", "b"] {
+        world.volumes.ensure_reverted(new, token).unwrap();
+        assert_eq!(seen().reverted.as_deref(), Some(token));
+        assert_eq!(seen().snapshots, [old.id, new.id]);
+    }
 }

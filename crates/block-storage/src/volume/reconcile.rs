@@ -174,6 +174,7 @@ fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<(), Error> {
         snapshots: BTreeSet::new(),
         revert: None,
         encryption: None,
+        read_only: volume.read_only == Some(true),
         limits: Limits::new(),
     };
     let id = volume.id.to_string();

@@ -65,6 +65,7 @@ pub fn arguments(spec: &VmSpec, around: &Surroundings<'_>) -> Vec<String> {
         args.add("-device", format!("pcie-root-port,id={id},bus=pcie.0,chassis={},{place}", index + 1));
     }
     for (index, disk) in spec.disks.iter().enumerate() {
+        args.add("-object", disk.throttle_object().to_string());
         args.add("-blockdev", disk.named_blockdev().to_string());
         let bus = if ports == 0 { String::new() } else { format!(",bus={}", root_port(index)) };
         let boot = disk.boot_index.map(|index| format!(",bootindex={index}")).unwrap_or_default();

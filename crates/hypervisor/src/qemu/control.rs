@@ -168,7 +168,7 @@ impl Vm {
     }
 
     /// Sends a command to the QEMU, which must be there.
-    fn call(&mut self, shared: &Shared, command: &str, arguments: Value) -> Result<Value> {
+    pub(super) fn call(&mut self, shared: &Shared, command: &str, arguments: Value) -> Result<Value> {
         if self.link.as_ref().is_none_or(|link| link.qmp.is_closed()) {
             self.connect(shared, ANSWER_TIMEOUT)?;
         }
@@ -294,7 +294,7 @@ impl Vm {
     }
 
     /// The names of the properties of an object; its children are among them.
-    fn children(&mut self, shared: &Shared, path: &str) -> Result<Vec<String>> {
+    pub(super) fn children(&mut self, shared: &Shared, path: &str) -> Result<Vec<String>> {
         let answer = self.call(shared, "qom-list", json!({ "path": path }))?;
         let entries = answer.as_array().map(Vec::as_slice).unwrap_or_default();
         Ok(entries.iter().filter_map(|entry| Some(entry["name"].as_str()?.to_owned())).collect())
@@ -313,10 +313,15 @@ impl Vm {
         };
         let node = Disk::node_name(disk.volume);
         // A node without device is left of an attachment that was interrupted, or of a detached disk.
-        if self.remove_node(shared, &node)? == Detach::Waiting {
+        if self.close_disk(shared, disk.volume)? == Detach::Waiting {
             return Err(Error::Busy { doing: "attach a disk" });
         }
-        self.call(shared, "blockdev-add", disk.named_blockdev())?;
+        self.remove_throttle_group(shared, disk.volume)?;
+        self.call(shared, "object-add", disk.throttle_object())?;
+        if let Err(e) = self.call(shared, "blockdev-add", disk.named_blockdev()) {
+            self.remove_throttle_group(shared, disk.volume)?;
+            return Err(e);
+        }
         let mut device = json!({
             "driver": "virtio-blk-pci",
             "id": device_id(disk.volume),
@@ -327,7 +332,7 @@ impl Vm {
             device["bus"] = bus.into();
         }
         if let Err(e) = self.call(shared, "device_add", device) {
-            self.remove_node(shared, &node)?;
+            self.close_disk(shared, disk.volume)?;
             return Err(e);
         }
         Ok(())
@@ -367,13 +372,31 @@ impl Vm {
         }
     }
 
+    /// Closes a disk that no device shows any more, with its layers and its limits.
+    fn close_disk(&mut self, shared: &Shared, volume: VolumeId) -> Result<Detach> {
+        if self.remove_node(shared, &Disk::node_name(volume))? == Detach::Waiting {
+            return Ok(Detach::Waiting);
+        }
+        self.close_unused_layers(shared)?;
+        self.remove_throttle_group(shared, volume)?;
+        Ok(Detach::Gone)
+    }
+
+    fn remove_throttle_group(&mut self, shared: &Shared, volume: VolumeId) -> Result<()> {
+        let id = Disk::throttle_group(volume);
+        if self.children(shared, "/objects")?.contains(&id) {
+            self.call(shared, "object-del", json!({ "id": id }))?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn detach_disk(&mut self, shared: &Shared, volume: VolumeId) -> Result<Detach> {
         let observed = self.observe(shared)?;
         if !observed.power.has_body() {
             return Ok(Detach::Gone);
         }
         if !observed.disks.contains(&volume) {
-            return self.remove_node(shared, &Disk::node_name(volume));
+            return self.close_disk(shared, volume);
         }
         match self.call(shared, "device_del", json!({ "id": device_id(volume) })) {
             Ok(_) => Ok(Detach::Waiting),
@@ -383,7 +406,7 @@ impl Vm {
             }
             // The guest let go of it between the two questions.
             Err(Error::Refused { description, .. }) if description.ends_with("not found") => {
-                self.remove_node(shared, &Disk::node_name(volume))
+                self.close_disk(shared, volume)
             }
             Err(e) => Err(e),
         }

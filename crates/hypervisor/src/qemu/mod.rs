@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`config`] | the command line; pure |
 //! | [`control`] | the life of one VM |
+//! | `layers` | what lies below its disks |
 //! | [`qmp`] | the protocol |
 //! | [`process`], [`cgroup`] | how processes are started, found again and ended |
 //! | [`rundir`] | what is kept on disk about a running VM |
@@ -14,6 +15,7 @@ pub mod cgroup;
 pub mod config;
 pub mod console;
 mod control;
+mod layers;
 pub mod probe;
 pub mod process;
 pub mod qmp;
@@ -24,6 +26,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 
+use serde_json::Value;
 use types::{ServerId, VolumeId};
 
 use cgroup::Containment;
@@ -33,8 +36,8 @@ use rundir::RunDir;
 
 use crate::error::Doing;
 use crate::{
-    AcceleratorChoice, Detach, Disk, HostSupport, Hypervisor, Observed, Power, Result, Sockets, VmEvent,
-    VmSpec, probe_accelerator,
+    AcceleratorChoice, Detach, Disk, HostSupport, Hypervisor, Limits, Merge, Observed, Power, Result,
+    Sockets, VmEvent, VmSpec, probe_accelerator,
 };
 
 /// How QEMU is run on this node.
@@ -198,6 +201,22 @@ impl Hypervisor for Qemu {
 
     fn resize_disk(&mut self, server: ServerId, volume: VolumeId, size_bytes: u64) -> Result<()> {
         self.with_body(server, "resize a disk", |vm, shared| vm.resize_disk(shared, volume, size_bytes))
+    }
+
+    fn limit_disk(&mut self, server: ServerId, volume: VolumeId, limits: &Limits) -> Result<()> {
+        self.with_body(server, "limit a disk", |vm, shared| vm.limit_disk(shared, volume, limits))
+    }
+
+    fn layers(&mut self, server: ServerId) -> Result<Option<Vec<String>>> {
+        self.with_body(server, "look at layers", |vm, shared| vm.layers(shared).map(Some))
+    }
+
+    fn push_layer(&mut self, server: ServerId, layer: &Value, over: &str) -> Result<()> {
+        self.with_body(server, "push a layer", |vm, shared| vm.push_layer(shared, layer, over))
+    }
+
+    fn merge_layers(&mut self, server: ServerId, volume: VolumeId, merge: &Merge<'_>) -> Result<bool> {
+        self.with_body(server, "merge layers", |vm, shared| vm.merge_layers(shared, volume, merge))
     }
 
     fn console_tail(&self, server: ServerId, bytes_max: usize) -> Result<Vec<u8>> {

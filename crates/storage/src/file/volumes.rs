@@ -1,35 +1,38 @@
 //! Volumes as qcow2 files.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use types::{ImageId, VolumeId};
 
+use super::chain::{Chain, HEAD};
+use super::snapshots::exchange_link;
 use super::{FileConfig, Place, create_file, lock, remove_tree, sync_dir};
 use crate::error::Doing;
 use crate::inspect::{HEAD_BYTES, inspect};
-use crate::qcow2::{self, Backing, Header};
+use crate::qcow2::{self, Backing};
 use crate::{
     Capacity, DiskFormat, Error, LiveDisk, NewVolume, Result, Snapshot, Source, Tidied, VolumeBackend,
     VolumeState,
 };
 
-const DISK: &str = "disk.qcow2";
-const BASE: &str = "base";
+pub(super) const DISK: &str = "disk.qcow2";
+pub(super) const BASE: &str = "base";
 /// qcow2 and disks count in sectors.
-const SECTOR_BYTES: u64 = 512;
+pub(super) const SECTOR_BYTES: u64 = 512;
 
 /// Keeps each volume as a directory with a qcow2 file.
 #[derive(Debug, Clone)]
 pub struct FileVolumes {
-    place: Place,
+    pub(super) place: Place,
     images: Place,
     /// Whether the file system takes `O_DIRECT`.
-    direct: bool,
+    pub(super) direct: bool,
 }
 
 impl FileVolumes {
@@ -41,24 +44,29 @@ impl FileVolumes {
         Ok(FileVolumes { place, images, direct })
     }
 
-    /// The file that QEMU writes to.
+    /// The file that QEMU writes to, as long as the volume never had a snapshot.
     pub fn disk_path(&self, volume: VolumeId) -> PathBuf {
         self.path(volume).join(DISK)
     }
 
-    fn path(&self, volume: VolumeId) -> PathBuf {
+    pub(super) fn path(&self, volume: VolumeId) -> PathBuf {
         self.place.path.join(volume.to_string())
     }
 
     /// Fills the directory of a volume that nobody sees yet.
     fn build(&self, dir: &Path, volume: &NewVolume) -> Result<()> {
-        let format = match volume.source {
+        let source = match volume.source {
             Source::Blank => None,
             Source::Image { id, format } => Some(self.link_base(dir, id, format, volume.size_bytes)?),
-            Source::Snapshot(at) => return Err(no_snapshots(at)),
+            Source::Snapshot(at) => {
+                let below = self.link_snapshot(dir, at, volume.size_bytes)?;
+                let over = Backing { name: &below, format: "qcow2" };
+                let head = self.new_head(dir, volume.size_bytes, over)?;
+                return exchange_link(dir, &head, &dir.join(HEAD));
+            }
         };
         let disk = create_file(&dir.join(DISK))?;
-        let backing = format.map(|format| Backing { name: BASE, format });
+        let backing = source.map(|format| Backing { name: BASE, format });
         qcow2::write_empty(&disk, volume.size_bytes, backing)
             .and_then(|()| disk.sync_all())
             .doing(|| format!("write volume {}", volume.id))?;
@@ -85,16 +93,12 @@ impl FileVolumes {
         Ok(driver)
     }
 
-    fn header(&self, volume: VolumeId) -> Result<Option<(Header, u64)>> {
-        let path = self.disk_path(volume);
-        let metadata = match fs::metadata(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            found => found.doing(|| format!("look at {}", path.display()))?,
-        };
-        let (head, _) = read_head(&path)?;
-        let header = Header::parse(&head)
-            .map_err(|bad| Error::Damaged { volume, what: format!("its qcow2 header is {bad:?}") })?;
-        Ok(Some((header, metadata.blocks() * SECTOR_BYTES)))
+    pub(super) fn chain_if_any(&self, volume: VolumeId) -> Result<Option<Chain>> {
+        Chain::read(&self.path(volume), volume)
+    }
+
+    pub(super) fn chain(&self, volume: VolumeId) -> Result<Chain> {
+        self.chain_if_any(volume)?.ok_or(Error::NoVolume(volume))
     }
 }
 
@@ -131,15 +135,16 @@ impl VolumeBackend for FileVolumes {
 
     fn ensure_size(&self, volume: VolumeId, size_bytes: u64) -> Result<()> {
         check_size(size_bytes)?;
-        let Some((header, _)) = self.header(volume)? else { return Err(Error::NoVolume(volume)) };
-        if header.size_bytes == size_bytes {
+        let chain = self.chain(volume)?;
+        let now = chain.head().header.size_bytes;
+        if now == size_bytes {
             return Ok(());
         }
-        if header.size_bytes > size_bytes {
-            return Err(Error::TooSmall { needed: header.size_bytes, asked: size_bytes });
+        if now > size_bytes {
+            return Err(Error::TooSmall { needed: now, asked: size_bytes });
         }
         self.place.check_room()?;
-        resize(&self.disk_path(volume), size_bytes)
+        resize(&chain.dir.join(&chain.head().name), size_bytes)
     }
 
     fn remove_volume(&self, volume: VolumeId) -> Result<()> {
@@ -154,12 +159,13 @@ impl VolumeBackend for FileVolumes {
     }
 
     fn observe_volume(&self, volume: VolumeId) -> Result<Option<VolumeState>> {
-        let found = self.header(volume)?;
-        Ok(found.map(|(header, used_bytes)| VolumeState {
-            size_bytes: header.size_bytes,
-            used_bytes,
-            snapshots: Vec::new(),
-            reverted: None,
+        let Some(chain) = self.chain_if_any(volume)? else { return Ok(None) };
+        let own = chain.layers.iter().filter(|layer| layer.links == 1);
+        Ok(Some(VolumeState {
+            size_bytes: chain.head().header.size_bytes,
+            used_bytes: own.map(|layer| layer.allocated_bytes).sum(),
+            snapshots: chain.snapshots(),
+            reverted: self.reverted(volume),
         }))
     }
 
@@ -171,68 +177,38 @@ impl VolumeBackend for FileVolumes {
         false
     }
 
-    fn ensure_snapshot(&self, at: Snapshot, _live: Option<&mut dyn LiveDisk>) -> Result<()> {
-        Err(no_snapshots(at))
+    fn ensure_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()> {
+        let Some(live) = live else { return self.freeze(at) };
+        // Before anything is changed, for a VM that cannot follow would go on writing to what is frozen.
+        self.push_missing(at.volume, live)?;
+        self.freeze(at)?;
+        self.push_missing(at.volume, live)
     }
 
-    fn remove_snapshot(&self, _at: Snapshot, _live: Option<&mut dyn LiveDisk>) -> Result<()> {
-        Ok(())
+    fn ensure_live(&self, volume: VolumeId, live: &mut dyn LiveDisk) -> Result<()> {
+        if self.chain(volume)?.layers.len() == 1 { Ok(()) } else { self.push_missing(volume, live) }
     }
 
-    fn ensure_reverted(&self, to: Snapshot, _token: &str) -> Result<()> {
-        Err(no_snapshots(to))
+    fn remove_snapshot(&self, at: Snapshot, _live: Option<&mut dyn LiveDisk>) -> Result<()> {
+        self.unfreeze(at)
     }
 
-    fn tidy(&self, _volume: VolumeId, _live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
-        Ok(Tidied::Done)
+    fn ensure_reverted(&self, to: Snapshot, token: &str) -> Result<()> {
+        self.revert(to, token)
     }
 
-    fn snapshot_blockdev(&self, at: Snapshot) -> Result<Value> {
-        Err(no_snapshots(at))
+    fn tidy(&self, volume: VolumeId, live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
+        self.tidy_chain(volume, live)
     }
 
     fn blockdev(&self, volume: VolumeId) -> Result<Value> {
-        let Some((header, _)) = self.header(volume)? else { return Err(Error::NoVolume(volume)) };
-        let dir = self.path(volume);
-        let file = |name: &str, read_only: bool, direct: bool| {
-            json!({
-                "driver": "file",
-                "filename": dir.join(name).to_string_lossy(),
-                "read-only": read_only,
-                "auto-read-only": false,
-                "discard": "unmap",
-                "cache": { "direct": direct, "no-flush": false },
-            })
-        };
-        let mut disk = json!({
-            "driver": "qcow2",
-            "read-only": false,
-            "discard": "unmap",
-            "detect-zeroes": "unmap",
-            "cache": { "direct": self.direct, "no-flush": false },
-            "file": file(DISK, false, self.direct),
-            // An explicit "no backing file": QEMU must not follow what the header names.
-            "backing": null,
-        });
-        if header.backing.is_some() {
-            let format = header.backing_format.unwrap_or_default();
-            if format != "raw" && format != "qcow2" {
-                return Err(Error::Damaged { volume, what: format!("it has a base of format {format:?}") });
-            }
-            // Read through the page cache, which all clones of an image share.
-            let mut base = json!({
-                "driver": format,
-                "read-only": true,
-                "auto-read-only": false,
-                "cache": { "direct": false, "no-flush": false },
-                "file": file(BASE, true, false),
-            });
-            if format == "qcow2" {
-                base["backing"] = Value::Null;
-            }
-            disk["backing"] = base;
-        }
-        Ok(disk)
+        Ok(self.chain(volume)?.blockdev(0, false, self.direct))
+    }
+
+    fn snapshot_blockdev(&self, at: Snapshot) -> Result<Value> {
+        let chain = self.chain(at.volume)?;
+        let from = chain.position(at.id).ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })?;
+        Ok(chain.blockdev(from, true, self.direct))
     }
 
     fn capacity(&self) -> Result<Capacity> {
@@ -244,18 +220,13 @@ impl VolumeBackend for FileVolumes {
     }
 }
 
-/// Files have no snapshots yet.
-fn no_snapshots(at: Snapshot) -> Error {
-    Error::NoSnapshot { volume: at.volume, id: at.id }
-}
-
 pub(crate) fn check_size(size_bytes: u64) -> Result<()> {
     let fits = (SECTOR_BYTES..=qcow2::SIZE_BYTES_MAX).contains(&size_bytes);
     if fits && size_bytes.is_multiple_of(SECTOR_BYTES) { Ok(()) } else { Err(Error::BadSize(size_bytes)) }
 }
 
 /// The first bytes of a file, and its length.
-fn read_head(path: &Path) -> Result<(Vec<u8>, u64)> {
+pub(super) fn read_head(path: &Path) -> Result<(Vec<u8>, u64)> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     let length = File::open(path)
         .and_then(|file| {
@@ -270,26 +241,27 @@ fn read_head(path: &Path) -> Result<(Vec<u8>, u64)> {
 /// Growing a qcow2 may have to move its first table; that is left to `qemu-img`. It refuses a file that a VM
 /// has open.
 fn resize(path: &Path, size_bytes: u64) -> Result<()> {
-    let doing = || format!("resize {}", path.display());
-    let output = Command::new("qemu-img")
-        .args(["resize", "-q", "-f", "qcow2"])
-        .arg(path)
-        .arg(size_bytes.to_string())
-        .stdin(Stdio::null())
-        .output();
-    let output = match output {
+    let doing = format!("resize {}", path.display());
+    let size = size_bytes.to_string();
+    qemu_img(&["resize", "-q", "-f", "qcow2"], &[path.as_os_str(), size.as_ref()], &doing)?;
+    File::open(path).and_then(|disk| disk.sync_all()).doing(|| format!("sync {}", path.display()))
+}
+
+/// Runs `qemu-img`, which refuses files that a VM has open.
+pub(super) fn qemu_img(options: &[&str], operands: &[&OsStr], doing: &str) -> Result<()> {
+    let mut command = Command::new("qemu-img");
+    let output = match command.args(options).args(operands).stdin(Stdio::null()).output() {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let message = "qemu-img is not installed; install it with: apt-get install qemu-utils".to_owned();
-            return Err(Error::Tool { doing: doing(), message });
+            return Err(Error::Tool { doing: doing.to_owned(), message });
         }
         ran => ran.doing(|| "run qemu-img".to_owned())?,
     };
     if output.status.success() {
-        File::open(path).and_then(|disk| disk.sync_all()).doing(|| format!("sync {}", path.display()))
-    } else {
-        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(Error::Tool { doing: doing(), message })
+        return Ok(());
     }
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Error::Tool { doing: doing.to_owned(), message })
 }
 
 /// Whether files there can be opened around the page cache; tmpfs of older kernels refuses.

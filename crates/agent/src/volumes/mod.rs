@@ -1,0 +1,184 @@
+//! The volumes of this node: makes each as its document says, and says what is there.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_api::block::{Limits, Volume, VolumeSeen, VolumeSource};
+use agent_api::compute::Vm;
+use hypervisor::{Hypervisor, Merge};
+use serde_json::Value as Json;
+use storage::{DiskFormat, GIB, LiveDisk, NewVolume, Snapshot, Source, Tidied, VolumeBackend, VolumeState};
+use types::{ServerId, VolumeId};
+
+use crate::effects::Effects;
+use crate::vms::words;
+
+/// How often a merge that a VM makes is looked at.
+const MERGE_LOOK: Duration = Duration::from_secs(1);
+
+/// A volume that is as its document says.
+pub struct Ensured {
+    /// What there is.
+    pub seen: VolumeSeen,
+    /// When to come again for what need not be done at once.
+    pub again: Option<Duration>,
+}
+
+/// Makes a volume as its document says. `vms` are all VMs that are wanted on this node.
+pub fn ensure(effects: &mut Effects, volume: &Volume, vms: &[Arc<Vm>]) -> Result<Ensured, String> {
+    let size_bytes = volume.size_gib * GIB;
+    let new = NewVolume { id: volume.id, size_bytes, source: source(&volume.source)? };
+    let backends = effects.backends.clone();
+    let backend = backends.named(volume.backend.as_deref())?;
+    backend.ensure_volume(&new).map_err(words)?;
+    let mut live = vm_with(effects, volume.id, vms)?;
+    if let Some(disk) = &mut live {
+        backend.ensure_live(volume.id, disk).map_err(words)?;
+        disk.limit(&volume.limits)?;
+    }
+    let there = observe(backend, volume)?;
+    if there.size_bytes < size_bytes {
+        match &mut live {
+            Some(disk) => disk.resize(size_bytes)?,
+            None => backend.ensure_size(volume.id, size_bytes).map_err(words)?,
+        }
+    }
+    let at = |id| Snapshot { volume: volume.id, id };
+    if let Some(revert) = &volume.revert
+        && there.reverted.as_ref() != Some(&revert.token)
+    {
+        if live.is_some() {
+            return Err("its VM runs and has it".to_owned());
+        }
+        backend.ensure_reverted(at(revert.snapshot), &revert.token).map_err(words)?;
+    }
+    for id in there.snapshots.iter().filter(|id| !volume.snapshots.contains(id)) {
+        backend.remove_snapshot(at(*id), as_live(&mut live)).map_err(words)?;
+    }
+    for id in volume.snapshots.iter().filter(|id| !there.snapshots.contains(id)) {
+        backend.ensure_snapshot(at(*id), as_live(&mut live)).map_err(words)?;
+    }
+    // What a merge says is for the operator: the volume is as it should be with or without it.
+    let tidied = backend.tidy(volume.id, as_live(&mut live)).unwrap_or_else(|error| {
+        tracing::warn!("volume {} keeps layers that nobody needs for now: {}", volume.id, words(error));
+        Tidied::More
+    });
+    let now = observe(backend, volume)?;
+    let seen = VolumeSeen {
+        size_gib: now.size_bytes / GIB,
+        snapshots: now.snapshots.into_iter().collect(),
+        reverted: now.reverted,
+    };
+    Ok(Ensured { seen, again: (tidied == Tidied::More).then_some(MERGE_LOOK) })
+}
+
+fn as_live<'d>(disk: &'d mut Option<VmDisk<'_>>) -> Option<&'d mut dyn LiveDisk> {
+    disk.as_mut().map(|disk| disk as &mut dyn LiveDisk)
+}
+
+/// The disk of a running VM that shows a volume.
+struct VmDisk<'e> {
+    hypervisor: &'e mut dyn Hypervisor,
+    server: ServerId,
+    volume: VolumeId,
+}
+
+impl VmDisk<'_> {
+    fn limit(&mut self, limits: &Limits) -> Result<(), String> {
+        self.hypervisor.limit_disk(self.server, self.volume, limits).map_err(words)
+    }
+
+    fn resize(&mut self, size_bytes: u64) -> Result<(), String> {
+        self.hypervisor.resize_disk(self.server, self.volume, size_bytes).map_err(words)
+    }
+
+    fn merge(&mut self, merge: &Merge<'_>) -> Result<bool, String> {
+        self.hypervisor.merge_layers(self.server, self.volume, merge).map_err(words)
+    }
+}
+
+impl LiveDisk for VmDisk<'_> {
+    fn layers(&mut self) -> Result<Vec<String>, String> {
+        Ok(self.hypervisor.layers(self.server).map_err(words)?.unwrap_or_default())
+    }
+
+    fn push_layer(&mut self, layer: &Json, over: &str) -> Result<(), String> {
+        self.hypervisor.push_layer(self.server, layer, over).map_err(words)
+    }
+
+    fn commit_layer(&mut self, top: &str, base: &str, backing_file: &str) -> Result<bool, String> {
+        self.merge(&Merge::Down { top, base, backing_file })
+    }
+
+    fn stream_layer(
+        &mut self,
+        top: &str,
+        base: Option<&str>,
+        backing_file: Option<&str>,
+    ) -> Result<(), String> {
+        self.merge(&Merge::Up { top, base, backing_file }).map(drop)
+    }
+}
+
+/// Removes a volume. Where its document is lost, it is looked for in every backend.
+pub fn remove(effects: &mut Effects, id: VolumeId, volume: Option<&Volume>) -> Result<(), String> {
+    match volume {
+        Some(volume) => effects.backends.named(volume.backend.as_deref())?.remove_volume(id).map_err(words),
+        None => effects.backends.all().try_for_each(|(_, backend)| backend.remove_volume(id).map_err(words)),
+    }
+}
+
+/// Removes what no document knows from the backends that are this node's own.
+pub fn collect(effects: &mut Effects, is_known: impl Fn(VolumeId) -> bool) {
+    for (name, backend) in effects.backends.all() {
+        let volumes = if backend.is_shared() { Ok(Vec::new()) } else { backend.observe_volumes() };
+        for id in volumes.unwrap_or_default().into_iter().filter(|id| !is_known(*id)) {
+            tracing::warn!("removing volume {id} of {name}, which no document knows");
+            if let Err(error) = backend.remove_volume(id) {
+                tracing::error!("cannot remove volume {id}: {error}");
+            }
+        }
+        if let Err(error) = backend.sweep() {
+            tracing::error!("cannot sweep the volumes of {name}: {error}");
+        }
+    }
+}
+
+fn observe(backend: &dyn VolumeBackend, volume: &Volume) -> Result<VolumeState, String> {
+    let state = backend.observe_volume(volume.id).map_err(words)?;
+    state.ok_or_else(|| format!("volume {} vanished from its backend", volume.id))
+}
+
+/// The running VM that has a volume open, which then is changed through it. A simulated VM has nothing open.
+fn vm_with<'e>(
+    effects: &'e mut Effects,
+    volume: VolumeId,
+    vms: &[Arc<Vm>],
+) -> Result<Option<VmDisk<'e>>, String> {
+    let hypervisor = effects.hypervisor.as_mut();
+    for vm in vms {
+        let has_it = hypervisor.observe(vm.id).map_err(words)?.disks.contains(&volume);
+        if has_it && hypervisor.layers(vm.id).map_err(words)?.is_some() {
+            return Ok(Some(VmDisk { hypervisor, server: vm.id, volume }));
+        }
+    }
+    Ok(None)
+}
+
+fn source(source: &VolumeSource) -> Result<Source, String> {
+    Ok(match source {
+        VolumeSource::Blank => Source::Blank,
+        VolumeSource::Image(image) => Source::Image { id: image.id, format: format(image)? },
+        VolumeSource::Snapshot { volume, id } => Source::Snapshot(Snapshot { volume: *volume, id: *id }),
+    })
+}
+
+/// The format that disks are made of.
+pub fn format(image: &agent_api::block::ImageSource) -> Result<DiskFormat, String> {
+    let unusable =
+        |_| format!("image {} has format {}, which no disk can be made of", image.id, image.format);
+    image.format.parse().map_err(unusable)
+}

@@ -1,0 +1,217 @@
+//! Volumes that a real QEMU has open: snapshots, merges, growth and limits while it runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use agent_api::block::{Limits, Volume, VolumeSource};
+use agent_api::compute::Vm;
+use hypervisor::qemu::{Qemu, QemuConfig};
+use hypervisor::{Disk, Machine, VmSpec};
+use storage::disk::{Access, OpenDisk};
+use storage::file::{FileConfig, FileVolumes};
+use storage::{GIB, Snapshot, VolumeBackend};
+use types::{ServerId, SnapshotId, VolumeId};
+
+use super::{Ensured, ensure};
+use crate::backends::Backends;
+use crate::effects::Effects;
+use crate::fake::{FakeCopier, FakeFabric, World as Network};
+
+const BLOCK: u64 = 64 << 10;
+
+struct World {
+    dir: tempfile::TempDir,
+    volumes: Arc<FileVolumes>,
+    effects: Effects,
+    vms: Vec<Arc<Vm>>,
+    volume: Volume,
+    server: ServerId,
+}
+
+fn world(test: &str) -> Option<World> {
+    let dir = tempfile::tempdir().unwrap();
+    let config = QemuConfig::new(dir.path().join("run"));
+    for tool in [config.binary.as_path(), Path::new("qemu-nbd")] {
+        if let Err(e) = std::process::Command::new(tool).arg("--version").output() {
+            println!("skipped: {test}: {}: {e}", tool.display());
+            return None;
+        }
+    }
+    let volumes =
+        Arc::new(FileVolumes::open(&FileConfig { root: dir.path().to_owned(), reserve_bytes: 1 }).unwrap());
+    let effects = Effects {
+        fabric: Box::new(FakeFabric::new(Network::default(), channel().0)),
+        hypervisor: Box::new(Qemu::new(config, channel().0).unwrap()),
+        backends: Backends::new("local", volumes.clone()),
+        copier: Box::new(FakeCopier::default()),
+    };
+    let (server, id) = (ServerId(runtime::new_uuid()), VolumeId(runtime::new_uuid()));
+    let volume = Volume {
+        id,
+        backend: None,
+        size_gib: 1,
+        source: VolumeSource::Blank,
+        snapshots: BTreeSet::new(),
+        revert: None,
+        encryption: None,
+        read_only: false,
+        limits: Limits::new(),
+    };
+    let vm = Arc::new(Vm { id: server, ..crate::tests::vm() });
+    Some(World { dir, volumes, effects, vms: vec![vm], volume, server })
+}
+
+impl World {
+    fn ensure(&mut self) -> Ensured {
+        ensure(&mut self.effects, &self.volume, &self.vms).unwrap()
+    }
+
+    /// Until there is nothing more to tidy.
+    fn settle(&mut self) {
+        let began = runtime::monotonic();
+        while self.ensure().again.is_some() {
+            assert!(began.elapsed().as_secs() < 60, "there is no end to it: {:?}", self.layers());
+            runtime::sleep_blocking(std::time::Duration::from_millis(20));
+        }
+    }
+
+    fn snapshot(&mut self) -> SnapshotId {
+        let id = SnapshotId(runtime::new_uuid());
+        self.volume.snapshots.insert(id);
+        assert_eq!(self.ensure().seen.snapshots, self.volume.snapshots);
+        id
+    }
+
+    fn start(&mut self) {
+        let disk = Disk {
+            volume: self.volume.id,
+            blockdev: self.volumes.blockdev(self.volume.id).unwrap(),
+            boot_index: None,
+            read_only: false,
+            limits: Limits::new(),
+        };
+        let spec = VmSpec {
+            server: self.server,
+            name: "layers".to_owned(),
+            vcpus: 1,
+            ram_mib: 64,
+            machine: Machine::Q35,
+            cpu_model: None,
+            disks: vec![disk],
+            nics: Vec::new(),
+            config_drive: None,
+            console_log: self.dir.path().join("console"),
+            screen: false,
+            guest_agent: false,
+            generation_id: None,
+        };
+        self.effects.hypervisor.start(&spec, Vec::new()).unwrap();
+    }
+
+    fn stop(&mut self) {
+        self.effects.hypervisor.stop(self.server).unwrap();
+    }
+
+    fn write(&self, block: u64, byte: u8) {
+        let tree = self.volumes.blockdev(self.volume.id).unwrap();
+        let mut disk = OpenDisk::open(&tree, Access::Write, self.dir.path()).unwrap();
+        disk.write_at(block * BLOCK, &[byte; BLOCK as usize]).unwrap();
+    }
+
+    /// The first byte of the first blocks.
+    fn read(&self, snapshot: Option<SnapshotId>) -> [u8; 4] {
+        let tree = match snapshot {
+            Some(id) => self.volumes.snapshot_blockdev(Snapshot { volume: self.volume.id, id }),
+            None => self.volumes.blockdev(self.volume.id),
+        };
+        let mut disk = OpenDisk::open(&tree.unwrap(), Access::Read, self.dir.path()).unwrap();
+        [0, 1, 2, 3].map(|block| {
+            let mut byte = [0];
+            disk.read_at(block * BLOCK, &mut byte).unwrap();
+            byte[0]
+        })
+    }
+
+    /// The files of layers that there are.
+    fn layers(&self) -> usize {
+        let dir = self.volumes.disk_path(self.volume.id);
+        let entries = std::fs::read_dir(dir.parent().unwrap()).unwrap();
+        entries
+            .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "qcow2"))
+            .count()
+    }
+
+    /// The layers that QEMU has open.
+    fn open(&mut self) -> usize {
+        self.effects.hypervisor.layers(self.server).unwrap().unwrap().len()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = self.effects.hypervisor.remove(self.server);
+    }
+}
+
+#[test]
+fn snapshots_are_made_and_merged_while_a_vm_runs() {
+    let Some(mut world) = world("snapshots_are_made_and_merged_while_a_vm_runs") else { return };
+    world.ensure();
+    let mut snapshots = Vec::new();
+    for block in 0..3 {
+        world.write(block, block as u8 + 1);
+        snapshots.push(world.snapshot());
+    }
+    world.write(3, 4);
+    world.start();
+    // Asked for twice, as after an answer that was lost.
+    let fourth = world.snapshot();
+    world.ensure();
+    assert_eq!((world.layers(), world.open()), (5, 5));
+
+    // In the middle, then the oldest, then the one below the head.
+    for (gone, left) in [(snapshots[1], 4), (snapshots[0], 3), (fourth, 2)] {
+        world.volume.snapshots.remove(&gone);
+        world.settle();
+        assert_eq!((world.layers(), world.open()), (left, left));
+    }
+    world.stop();
+    assert_eq!((world.read(None), world.read(Some(snapshots[2]))), ([1, 2, 3, 4], [1, 2, 3, 0]));
+    world.volume.snapshots.clear();
+    world.settle();
+    assert_eq!((world.layers(), world.read(None)), (1, [1, 2, 3, 4]));
+}
+
+#[test]
+fn a_snapshot_that_was_interrupted_is_given_to_the_vm() {
+    let Some(mut world) = world("a_snapshot_that_was_interrupted_is_given_to_the_vm") else { return };
+    world.ensure();
+    world.start();
+    // The directory has it, and whoever was to tell QEMU has died.
+    let id = SnapshotId(runtime::new_uuid());
+    world.volumes.ensure_snapshot(Snapshot { volume: world.volume.id, id }, None).unwrap();
+    assert_eq!((world.layers(), world.open()), (2, 1));
+    world.volume.snapshots.insert(id);
+    world.ensure();
+    assert_eq!(world.open(), 2);
+}
+
+#[test]
+fn a_disk_grows_and_is_limited_while_a_vm_runs() {
+    let Some(mut world) = world("a_disk_grows_and_is_limited_while_a_vm_runs") else { return };
+    world.ensure();
+    world.start();
+    let before = world.snapshot();
+    world.volume.size_gib = 2;
+    world.volume.limits = BTreeMap::from([("iops-total".to_owned(), 100), ("bps-write".to_owned(), 1 << 20)]);
+    assert_eq!(world.ensure().seen.size_gib, 2);
+    world.volume.limits.clear();
+    world.ensure();
+    let backend = world.volumes.clone();
+    assert_eq!(backend.observe_volume(world.volume.id).unwrap().unwrap().size_bytes, 2 * GIB);
+    world.volume.snapshots.remove(&before);
+    world.settle();
+    assert_eq!((world.layers(), world.open()), (1, 1));
+}
