@@ -22,6 +22,8 @@ pub enum Delegation {
         /// The only requests it is good for, if it is not good for all.
         access_rules: Option<Vec<AccessRule>>,
     },
+    /// The signature of an EC2 key, which another service let identity check.
+    Ec2Key,
 }
 
 /// A kind of request that an application credential is good for.
@@ -46,13 +48,14 @@ impl AccessRule {
 
 impl Caller {
     /// Whether access rules, if the caller is held to some, let a request to a service pass. `paths` are the
-    /// spellings of the request's path that a rule may use.
+    /// spellings of the request's path that a rule may use. Identity itself is nothing to who has but signed.
     pub fn may_request(&self, service: &str, method: &str, paths: &[&str]) -> bool {
         match &self.delegation {
             Some(Delegation::ApplicationCredential { access_rules: Some(rules), .. }) => {
                 let allowed = |path: &&str| rules.iter().any(|rule| rule.allows(service, method, path));
                 paths.iter().any(allowed)
             }
+            Some(Delegation::Ec2Key) => service != "identity",
             Some(Delegation::ApplicationCredential { access_rules: None, .. } | Delegation::Trust { .. })
             | None => true,
         }

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use policy::Caller;
+use policy::{Caller, Delegation};
 use serde_json::json;
 use store::{Store, Tx};
 
@@ -170,8 +170,8 @@ impl Server {
         let body = record(answering, route, (&parts, &params, address), body).await?;
         let caller = if route.open { None } else { Some(self.caller(&parts.headers).await?) };
         let asked = parts.uri.path();
-        if caller.as_ref().is_some_and(|caller| !permitted(caller, service, &parts.method, [asked, &path])) {
-            return Err(unauthorized());
+        if let Some(caller) = &caller {
+            permitted(caller, service, &parts.method, [asked, &path])?;
         }
         if let Some(recorded) = &mut answering.recorded {
             recorded.caller = caller.clone();
@@ -343,13 +343,21 @@ fn unauthorized() -> Failed {
     failed(401, "Unauthorized", "The request you have made requires authentication.")
 }
 
-/// Whether the access rules of the caller's application credential, if there are any, let the request pass. A rule may
-/// spell the path with the service's prefix or without. Asking what a token is worth is always allowed.
-fn permitted(caller: &Caller, service: &Service, method: &Method, paths: [&str; 2]) -> bool {
+/// Refuses what the caller's delegation is not good for. An access rule may spell the path with the service's prefix or
+/// without. Asking what a token is worth is always allowed by them.
+fn permitted(caller: &Caller, service: &Service, method: &Method, paths: [&str; 2]) -> Result<(), Failed> {
+    let is_signed = caller.delegation == Some(Delegation::Ec2Key);
     let asks_token = service.types.contains(&"identity") && paths[1] == "/v3/auth/tokens";
-    (asks_token && method == Method::GET)
+    if (asks_token && method == Method::GET && !is_signed)
         || service.types.is_empty()
         || service.types.iter().any(|kind| caller.may_request(kind, method.as_str(), &paths))
+    {
+        return Ok(());
+    }
+    Err(match is_signed {
+        true => failed(403, "Forbidden", "EC2 credential tokens cannot be used for authorization."),
+        false => unauthorized(),
+    })
 }
 
 fn refused(refused: &Refused, speaks: &crate::Microversions) -> Failed {

@@ -22,7 +22,7 @@ pub(crate) fn refuse_trust(caller: &Caller) -> Result<(), Error> {
         Some(Delegation::Trust { .. }) => Err(Error::Forbidden(
             "Cannot manage application credentials with a token issued via delegation.".to_owned(),
         )),
-        Some(Delegation::ApplicationCredential { .. }) | None => Ok(()),
+        Some(Delegation::ApplicationCredential { .. } | Delegation::Ec2Key) | None => Ok(()),
     }
 }
 
@@ -32,7 +32,9 @@ fn refuse_restricted(caller: &Caller) -> Result<(), Error> {
             "Using method 'application_credential' is not allowed for managing additional application credentials."
                 .to_owned(),
         )),
-        Some(Delegation::ApplicationCredential { .. } | Delegation::Trust { .. }) | None => Ok(()),
+        Some(Delegation::ApplicationCredential { .. } | Delegation::Trust { .. } | Delegation::Ec2Key) | None => {
+            Ok(())
+        }
     }
 }
 

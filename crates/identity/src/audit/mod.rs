@@ -137,7 +137,7 @@ fn of_caller(caller: &Caller) -> Json {
         Scope::System => of["system_scope"] = "all".into(),
     }
     match &caller.delegation {
-        None => {}
+        Some(Delegation::Ec2Key) | None => {}
         Some(Delegation::Trust { id }) => of["trust_id"] = id.as_str().into(),
         Some(Delegation::ApplicationCredential { id, .. }) => {
             of["application_credential_id"] = id.as_str().into();

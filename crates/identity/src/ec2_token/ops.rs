@@ -14,7 +14,7 @@ use crate::credential::store::CREDENTIALS;
 use crate::login::model::{Named, Proven, ScopeWish};
 use crate::login::ops::issue;
 use crate::policy::RULES;
-use crate::token::model::Token;
+use crate::token::model::{EC2_METHOD, Token};
 use crate::token::ops::Tokens;
 
 /// How old a signed request may be, as Keystone's `[credential] auth_ttl`.
@@ -58,7 +58,7 @@ pub(crate) fn create(
     let project = credential.project_id.clone().ok_or(Error::Unauthorized)?;
     let proven = Proven {
         user_id: credential.user_id.clone(),
-        methods: vec!["ec2credential".to_owned()],
+        methods: vec![EC2_METHOD.to_owned()],
         password: None,
         from: None,
         federated: None,

@@ -141,6 +141,14 @@ fn who_signed_gets_a_token() {
     assert_eq!(token["project"]["name"], "demo");
     let sealed = answer.header("x-subject-token").unwrap();
     assert_eq!(cloud.validate(&admin, sealed).body["token"]["methods"], json!(["ec2credential"]));
+    // Identity answers it nothing, not even what it is worth.
+    let user = token["user"]["id"].as_str().unwrap();
+    for path in ["auth/tokens", "credentials", &format!("users/{user}"), "regions"] {
+        let refused = cloud.get(sealed, path);
+        assert_eq!(refused.status, 403, "{path}");
+        let message = "EC2 credential tokens cannot be used for authorization.";
+        assert_eq!(refused.body["error"]["message"], message);
+    }
     let refused = |token: &str, status: u16, change: &dyn Fn(&mut Json)| {
         let answer = ec2(&cloud, token, change);
         assert_eq!(answer.status, status, "{answer:?}");
@@ -154,7 +162,6 @@ fn who_signed_gets_a_token() {
     refused(&admin, 401, &|c| drop(c.as_object_mut().unwrap().remove("access")));
     assert_eq!(cloud.call(&admin, "POST", "ec2tokens", &json!({})).status, 401);
     assert_eq!(cloud.call(&admin, "POST", "ec2tokens", &json!([])).status, 400);
-    let user = token["user"]["id"].as_str().unwrap();
     let enable = |enabled: bool| {
         let body = json!({"user": {"enabled": enabled}});
         assert_eq!(cloud.call(&admin, "PATCH", &format!("users/{user}"), &body).status, 200);

@@ -6,6 +6,9 @@ use types::{DomainId, ProjectId, RoleId, Timestamp, UserId};
 
 use crate::ids::{GroupId, TrustId};
 
+/// The method of a token for who signed with an EC2 key.
+pub(crate) const EC2_METHOD: &str = "ec2credential";
+
 /// What a token is good for, as it claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimedScope {
@@ -178,6 +181,9 @@ impl Token {
     fn delegation(&self) -> Option<Delegation> {
         if let Some(trust) = &self.trust {
             return Some(Delegation::Trust { id: trust.id.to_string() });
+        }
+        if self.claims.methods.iter().any(|method| method == EC2_METHOD) {
+            return Some(Delegation::Ec2Key);
         }
         let credential = self.application_credential.as_ref()?;
         Some(Delegation::ApplicationCredential {
