@@ -3,7 +3,7 @@
 use rest::{Method, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
-use types::DomainId;
+use types::{DomainId, Timestamp};
 
 use super::model::{Group, GroupChange, GroupDraft};
 use super::ops;
@@ -51,10 +51,9 @@ fn list(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 fn list_of_user(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let groups = ops::list_of_user(request.caller(), tx, request.param("user_id"))?;
     let filters = &[("name", Kind::Text)];
-    let views = groups.iter().map(|group| {
+    let views = groups.iter().map(|(group, until)| {
         let mut view = view(request, group);
-        // Only who comes by an identity provider is in a group for a time.
-        view["membership_expires_at"] = Json::Null;
+        view["membership_expires_at"] = json!(until.map(Timestamp::iso_micros));
         view
     });
     filtered(request, "groups", filters, views.collect())

@@ -1,8 +1,10 @@
 //! What can be done with groups and who is in them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use policy::{Caller, Named, Target, Value};
 use store::{Direction, Select, Stored, Tx};
-use types::{DomainId, UserId};
+use types::{DomainId, Timestamp, UserId};
 
 use super::model::{Group, GroupChange, GroupDraft, Membership};
 use super::store::{GROUPS, MEMBERSHIPS, groups_of, membership_key};
@@ -10,6 +12,7 @@ use crate::Error;
 use crate::assignment::model::Actor;
 use crate::assignment::store::remove_of_actor;
 use crate::domain::ops::{domain_for, refuse_missing, refuse_move, scoped_to};
+use crate::federation::user::store::groups_now;
 use crate::ids::{GroupId, fresh};
 use crate::policy::RULES;
 use crate::token::ops::changed;
@@ -64,12 +67,22 @@ fn within(caller: &Caller, select: Select) -> Select {
     }
 }
 
-pub(crate) fn list_of_user(caller: &Caller, tx: &mut Tx<'_>, user_id: &str) -> Result<Vec<Group>, Error> {
+/// The user's groups, and until when the user is in those that a login at an identity provider gave.
+pub(crate) fn list_of_user(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    user_id: &str,
+) -> Result<Vec<(Group, Option<Timestamp>)>, Error> {
     let user = user::ops::find(caller, tx, "identity:list_groups_for_user", user_id)?;
-    let ids = groups_of(tx, &user.id)?;
-    let select = Select::all().is_in("id", &ids).order("id", Direction::Asc);
-    let found = GROUPS.query(tx, &within(caller, select))?;
-    Ok(found.into_iter().map(|group| group.into_inner()).collect())
+    let lasting = MEMBERSHIPS.query(tx, &Select::all().eq("user_id", &user.id))?;
+    let lasting: BTreeSet<GroupId> = lasting.into_iter().map(|found| found.into_inner().group_id).collect();
+    let expiring: BTreeMap<GroupId, Timestamp> = groups_now(tx, &user.id)?.into_iter().collect();
+    let select = Select::all().is_in("id", lasting.iter().chain(expiring.keys())).order("id", Direction::Asc);
+    let found = GROUPS.query(tx, &within(caller, select))?.into_iter().map(|group| {
+        let until = expiring.get(&group.id).filter(|_| !lasting.contains(&group.id));
+        (group.into_inner(), until.copied())
+    });
+    Ok(found.collect())
 }
 
 pub(crate) fn update(
@@ -146,9 +159,9 @@ pub(crate) fn add_user(caller: &Caller, tx: &mut Tx<'_>, both: (&str, &str)) -> 
 
 pub(crate) fn check_user(caller: &Caller, tx: &mut Tx<'_>, both: (&str, &str)) -> Result<(), Error> {
     let (group_id, user_id) = find_both(caller, tx, "identity:check_user_in_group", both)?;
-    match MEMBERSHIPS.load(tx, membership_key(&group_id, &user_id))? {
-        Some(_) => Ok(()),
-        None => Err(absent(both)),
+    match groups_of(tx, &user_id)?.contains(&group_id) {
+        true => Ok(()),
+        false => Err(absent(both)),
     }
 }
 

@@ -176,12 +176,25 @@ fn a_provider_takes_its_users_along() {
 #[test]
 fn memberships_for_some_time() {
     let (cloud, provider) = ocean(by_groups(), json!({"authorization_ttl": 10}));
-    reef(&cloud);
+    let group = reef(&cloud);
     let admin = cloud.token(ADMIN);
     let answer = arrive(&cloud, &provider.token(json!({"email": "a@test", "groups": ["reef"]})));
-    let groups = format!("users/{}/groups", answer.body["token"]["user"]["id"].as_str().unwrap());
-    let names = || cloud.get(&admin, &groups).body["groups"].as_array().unwrap().len();
+    let user = answer.body["token"]["user"]["id"].as_str().unwrap();
+    let (groups, member) = (format!("users/{user}/groups"), format!("groups/{group}/users/{user}"));
+    let names = || {
+        let groups = cloud.get(&admin, &groups).body["groups"].as_array().unwrap().len();
+        assert_eq!(
+            cloud.call(&admin, "HEAD", &member, &Json::Null).status,
+            if groups == 1 { 204 } else { 404 }
+        );
+        groups
+    };
     assert_eq!(names(), 1);
+    let until = cloud.get(&admin, &groups).body["groups"][0]["membership_expires_at"].clone();
+    assert!(until.as_str().is_some_and(|until| types::Timestamp::parse(until).is_ok()), "{until}");
+    // As upstream, the list of the members has only those who are in it for good.
+    let members = cloud.get(&admin, &format!("groups/{group}/users"));
+    assert_eq!(members.body["users"], json!([]));
     // A login without the group ends it, though the time is not over.
     arrive(&cloud, &provider.token(json!({"email": "a@test"})));
     assert_eq!(names(), 0);
