@@ -15,12 +15,13 @@ pub(crate) fn links(request: &Request, path: &str) -> Json {
 }
 
 /// An object as clients see it: its known fields over what else the client once sent.
-pub(crate) fn with_extra(extra: &Extra, known: Json) -> Json {
-    let mut all = extra.clone();
-    if let Json::Object(known) = known {
-        all.extend(known);
+pub(crate) fn with_extra(extra: &Extra, mut known: Json) -> Json {
+    if let Json::Object(all) = &mut known {
+        for (name, value) in extra {
+            all.entry(name.as_str()).or_insert_with(|| value.clone());
+        }
     }
-    Json::Object(all)
+    known
 }
 
 /// The scheme, host and port that the client used.

@@ -44,7 +44,7 @@ const FLAGS_TOLD: &str = "[True, 'True', 'TRUE', 'true', False, 'False', 'FALSE'
 
 /// The whole list: for what is neither filtered nor paged, such as the roles of somebody somewhere.
 pub(crate) fn listed(request: &Request, key: &str, views: Vec<Json>) -> Reply {
-    Reply::ok(json!({key: views, "links": {"next": null, "self": own_url(request), "previous": null}}))
+    Reply::ok(body(request, key, views, Json::Null))
 }
 
 /// The part of the list that the request's filters, `marker` and `limit` ask for, in the order of `sort_key`.
@@ -69,11 +69,18 @@ pub(crate) fn filtered(
         views.truncate(limit);
         next = json!(next_url(request, limit, views.last()));
     }
-    let mut body = json!({key: views, "links": {"next": next, "self": own_url(request), "previous": null}});
+    let mut body = body(request, key, views, next);
     if more {
         body["truncated"] = json!(true);
     }
     Ok(Reply::ok(body))
+}
+
+/// The views are moved in, for `json!` would copy every one of them.
+fn body(request: &Request, key: &str, views: Vec<Json>, next: Json) -> Json {
+    let mut body = json!({"links": {"next": next, "self": own_url(request), "previous": null}});
+    body[key] = Json::Array(views);
+    body
 }
 
 /// Refuses the values that no filter of this kind can have, for a list that does its own filtering.
