@@ -37,11 +37,21 @@ pub enum Node {
 impl Cloud {
     /// Starts one, on this processor if one is given, and waits until it is ready.
     pub fn start(node: Node, cpu: Option<usize>) -> Result<Cloud> {
+        Cloud::configured(node, cpu, "")
+    }
+
+    /// As [`Cloud::start`], with this configuration, in TOML.
+    pub fn configured(node: Node, cpu: Option<usize>, config: &str) -> Result<Cloud> {
         let dir = tempfile::Builder::new().prefix("cuttle-bench-").tempdir_in(machine::scratch());
         let dir = dir.context("cannot make a data directory")?;
         // In a session of its own, for sessions share the processors and this one's has the load generator.
         let mut command = Command::new("setsid");
         command.arg(program()?).args(["up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.path());
+        if !config.is_empty() {
+            let path = dir.path().join("bench.toml");
+            std::fs::write(&path, config).context("cannot write the configuration")?;
+            command.arg("--config").arg(path);
+        }
         if node == Node::Simulated {
             command.arg("--sim");
         }
