@@ -1,6 +1,7 @@
 //! Cuttle's own tools. `./x` sets a bare machine up and ends here; on a machine that is set up, `cargo xtask` does.
 
 mod bench;
+mod ceph;
 mod check;
 mod clock;
 mod cloud;
@@ -17,11 +18,12 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask demo [--once]     a cloud with one server in it; --once takes it down again
 cargo xtask down [--purge]    stops the demo's servers and cloud; --purge deletes its data too
-cargo xtask test [CRATE] [--host] [--databases] [--all]
-                              fast tests; those that need root and QEMU; those that need database servers; all
+cargo xtask test [CRATE] [--host] [--databases] [--ceph] [--all]
+                              fast tests; those that need root and QEMU; database servers; a Ceph cluster; all
 cargo xtask bench             measures Cuttle
 cargo xtask golden --against keystone|glance|cinder
                               records anew what an original service answers
+cargo xtask ceph up DIR       a whole Ceph cluster on loopback, for tests; down DIR ends it
 cargo xtask sim [ARG...]      the seeded whole-cloud simulation
 cargo xtask new-resource SERVICE NAME
                               the folder of a new resource, and which lines to add
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         "down" => demo::down(rest),
         "test" => test::run(rest),
         "bench" => bench::run(rest),
+        "ceph" => ceph::run(rest),
         "golden" => golden::run(rest),
         "sim" => bench::simulate(rest),
         "new-resource" => new_resource::run(rest),

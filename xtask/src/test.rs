@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use crate::ceph;
 use crate::clock::Stopwatch;
 use crate::databases::Databases;
 use crate::project::{self, Failure, Outcome, doing, failed};
@@ -21,18 +22,22 @@ pub struct Options {
     package: Option<String>,
     host: bool,
     databases: bool,
+    ceph: bool,
     all: bool,
 }
 
 impl Options {
-    /// Reads `[CRATE] [--host] [--databases] [--all]`.
+    /// Reads `[CRATE] [--host] [--databases] [--ceph] [--all]`.
     pub fn parse(arguments: &[String]) -> Outcome<Options> {
         let mut options = Options::default();
         for argument in arguments {
             match argument.as_str() {
                 "--host" => options.host = true,
                 "--databases" => options.databases = true,
-                "--all" => options = Options { host: true, databases: true, all: true, ..options },
+                "--ceph" => options.ceph = true,
+                "--all" => {
+                    options = Options { host: true, databases: true, ceph: true, all: true, ..options }
+                }
                 name if !name.starts_with('-') && options.package.is_none() => {
                     options.package = Some(name.into())
                 }
@@ -56,6 +61,7 @@ pub fn run(arguments: &[String]) -> Outcome {
         if nextest { ["nextest", "run", "--no-run"].as_slice() } else { &["test", "--no-run", "--quiet"] };
     project::run(project::cargo(build).arg("--locked").args(&scope))?;
     let databases = if options.databases { Some(Databases::start()) } else { None };
+    let ceph = if options.ceph { ceph::Shared::start() } else { None };
     let mut command = if nextest { nextest_command() } else { plain_command() };
     command.arg("--locked").args(&scope);
     if !nextest {
@@ -63,6 +69,9 @@ pub fn run(arguments: &[String]) -> Outcome {
         command.args(["--", "--show-output"]);
     }
     if let Some(started) = &databases {
+        started.describe_to(&mut command);
+    }
+    if let Some(started) = &ceph {
         started.describe_to(&mut command);
     }
     set_scope(&mut command, &options);
@@ -74,6 +83,7 @@ pub fn run(arguments: &[String]) -> Outcome {
     let mut report = Report::default();
     let ended = follow(&mut command, &mut report)?;
     drop(databases);
+    drop(ceph);
     report.close(ended)
 }
 
@@ -300,7 +310,7 @@ mod tests {
         assert_eq!(of(&["types", "--host"]).unwrap(), expected);
         assert_eq!(
             of(&["--all"]).unwrap(),
-            Options { host: true, databases: true, all: true, package: None }
+            Options { host: true, databases: true, ceph: true, all: true, package: None }
         );
         assert!(of(&["--nonsense"]).is_err());
     }

@@ -117,6 +117,22 @@ pub enum Error {
         what: String,
     },
 
+    /// The Ceph cluster refused, or did not answer in time.
+    #[error("cannot {doing}: {message}")]
+    Cluster {
+        /// What was being done.
+        doing: String,
+        /// Why not.
+        message: String,
+    },
+
+    /// Storage cannot be reached now. It may be asked again.
+    #[error("{message}")]
+    Unavailable {
+        /// Why not.
+        message: String,
+    },
+
     /// The operating system refused.
     #[error("cannot {doing}")]
     Io {

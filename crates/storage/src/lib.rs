@@ -3,6 +3,7 @@
 //! | implementation | where | what for |
 //! | --- | --- | --- |
 //! | [`file`] | qcow2 files in one directory | one machine, no daemon |
+//! | [`rbd`] | a Ceph cluster | many machines |
 //! | [`fake`] | memory | simulation and tests of other crates |
 //!
 //! Invariants:
@@ -28,6 +29,7 @@ pub mod iso;
 mod nbd;
 pub mod objects;
 pub mod qcow2;
+pub mod rbd;
 
 use std::io::Read;
 use std::ops::Range;
@@ -123,6 +125,12 @@ pub trait VolumeBackend: Send + Sync {
     /// Whether others keep volumes here too, so that one that nobody here knows must stay.
     fn is_shared(&self) -> bool;
 
+    /// Makes sure that no other host writes to a volume, be it dead or cut off: to be called before a VM opens a volume
+    /// that none has open on this host.
+    fn ensure_ours(&self, _volume: VolumeId) -> Result<()> {
+        Ok(())
+    }
+
     /// Holds the volume's content of now under this id; a snapshot that is there is left as it is.
     fn ensure_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()>;
 
@@ -196,7 +204,7 @@ pub struct Snapshot {
 }
 
 /// Whether there is more to tidy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tidied {
     /// Nothing is left to do.
     Done,

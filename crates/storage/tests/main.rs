@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::new_without_default, missing_docs)]
 
 mod backup;
+mod ceph;
 mod crash;
 mod disk;
 mod formats;
@@ -12,6 +13,7 @@ mod inspect;
 mod iso;
 mod layers;
 mod qcow2;
+mod rbd;
 mod suite;
 
 use std::fs;
@@ -64,7 +66,7 @@ impl Drop for TempDir {
 pub struct World {
     pub images: Box<dyn ImageStore>,
     pub volumes: Box<dyn VolumeBackend>,
-    _dir: Option<TempDir>,
+    _held: Option<Box<dyn std::any::Any>>,
 }
 
 pub fn file_config(dir: &TempDir) -> FileConfig {
@@ -77,17 +79,18 @@ pub fn file_world() -> World {
     World {
         images: Box::new(FileImages::open(&config).unwrap()),
         volumes: Box::new(FileVolumes::open(&config).unwrap()),
-        _dir: Some(dir),
+        _held: Some(Box::new(dir)),
     }
 }
 
 pub fn fake_world() -> World {
     let fake = storage::fake::Fake::new();
-    World { images: Box::new(fake.clone()), volumes: Box::new(fake), _dir: None }
+    World { images: Box::new(fake.clone()), volumes: Box::new(fake), _held: None }
 }
 
-storage_suite!(file, crate::file_world());
-storage_suite!(fake, crate::fake_world());
+storage_suite!(file, Some(crate::file_world()));
+storage_suite!(fake, Some(crate::fake_world()));
+storage_suite!(in_ceph, crate::ceph::world());
 
 /// Uploads in pieces of odd size.
 pub fn upload(images: &dyn ImageStore, format: DiskFormat, bytes: &[u8]) -> Result<(ImageId, StoredImage)> {

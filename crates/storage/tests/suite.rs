@@ -33,7 +33,10 @@ macro_rules! storage_suite {
     (@ $world:expr; $($case:ident)*) => {$(
         #[test]
         fn $case() {
-            $crate::suite::$case(&$world);
+            // A world that cannot be on this machine has said so.
+            if let Some(world) = $world {
+                $crate::suite::$case(&world);
+            }
         }
     )*};
 }

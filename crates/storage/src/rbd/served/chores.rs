@@ -1,0 +1,106 @@
+//! What is done beside all else: purging the trash, and flattening long chains of clones.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::libc;
+
+use super::super::cluster::Done;
+use super::super::names;
+use super::Link;
+
+/// How often the trash is looked through although nobody asked: others put things there too, and what could not be
+/// purged because of a clone can be once that is gone.
+const PURGE_AGAIN: Duration = Duration::from_secs(60);
+
+/// Hands out what is done beside all else.
+pub(super) struct Chores {
+    purge: SyncSender<()>,
+    flatten: SyncSender<(String, String)>,
+    flattening: Arc<Mutex<BTreeSet<(String, String)>>>,
+}
+
+impl Chores {
+    /// Starts a thread for each kind.
+    pub(super) fn start(link: Arc<Link>) -> io::Result<Chores> {
+        let (purge, purges) = sync_channel(1);
+        let of = link.clone();
+        runtime::spawn_quiet_thread("rbd-purge", move || {
+            loop {
+                match purges.recv_timeout(PURGE_AGAIN) {
+                    Err(RecvTimeoutError::Disconnected) => return,
+                    Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                }
+                if let Err(fault) = purge_all(&of) {
+                    tracing::warn!("the trash is looked through again later: {fault:?}");
+                }
+            }
+        })?;
+        let (flatten, wishes) = sync_channel::<(String, String)>(1024);
+        let flattening = Arc::new(Mutex::new(BTreeSet::new()));
+        let done = flattening.clone();
+        runtime::spawn_quiet_thread("rbd-flatten", move || {
+            while let Ok((pool, name)) = wishes.recv() {
+                tracing::info!("flattening {pool}/{name}");
+                let flat = link.pool(&pool).and_then(|pool| pool.open(&name)?.flatten());
+                if let Err(fault) = flat {
+                    tracing::warn!("{pool}/{name} is flattened later: {fault:?}");
+                }
+                done.lock().unwrap_or_else(PoisonError::into_inner).remove(&(pool, name));
+            }
+        })?;
+        Ok(Chores { purge, flatten, flattening })
+    }
+
+    /// Asks for the trash to be purged.
+    pub(super) fn purge_soon(&self) {
+        // One that waits is enough.
+        let _ = self.purge.try_send(());
+    }
+
+    /// Asks for an image to be made independent of what it was cloned from.
+    pub(super) fn flatten(&self, pool: &str, name: &str) {
+        let wish = (pool.to_owned(), name.to_owned());
+        let mut flattening = self.flattening.lock().unwrap_or_else(PoisonError::into_inner);
+        if flattening.insert(wish.clone()) && self.flatten.try_send(wish.clone()).is_err() {
+            flattening.remove(&wish);
+        }
+    }
+
+    /// Whether an image is on its way.
+    pub(super) fn is_flattening(&self, pool: &str, name: &str) -> bool {
+        let flattening = self.flattening.lock().unwrap_or_else(PoisonError::into_inner);
+        flattening.contains(&(pool.to_owned(), name.to_owned()))
+    }
+}
+
+/// Removes from the trash what is ours and has no clones any more; what its removal sets free, too.
+fn purge_all(link: &Link) -> Done<()> {
+    let config = &link.config;
+    let pools = BTreeSet::from([&config.volumes_pool, &config.root_disks_pool, &config.images_pool]);
+    let mut purged = 0;
+    loop {
+        let before = purged;
+        for pool in &pools {
+            let pool = link.pool(pool)?;
+            for trashed in pool.list_trash()?.iter().filter(|trashed| names::is_ours(&trashed.name)) {
+                match pool.purge(&trashed.id) {
+                    Ok(()) => purged += 1,
+                    Err(fault) if waits(&fault) => {}
+                    Err(fault) => return Err(fault),
+                }
+            }
+        }
+        if purged == before {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether it has clones, is open, is kept by an operator for a while, or was purged by another.
+fn waits(fault: &super::super::wire::Fault) -> bool {
+    [libc::ENOTEMPTY, libc::EBUSY, libc::EPERM, libc::ENOENT].into_iter().any(|errno| fault.is(errno))
+}

@@ -1,0 +1,308 @@
+//! Volumes as RBD images: `volume-ID` with snapshots `snapshot-ID`, and servers' own disks as `ID_disk`.
+//!
+//! Making an image takes several steps in the cluster. A mark beside it says that it is being made, so that one whose
+//! maker was killed is made anew and never taken for whole.
+
+use nix::libc;
+use serde_json::Value;
+use types::{SnapshotId, VolumeId};
+
+use super::super::cluster::{Done, Pool};
+use super::super::image::Image;
+use super::super::names::{self, SNAPSHOT_OF_IMAGE};
+use super::super::wire::{Fault, Origin, Place};
+use super::Served;
+use crate::{Capacity, Snapshot, Tidied, VolumeState};
+
+/// Where the last token of a revert is kept.
+const REVERTED: &str = "cuttle.reverted";
+
+impl Served {
+    pub(super) fn exists(&self, place: Place, id: VolumeId) -> Done<bool> {
+        let (pool, name) = (self.pool_of(place)?, names::volume(place, id));
+        if pool.has_mark(&names::making(&name))? {
+            return Ok(false);
+        }
+        match pool.open_read_only(&name, None) {
+            Err(fault) if fault.is(libc::ENOENT) => Ok(false),
+            opened => opened.map(|_| true),
+        }
+    }
+
+    pub(super) fn make(&self, place: Place, id: VolumeId, size_bytes: u64, origin: Origin) -> Done<()> {
+        let (pool, name) = (self.pool_of(place)?, names::volume(place, id));
+        let mark = names::making(&name);
+        if pool.has_mark(&mark)? {
+            tracing::warn!("making {name} anew: whoever made it was interrupted");
+            remove_half_made(&pool, &name)?;
+        } else if self.exists(place, id)? {
+            return Ok(());
+        }
+        self.check_room(&pool)?;
+        pool.set_mark(&mark)?;
+        let made = self.fill(&pool, &name, size_bytes, origin);
+        match made {
+            // Somebody else was faster. Half of it may be the other's: the mark is the other's to remove.
+            Err(fault) if fault.is(libc::EEXIST) => Ok(()),
+            Err(fault) => {
+                let undone = remove_half_made(&pool, &name).and_then(|()| pool.remove_mark(&mark));
+                if let Err(left) = undone {
+                    tracing::warn!("what there is of {name} stays until it is made or removed: {left:?}");
+                }
+                Err(fault)
+            }
+            Ok(()) => pool.remove_mark(&mark),
+        }
+    }
+
+    fn fill(&self, pool: &std::sync::Arc<Pool>, name: &str, size_bytes: u64, origin: Origin) -> Done<()> {
+        let order = self.config.order();
+        match origin {
+            Origin::Blank => return pool.create(name, size_bytes, order),
+            Origin::Image { id, format } => {
+                let parent = names::base(id, format);
+                let cloned = pool.make_clone((&*self.images()?, &parent, SNAPSHOT_OF_IMAGE), name, order);
+                cloned.map_err(|fault| if fault.is(libc::ENOENT) { Fault::NoImage(id) } else { fault })?;
+            }
+            Origin::Snapshot(at) => {
+                let parent = names::volume(Place::Volumes, at.volume);
+                let from = self.pool_of(Place::Volumes)?;
+                let cloned = pool.make_clone((&*from, &parent, &names::snapshot(at.id)), name, order);
+                if cloned.as_ref().is_err_and(|fault| fault.is(libc::ENOENT)) {
+                    return Err(self.missing(Place::Volumes, at)?);
+                }
+                cloned?;
+            }
+        }
+        let image = pool.open(name)?;
+        let needed = image.size()?;
+        if needed > size_bytes {
+            return Err(Fault::TooSmall { needed, asked: size_bytes });
+        }
+        if needed < size_bytes { image.resize(size_bytes, false) } else { Ok(()) }
+    }
+
+    /// Which of both is missing: the volume or its snapshot.
+    fn missing(&self, place: Place, at: Snapshot) -> Done<Fault> {
+        let volume = self.exists(place, at.volume)?;
+        Ok(if volume { Fault::NoSnapshot(at) } else { Fault::NoVolume(at.volume) })
+    }
+
+    pub(super) fn resize(&self, place: Place, id: VolumeId, size_bytes: u64) -> Done<()> {
+        let image = self.open(place, id)?;
+        let now = image.size()?;
+        if size_bytes < now {
+            return Err(Fault::TooSmall { needed: now, asked: size_bytes });
+        }
+        if size_bytes > now { image.resize(size_bytes, false) } else { Ok(()) }
+    }
+
+    fn open(&self, place: Place, id: VolumeId) -> Done<Image> {
+        no_volume(id, self.pool_of(place)?.open(&names::volume(place, id)))
+    }
+
+    pub(super) fn remove(&self, place: Place, id: VolumeId) -> Done<()> {
+        let (pool, name) = (self.pool_of(place)?, names::volume(place, id));
+        let mark = names::making(&name);
+        if pool.has_mark(&mark)? {
+            remove_half_made(&pool, &name)?;
+            return pool.remove_mark(&mark);
+        }
+        discard(&pool, &name)?;
+        self.chores.purge_soon();
+        Ok(())
+    }
+
+    pub(super) fn observe(&self, place: Place, id: VolumeId) -> Done<Option<VolumeState>> {
+        let (pool, name) = (self.pool_of(place)?, names::volume(place, id));
+        if pool.has_mark(&names::making(&name))? {
+            return Ok(None);
+        }
+        let image = match pool.open_read_only(&name, None) {
+            Err(fault) if fault.is(libc::ENOENT) => return Ok(None),
+            opened => opened?,
+        };
+        let size_bytes = image.size()?;
+        let snapshots = image.snapshots()?;
+        Ok(Some(VolumeState {
+            size_bytes,
+            used_bytes: image.used()?.unwrap_or(size_bytes),
+            snapshots: snapshots.iter().filter_map(|name| names::snapshot_id(name)).collect(),
+            reverted: image.note(REVERTED)?,
+        }))
+    }
+
+    pub(super) fn list(&self, place: Place) -> Done<Vec<VolumeId>> {
+        let names = self.pool_of(place)?.list()?;
+        let mut ids: Vec<VolumeId> = names.iter().filter_map(|name| names::volume_id(place, name)).collect();
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Shuts out every other client that has the volume open for writing.
+    pub(super) fn fence(&self, place: Place, id: VolumeId) -> Done<usize> {
+        let cluster = self.link.cluster()?;
+        let pool = self.pool_of(place)?;
+        let image = no_volume(id, pool.open_read_only(&names::volume(place, id), None))?;
+        let own = cluster.own_addresses()?;
+        let mut fenced = 0;
+        for address in image.watchers()? {
+            // A chore of this process may have it open; its lock is given up when asked for.
+            if own.split([',', '[', ']']).any(|own| bare(own) == bare(&address)) {
+                continue;
+            }
+            tracing::warn!("shutting out {address}, which has {} open", names::volume(place, id));
+            cluster.blocklist(bare(&address))?;
+            fenced += 1;
+        }
+        Ok(fenced)
+    }
+
+    pub(super) fn make_snapshot(&self, place: Place, at: Snapshot) -> Done<()> {
+        let image = self.open(place, at.volume)?;
+        match image.snapshot(&names::snapshot(at.id)) {
+            Err(fault) if fault.is(libc::EEXIST) => Ok(()),
+            done => done,
+        }
+    }
+
+    pub(super) fn remove_snapshot(&self, place: Place, at: Snapshot) -> Done<()> {
+        let image = match self.open(place, at.volume) {
+            Err(Fault::NoVolume(_)) => return Ok(()),
+            opened => opened?,
+        };
+        match image.remove_snapshot(&names::snapshot(at.id)) {
+            Err(fault) if fault.is(libc::ENOENT) => Ok(()),
+            done => done,
+        }
+    }
+
+    pub(super) fn has_snapshot(&self, place: Place, at: Snapshot) -> Done<bool> {
+        let pool = self.pool_of(place)?;
+        match pool.open_read_only(&names::volume(place, at.volume), Some(&names::snapshot(at.id))) {
+            Err(fault) if fault.is(libc::ENOENT) => Ok(false),
+            opened => opened.map(|_| true),
+        }
+    }
+
+    pub(super) fn revert(&self, place: Place, to: Snapshot, token: &str) -> Done<()> {
+        let image = self.open(place, to.volume)?;
+        if image.note(REVERTED)?.as_deref() == Some(token) {
+            return Ok(());
+        }
+        let held = image.snapshots()?;
+        let held: Vec<SnapshotId> = held.iter().filter_map(|name| names::snapshot_id(name)).collect();
+        if !held.contains(&to.id) {
+            return Err(Fault::NoSnapshot(to));
+        }
+        if held.last() != Some(&to.id) {
+            return Err(Fault::NotNewest { volume: to.volume, id: to.id });
+        }
+        // Killed in between, it is rolled back again: nobody has written, for the revert is not done yet.
+        image.roll_back(&names::snapshot(to.id))?;
+        image.set_note(REVERTED, token)
+    }
+
+    pub(super) fn tidy(&self, place: Place, id: VolumeId) -> Done<Tidied> {
+        let (pool, name) = (self.pool_of(place)?, names::volume(place, id));
+        if self.chores.is_flattening(&pool.name, &name) {
+            return Ok(Tidied::More);
+        }
+        let mut below = no_volume(id, pool.open_read_only(&name, None))?;
+        let mut depth = 0;
+        let mut is_of_snapshot = false;
+        while let Some(parent) = below.parent()? {
+            depth += 1;
+            is_of_snapshot |= depth == 1 && parent.pool == self.config.volumes_pool;
+            if depth > self.config.clone_depth_max {
+                break;
+            }
+            below = Image::open_by_id(&self.link.pool(&parent.pool)?, &parent.image_id)?;
+        }
+        let flatten =
+            depth > self.config.clone_depth_max || (is_of_snapshot && self.config.flatten_from_snapshot);
+        if !flatten {
+            return Ok(Tidied::Done);
+        }
+        self.chores.flatten(&pool.name, &name);
+        Ok(Tidied::More)
+    }
+
+    pub(super) fn capacity(&self, place: Place) -> Done<Capacity> {
+        self.capacity_of(match place {
+            Place::Volumes => &self.config.volumes_pool,
+            Place::RootDisks => &self.config.root_disks_pool,
+        })
+    }
+
+    pub(super) fn capacity_of(&self, pool: &str) -> Done<Capacity> {
+        let answer =
+            self.link.cluster()?.mon_command(r#"{"prefix":"df","detail":"detail","format":"json"}"#, &[])?;
+        let df: Value = serde_json::from_slice(&answer)
+            .map_err(|error| Fault::Unusable { message: format!("df answers no JSON: {error}") })?;
+        let pools = df["pools"].as_array().map_or(&[][..], Vec::as_slice);
+        let found = pools.iter().find(|entry| entry["name"] == pool);
+        let Some(found) = found else {
+            // A pool that was just made is not measured yet.
+            let number = |key: &str| df["stats"][key].as_u64().unwrap_or(0);
+            let (total_bytes, free_bytes) = (number("total_bytes"), number("total_avail_bytes"));
+            return Ok(Capacity { total_bytes, free_bytes });
+        };
+        let stats = &found["stats"];
+        let number = |key: &str| stats[key].as_u64().unwrap_or(0);
+        let (stored, mut free_bytes) = (number("stored"), number("max_avail"));
+        let mut total_bytes = stored + free_bytes;
+        let quota = number("quota_bytes");
+        if quota > 0 {
+            free_bytes = free_bytes.min(quota.saturating_sub(stored));
+            total_bytes = total_bytes.min(quota);
+        }
+        Ok(Capacity { total_bytes, free_bytes })
+    }
+
+    /// A cluster that is full lets writers wait; whoever begins something is told at once.
+    pub(super) fn check_room(&self, pool: &Pool) -> Done<()> {
+        let free_bytes = self.capacity_of(&pool.name)?.free_bytes;
+        let needed = (2 * self.config.chunk_mib) << 20;
+        if free_bytes < needed {
+            return Err(Fault::Full { pool: pool.name.clone(), free_bytes });
+        }
+        Ok(())
+    }
+}
+
+fn no_volume<T>(id: VolumeId, opened: Done<T>) -> Done<T> {
+    opened.map_err(|fault| if fault.is(libc::ENOENT) { Fault::NoVolume(id) } else { fault })
+}
+
+/// Removes what somebody began to make; nobody can have cloned or opened it.
+fn remove_half_made(pool: &Pool, name: &str) -> Done<()> {
+    match pool.remove(name) {
+        Err(fault) if fault.is(libc::ENOENT) => Ok(()),
+        done => done,
+    }
+}
+
+/// Takes an image with its snapshots out of sight at once. Its data goes later, when no clone needs it.
+pub(super) fn discard(pool: &std::sync::Arc<Pool>, name: &str) -> Done<()> {
+    let image = match pool.open(name) {
+        Err(fault) if fault.is(libc::ENOENT) => return Ok(()),
+        opened => opened?,
+    };
+    for snapshot in image.snapshots()? {
+        match image.remove_snapshot(&snapshot) {
+            Err(fault) if fault.is(libc::ENOENT) => {}
+            done => done?,
+        }
+    }
+    drop(image);
+    match pool.trash(name) {
+        Err(fault) if fault.is(libc::ENOENT) => Ok(()),
+        done => done,
+    }
+}
+
+/// An address as lists of addresses have it: without a protocol in front.
+fn bare(address: &str) -> &str {
+    address.rsplit_once("v2:").or_else(|| address.rsplit_once("v1:")).map_or(address, |(_, bare)| bare)
+}

@@ -1,0 +1,151 @@
+//! A Ceph cluster for a test: the one that the run of tests started, or one of its own, to be harmed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+use storage::rbd::{ChildProgram, Rbd, RbdConfig};
+
+use crate::{TempDir, World};
+
+/// A cluster, with a pool in it that is the test's own.
+pub struct Ceph {
+    folder: PathBuf,
+    pool: String,
+    admin: Rbd,
+    own: Option<(PathBuf, TempDir)>,
+}
+
+impl Ceph {
+    /// The cluster that all tests of this run share.
+    pub fn shared() -> Option<Ceph> {
+        let test = std::thread::current().name().unwrap_or_default().to_owned();
+        match std::env::var_os("CUTTLE_TEST_CEPH") {
+            Some(folder) => Some(Ceph::at(PathBuf::from(folder), None)),
+            None => {
+                println!("skipped: {test}: there is no Ceph; cargo xtask test --ceph starts one");
+                None
+            }
+        }
+    }
+
+    /// A cluster for this test alone.
+    pub fn own() -> Option<Ceph> {
+        let test = std::thread::current().name().unwrap_or_default().to_owned();
+        let Some(xtask) = std::env::var_os("CUTTLE_TEST_XTASK").map(PathBuf::from) else {
+            println!("skipped: {test}: there is no Ceph; cargo xtask test --ceph starts one");
+            return None;
+        };
+        let dir = TempDir::new();
+        let folder = dir.path().join("ceph");
+        let up = Command::new(&xtask).args(["ceph", "up"]).arg(&folder).output().unwrap();
+        assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+        Some(Ceph::at(folder, Some((xtask, dir))))
+    }
+
+    fn at(folder: PathBuf, own: Option<(PathBuf, TempDir)>) -> Ceph {
+        let conf = folder.join("ceph.conf").to_str().unwrap().to_owned();
+        let admin = Rbd::new(child(&folder), RbdConfig::new(&conf, "admin"));
+        let pool = format!("test-{:08x}", runtime::random_u64() as u32);
+        let ceph = Ceph { folder, pool, admin, own };
+        ceph.command(json!({ "prefix": "osd pool create", "pool": ceph.pool, "pg_num": 8, "pgp_num": 8 }));
+        ceph.command(json!({ "prefix": "osd pool application enable", "pool": ceph.pool, "app": "rbd" }));
+        ceph
+    }
+
+    /// Sends the monitors a command, as its administrator.
+    pub fn command(&self, command: serde_json::Value) -> serde_json::Value {
+        let answer = self.admin.mon_command(&command.to_string(), &[]).unwrap();
+        serde_json::from_slice(&answer).unwrap_or_default()
+    }
+
+    /// Everything in the test's pool.
+    pub fn config(&self) -> RbdConfig {
+        let conf = self.folder.join("ceph.conf").to_str().unwrap().to_owned();
+        RbdConfig {
+            volumes_pool: self.pool.clone(),
+            images_pool: self.pool.clone(),
+            root_disks_pool: self.pool.clone(),
+            abandoned_upload_seconds: 0,
+            ..RbdConfig::new(&conf, "admin")
+        }
+    }
+
+    /// A client of the test's pool, with a child of its own.
+    pub fn rbd(&self) -> Rbd {
+        self.rbd_with(self.config())
+    }
+
+    /// As configured.
+    pub fn rbd_with(&self, config: RbdConfig) -> Rbd {
+        Rbd::new(child(&self.folder), config)
+    }
+
+    /// The test's pool.
+    pub fn pool(&self) -> &str {
+        &self.pool
+    }
+
+    /// A program of QEMU's or Ceph's, with what it needs to find the cluster.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new("env");
+        for (name, value) in environment(&self.folder) {
+            command.arg(format!("{name}={value}"));
+        }
+        command.arg(name);
+        command
+    }
+
+    /// Runs `rbd` on this cluster, which must succeed: what we did, seen by another.
+    pub fn rbd_says(&self, arguments: &[&str]) -> String {
+        let mut command = self.program("rbd");
+        command.arg("-c").arg(self.folder.join("ceph.conf")).args(["-n", "client.admin", "-p", &self.pool]);
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "rbd {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Does something to a cluster that is this test's own: `kill-osd 1`, `pause`.
+    pub fn harm(&self, what: &[&str]) -> String {
+        let (xtask, _) = self.own.as_ref().expect("only a cluster of one's own is harmed");
+        let mut command = Command::new(xtask);
+        let output = command.args(["ceph", what[0]]).arg(&self.folder).args(&what[1..]).output().unwrap();
+        assert!(output.status.success(), "{what:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Ceph {
+    fn drop(&mut self) {
+        if let Some((xtask, _)) = &self.own {
+            let _ = Command::new(xtask).args(["ceph", "down"]).arg(&self.folder).status();
+        } else {
+            let name = &self.pool;
+            let delete = json!({ "prefix": "osd pool delete", "pool": name, "pool2": name, "yes_i_really_really_mean_it": true });
+            let _ = self.admin.mon_command(&delete.to_string(), &[]);
+        }
+    }
+}
+
+fn environment(folder: &Path) -> Vec<(String, String)> {
+    let text = fs::read_to_string(folder.join("environment")).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn child(folder: &Path) -> ChildProgram {
+    ChildProgram {
+        path: env!("CARGO_BIN_EXE_storage-serve").into(),
+        arguments: Vec::new(),
+        variables: environment(folder),
+    }
+}
+
+/// A store and a backend in a pool of their own.
+pub fn world() -> Option<World> {
+    let ceph = Ceph::shared()?;
+    let rbd = ceph.rbd();
+    let (images, volumes) = (Box::new(rbd.images()), Box::new(rbd.volumes(None)));
+    Some(World { images, volumes, _held: Some(Box::new(ceph)) })
+}
