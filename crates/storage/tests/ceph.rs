@@ -1,8 +1,9 @@
 //! A Ceph cluster for a test: the one that the run of tests started, or one of its own, to be harmed.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 use storage::rbd::{ChildProgram, Rbd, RbdConfig};
@@ -99,10 +100,20 @@ impl Ceph {
 
     /// Runs `rbd` on this cluster, which must succeed: what we did, seen by another.
     pub fn rbd_says(&self, arguments: &[&str]) -> String {
-        let mut command = self.program("rbd");
+        self.says("rbd", arguments)
+    }
+
+    /// The same of `rados`: what there is below all images.
+    pub fn rados_says(&self, arguments: &[&str]) -> String {
+        self.says("rados", arguments)
+    }
+
+    fn says(&self, program: &str, arguments: &[&str]) -> String {
+        let mut command = self.program(program);
         command.arg("-c").arg(self.folder.join("ceph.conf")).args(["-n", "client.admin", "-p", &self.pool]);
         let output = command.args(arguments).output().unwrap();
-        assert!(output.status.success(), "rbd {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program} {arguments:?}: {errors}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
@@ -148,4 +159,62 @@ pub fn world() -> Option<World> {
     let rbd = ceph.rbd();
     let (images, volumes) = (Box::new(rbd.images()), Box::new(rbd.volumes(None)));
     Some(World { images, volumes, _held: Some(Box::new(ceph)) })
+}
+
+/// QEMU with a disk open, told what to read and write.
+pub struct QemuIo {
+    child: Child,
+}
+
+impl QemuIo {
+    /// Opens a tree of block nodes.
+    pub fn open(ceph: &Ceph, node: &serde_json::Value) -> QemuIo {
+        let mut command = ceph.program("qemu-io");
+        if node["read-only"] == true {
+            command.arg("-r");
+        }
+        command.arg(format!("json:{node}"));
+        let child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut io = QemuIo { child };
+        let greeting = io.until_prompt();
+        assert!(!greeting.contains("can't open"), "{greeting}");
+        io
+    }
+
+    /// Runs a command, and returns what it said.
+    pub fn say(&mut self, command: &str) -> String {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{command}").unwrap();
+        self.until_prompt()
+    }
+
+    /// Whether all of a stretch holds this byte.
+    pub fn reads(&mut self, pattern: u8, offset: u64, length: u64) -> bool {
+        let said = self.say(&format!("read -P {pattern} {offset} {length}"));
+        assert!(said.contains("read "), "{said}");
+        !said.contains("verification failed")
+    }
+
+    fn until_prompt(&mut self) -> String {
+        let mut said = Vec::new();
+        let mut byte = [0];
+        let out = self.child.stdout.as_mut().unwrap();
+        while !said.ends_with(b"qemu-io> ") {
+            if out.read(&mut byte).unwrap() == 0 {
+                let mut errors = String::new();
+                self.child.stderr.as_mut().unwrap().read_to_string(&mut errors).unwrap();
+                panic!("qemu-io ended: {} {errors}", String::from_utf8_lossy(&said));
+            }
+            said.push(byte[0]);
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    }
+}
+
+impl Drop for QemuIo {
+    fn drop(&mut self) {
+        // Closing it lets go of the volume, as a VM that ends does.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
 }

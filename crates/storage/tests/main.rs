@@ -14,6 +14,7 @@ mod iso;
 mod layers;
 mod qcow2;
 mod rbd;
+mod rbd_harm;
 mod suite;
 
 use std::fs;

@@ -1,1 +1,242 @@
-//! What only the backend in Ceph does.
+//! What only the backend in Ceph does, seen through Ceph's own `rbd` too.
+
+use std::io::Read;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use storage::rbd::RbdConfig;
+use storage::{DiskFormat, Error, ImageStore, NewVolume, Snapshot, Source, Tidied, Upload, VolumeBackend};
+use types::{ImageId, SnapshotId, VolumeId};
+
+use crate::ceph::{Ceph, QemuIo};
+use crate::{file_world, qcow2_bytes, upload};
+
+pub const MIB: u64 = 1 << 20;
+
+pub fn blank(size_bytes: u64) -> NewVolume {
+    NewVolume { id: VolumeId(runtime::new_uuid()), size_bytes, source: Source::Blank }
+}
+
+pub fn clone_of(id: ImageId, format: DiskFormat, size_bytes: u64) -> NewVolume {
+    NewVolume { source: Source::Image { id, format }, ..blank(size_bytes) }
+}
+
+pub fn snapshot_of(volume: VolumeId) -> Snapshot {
+    Snapshot { volume, id: SnapshotId(runtime::new_uuid()) }
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = runtime::monotonic();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(120), "it never came to be that {what}");
+        std::thread::yield_now();
+    }
+}
+
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn operators_find_the_names_and_features_they_know() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let rbd = ceph.rbd();
+    let (volumes, roots) = (rbd.volumes(None), rbd.root_disks(None));
+    let (image, _) = upload(&rbd.images(), DiskFormat::Raw, &[7; 5000]).unwrap();
+    let volume = clone_of(image, DiskFormat::Raw, 64 * MIB);
+    let root = clone_of(image, DiskFormat::Raw, 32 * MIB);
+    volumes.ensure_volume(&volume).unwrap();
+    roots.ensure_volume(&root).unwrap();
+    let at = snapshot_of(volume.id);
+    volumes.ensure_snapshot(at, None).unwrap();
+
+    let mut expected = [image.to_string(), format!("volume-{}", volume.id), format!("{}_disk", root.id)];
+    expected.sort();
+    let listed: Vec<String> = ceph.rbd_says(&["ls"]).lines().map(str::to_owned).collect();
+    assert_eq!(listed, expected);
+    let shown = json_of(&ceph.rbd_says(&["info", "--format", "json", &format!("volume-{}", volume.id)]));
+    assert_eq!(shown["parent"]["image"], json!(image.to_string()), "{shown}");
+    assert_eq!(shown["parent"]["snapshot"], "snap");
+    let features = shown["features"].as_array().unwrap();
+    for feature in ["layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten"] {
+        assert!(features.contains(&json!(feature)), "{feature} is not among {features:?}");
+    }
+    let snapshots =
+        json_of(&ceph.rbd_says(&["snap", "ls", "--format", "json", &format!("volume-{}", volume.id)]));
+    assert_eq!(snapshots[0]["name"], json!(format!("snapshot-{}", at.id)));
+    assert_eq!(volumes.observe_volumes().unwrap(), [volume.id]);
+    assert_eq!(roots.observe_volumes().unwrap(), [root.id]);
+}
+
+#[test]
+fn what_has_clones_waits_in_the_trash_until_the_last_is_gone() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let rbd = ceph.rbd();
+    let (images, volumes) = (rbd.images(), rbd.volumes(None));
+    let (image, _) = upload(&images, DiskFormat::Qcow2, &qcow2_bytes(8 * MIB)).unwrap();
+    let first = clone_of(image, DiskFormat::Qcow2, 8 * MIB);
+    volumes.ensure_volume(&first).unwrap();
+    let at = snapshot_of(first.id);
+    volumes.ensure_snapshot(at, None).unwrap();
+    let second = NewVolume { source: Source::Snapshot(at), ..blank(8 * MIB) };
+    volumes.ensure_volume(&second).unwrap();
+    images.remove_image(image).unwrap();
+    volumes.remove_snapshot(at, None).unwrap();
+    volumes.remove_volume(first.id).unwrap();
+    let (lost, missing) = (blank(8 * MIB), snapshot_of(first.id));
+    let refused =
+        volumes.ensure_volume(&NewVolume { source: Source::Snapshot(missing), ..lost }).unwrap_err();
+    assert!(matches!(refused, Error::NoVolume(_) | Error::NoSnapshot { .. }), "{refused}");
+    assert_eq!(volumes.observe_volumes().unwrap(), [second.id]);
+    assert!(volumes.blockdev(second.id).is_ok());
+    volumes.sweep().unwrap();
+    let trashed = ceph.rbd_says(&["trash", "ls"]);
+    assert!(trashed.contains(&format!("volume-{}", first.id)), "{trashed}");
+    volumes.remove_volume(second.id).unwrap();
+    until("nothing is left in the pool", || {
+        volumes.sweep().unwrap();
+        ceph.rbd_says(&["trash", "ls"]).is_empty() && ceph.rbd_says(&["ls"]).is_empty()
+    });
+}
+
+#[test]
+fn long_chains_are_flattened_in_the_background() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let rbd = ceph.rbd_with(RbdConfig { clone_depth_max: 2, ..ceph.config() });
+    let volumes = rbd.volumes(None);
+    let mut volume = blank(8 * MIB);
+    volumes.ensure_volume(&volume).unwrap();
+    for depth in 1..=3 {
+        let at = snapshot_of(volume.id);
+        volumes.ensure_snapshot(at, None).unwrap();
+        volume = NewVolume { source: Source::Snapshot(at), ..blank(8 * MIB) };
+        volumes.ensure_volume(&volume).unwrap();
+        let tidied = volumes.tidy(volume.id, None).unwrap();
+        assert_eq!(tidied == Tidied::More, depth == 3, "at depth {depth}");
+    }
+    until("the chain is short", || volumes.tidy(volume.id, None).unwrap() == Tidied::Done);
+    let shown = json_of(&ceph.rbd_says(&["info", "--format", "json", &format!("volume-{}", volume.id)]));
+    assert_eq!(shown.get("parent"), None, "{shown}");
+}
+
+#[test]
+fn a_volume_goes_back_to_its_newest_snapshot_once_for_each_token() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let rbd = ceph.rbd();
+    let volumes = rbd.volumes(None);
+    let volume = blank(8 * MIB);
+    volumes.ensure_volume(&volume).unwrap();
+    let node = volumes.blockdev(volume.id).unwrap();
+    let write = |pattern: u8| QemuIo::open(&ceph, &node).say(&format!("write -P {pattern} 0 1M"));
+    let reads = |pattern: u8| QemuIo::open(&ceph, &node).reads(pattern, 0, MIB);
+    write(1);
+    let (older, newer) = (snapshot_of(volume.id), snapshot_of(volume.id));
+    volumes.ensure_snapshot(older, None).unwrap();
+    write(2);
+    volumes.ensure_snapshot(newer, None).unwrap();
+    write(3);
+    let refused = volumes.ensure_reverted(older, "t").unwrap_err();
+    assert!(matches!(refused, Error::NotNewest { .. }), "{refused}");
+    volumes.ensure_reverted(newer, "t").unwrap();
+    assert!(reads(2));
+    write(4);
+    volumes.ensure_reverted(newer, "t").unwrap();
+    assert!(reads(4), "the same token reverts once");
+    volumes.remove_snapshot(newer, None).unwrap();
+    volumes.ensure_reverted(older, "u").unwrap();
+    assert!(reads(1));
+    let state = volumes.observe_volume(volume.id).unwrap().unwrap();
+    assert_eq!((state.reverted.as_deref(), state.snapshots), (Some("u"), vec![older.id]));
+    assert_eq!(state.used_bytes % MIB, 0);
+    assert!((MIB..=8 * MIB).contains(&state.used_bytes), "{}", state.used_bytes);
+}
+
+#[test]
+fn an_image_of_another_store_is_brought_when_it_is_needed() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let files = file_world();
+    let rbd = ceph.rbd();
+    let (image, _) = upload(&*files.images, DiskFormat::Qcow2, &qcow2_bytes(4 * MIB)).unwrap();
+    let volumes = rbd.volumes(Some(files.images.into()));
+    volumes.ensure_volume(&clone_of(image, DiskFormat::Qcow2, 4 * MIB)).unwrap();
+    let mut bytes = Vec::new();
+    rbd.images().reader(image, 0..u64::MAX).unwrap().read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, qcow2_bytes(4 * MIB));
+}
+
+#[test]
+fn a_large_image_comes_back_as_it_was() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let images = ceph.rbd().images();
+    let image = ImageId(runtime::new_uuid());
+    let upload = Upload { image, format: DiskFormat::Raw, size_bytes_max: 1 << 30, enforce: true };
+    // Longer than an upload begins with, with holes and an odd end.
+    let piece: Vec<u8> = (0..MIB + 13).map(|at| (at % 251) as u8).collect();
+    let zeros = vec![0; 9 * MIB as usize];
+    let mut writer = images.writer(&upload).unwrap();
+    let mut sent = Vec::new();
+    for _ in 0..8 {
+        for part in [&piece, &zeros] {
+            writer.write(part).unwrap();
+            sent.extend_from_slice(part);
+        }
+    }
+    let stored = writer.finish().unwrap();
+    assert_eq!(stored.size_bytes, sent.len() as u64);
+    let mut bytes = Vec::new();
+    images.reader(image, 0..u64::MAX).unwrap().read_to_end(&mut bytes).unwrap();
+    assert!(bytes == sent);
+    let used = json_of(&ceph.rbd_says(&["du", "--format", "json", &image.to_string()]));
+    let used = used["images"][0]["used_size"].as_u64().unwrap();
+    assert!(
+        used <= 8 * 12 * MIB && used < sent.len() as u64 * 3 / 4 + 32 * MIB,
+        "{used}: zeros take no room"
+    );
+}
+
+#[test]
+fn a_full_pool_is_told_before_anything_waits_for_it() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let rbd = ceph.rbd();
+    let volumes = rbd.volumes(None);
+    let quota = |bytes: u64| {
+        let value = bytes.to_string();
+        ceph.command(json!({ "prefix": "osd pool set-quota", "pool": ceph.pool(), "field": "max_bytes", "val": value }));
+    };
+    until("the pool is measured", || volumes.capacity().unwrap().total_bytes > 0);
+    quota(MIB);
+    until("the quota is seen", || volumes.capacity().unwrap().total_bytes <= MIB);
+    let refused = volumes.ensure_volume(&blank(MIB)).unwrap_err();
+    assert!(matches!(refused, Error::Full { .. }), "{refused}");
+    let writer = Upload {
+        image: ImageId(runtime::new_uuid()),
+        format: DiskFormat::Raw,
+        size_bytes_max: MIB,
+        enforce: true,
+    };
+    let refused = rbd.images().writer(&writer).err().unwrap();
+    assert!(matches!(refused, Error::Full { .. }), "{refused}");
+    quota(0);
+    until("there is room again", || volumes.ensure_volume(&blank(MIB)).is_ok());
+}
+
+#[test]
+fn a_host_that_was_cut_off_cannot_write_any_more() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let volumes = ceph.rbd().volumes(None);
+    let volume = blank(8 * MIB);
+    volumes.ensure_volume(&volume).unwrap();
+    let node = volumes.blockdev(volume.id).unwrap();
+    let mut old = QemuIo::open(&ceph, &node);
+    assert!(old.say("write -P 1 0 1M").contains("wrote"));
+    volumes.ensure_ours(volume.id).unwrap();
+    let mut new = QemuIo::open(&ceph, &node);
+    assert!(new.reads(1, 0, MIB));
+    assert!(new.say("write -P 2 0 1M").contains("wrote"));
+    let refused = old.say("write -P 3 0 1M");
+    assert!(refused.contains("write failed"), "{refused}");
+    assert!(new.reads(2, 0, MIB));
+    // What this backend itself had open is not shut out.
+    volumes.ensure_size(volume.id, 16 * MIB).unwrap();
+}

@@ -58,6 +58,10 @@ struct State {
     pause: Duration,
     /// When the next child may be started.
     not_before: Option<Instant>,
+    /// The addresses that the child has in the cluster.
+    addresses: Vec<String>,
+    /// Those of children that were killed, until they are shut out.
+    dead: Vec<String>,
     /// Until when the cluster counts as away.
     away_until: Option<Instant>,
 }
@@ -91,7 +95,14 @@ pub struct Pending {
 impl Client {
     /// A client. The child is started by the first request.
     pub fn new(program: ChildProgram, config: RbdConfig) -> Client {
-        let state = State { running: None, pause: RESTART.0, not_before: None, away_until: None };
+        let state = State {
+            running: None,
+            pause: RESTART.0,
+            not_before: None,
+            addresses: Vec::new(),
+            dead: Vec::new(),
+            away_until: None,
+        };
         Client { shared: Arc::new(Shared { program, config, state: Mutex::new(state) }) }
     }
 
@@ -194,7 +205,8 @@ impl Client {
         if state.not_before.is_some_and(|at| now < at) {
             return Err(ended());
         }
-        let running = self.start().map_err(|error| Fault::Unusable {
+        let dead = state.dead.clone();
+        let running = self.start(dead).map_err(|error| Fault::Unusable {
             message: format!(
                 "the storage process {} cannot be started: {error}",
                 self.shared.program.path.display()
@@ -206,14 +218,14 @@ impl Client {
         Ok(running)
     }
 
-    fn start(&self) -> io::Result<Arc<Running>> {
+    fn start(&self, dead: Vec<String>) -> io::Result<Arc<Running>> {
         let (mut ours, theirs) = UnixStream::pair()?;
         ours.set_write_timeout(Some(SEND_TIME_MAX))?;
         let program = &self.shared.program;
         let mut command = Command::new(&program.path);
         command.args(&program.arguments).envs(program.variables.iter().cloned()).current_dir("/");
         let child = command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).spawn()?;
-        let open = Request::Open(self.shared.config.clone());
+        let open = Request::Open { config: self.shared.config.clone(), dead };
         wire::send(&mut ours, &Numbered { number: 0, body: open }, &[])?;
         let mut reading = ours.try_clone()?;
         let pid = child.id();
@@ -231,6 +243,9 @@ impl Client {
             while let Ok(Some((Numbered { number, body }, bytes))) = wire::receive(&mut reading) {
                 if let Some(client) = client() {
                     client.answered(&body);
+                    if let (0, Ok(addresses)) = (number, &body) {
+                        client.connected(addresses);
+                    }
                 }
                 if let Some(sender) = of.waiting().senders.remove(&number) {
                     // Whoever gave up waiting is not there any more.
@@ -266,11 +281,20 @@ impl Client {
         }
     }
 
+    /// A child is connected, and has shut out those that were killed.
+    fn connected(&self, addresses: &serde_json::Value) {
+        let mut state = self.state();
+        state.dead.clear();
+        state.addresses = serde_json::from_value(addresses.clone()).unwrap_or_default();
+    }
+
     /// Lets the next request start another child.
     fn forget(&self, running: &Arc<Running>) {
         let mut state = self.state();
         if state.running.as_ref().is_some_and(|current| Arc::ptr_eq(current, running)) {
             state.running = None;
+            let addresses = std::mem::take(&mut state.addresses);
+            state.dead.extend(addresses);
         }
     }
 }

@@ -140,7 +140,7 @@ impl Cluster {
     }
 
     /// The addresses by which the cluster knows this client.
-    pub fn own_addresses(&self) -> Done<String> {
+    pub fn own_addresses(&self) -> Done<Vec<String>> {
         let rados = &self.libraries.rados;
         let mut addresses = ptr::null_mut();
         // SAFETY: the handle is connected; `addresses` takes a string.
@@ -149,7 +149,8 @@ impl Cluster {
         let found = text(addresses);
         // SAFETY: librados made the string, and it was copied.
         unsafe { (rados.rados_buffer_free)(addresses) };
-        Ok(found)
+        let parts = found.split([',', '[', ']']).filter(|part| !part.is_empty());
+        Ok(parts.map(|part| bare(part).to_owned()).collect())
     }
 
     /// Shuts a client out of the cluster, and waits until every later operation will know of it.
@@ -188,6 +189,11 @@ impl Drop for Cluster {
         // SAFETY: whoever uses a pool or an image holds this connection too.
         unsafe { (self.libraries.rados.rados_shutdown)(self.handle) };
     }
+}
+
+/// An address without the protocol in front, as lists of clients have it.
+pub fn bare(address: &str) -> &str {
+    address.rsplit_once("v2:").or_else(|| address.rsplit_once("v1:")).map_or(address, |(_, bare)| bare)
 }
 
 /// A pool. It must not outlive its connection: the child that serves keeps that until it ends.

@@ -35,8 +35,13 @@ pub enum Origin {
 /// What the child is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Request {
-    /// Always the first.
-    Open(RbdConfig),
+    /// Always the first. Its answer comes once the cluster is connected: the addresses that the child has there.
+    /// `dead` are those of children that were killed; what they had open is theirs for half a minute, unless they
+    /// are shut out.
+    Open {
+        config: RbdConfig,
+        dead: Vec<String>,
+    },
     Make {
         place: Place,
         id: VolumeId,

@@ -37,10 +37,12 @@ pub fn serve() -> io::Result<()> {
     let socket: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
     let mut reading = UnixStream::from(socket);
     let writing = Arc::new(Mutex::new(reading.try_clone()?));
-    let Some((Numbered { body: Request::Open(config), .. }, _)) = wire::receive(&mut reading)? else {
+    let Some((Numbered { body: Request::Open { config, dead }, .. }, _)) = wire::receive(&mut reading)?
+    else {
         return Err(io::Error::other("the first request must open a cluster"));
     };
-    let served = Arc::new(Served::new(config)?);
+    let link = Link { config, dead, parent: writing.clone(), cluster: Mutex::default() };
+    let served = Arc::new(Served::new(link)?);
     let quick = workers("rbd", WORKERS, &served, &writing)?;
     let bulk = workers("rbd-bulk", BULK_WORKERS, &served, &writing)?;
     while let Some(work) = wire::receive::<Numbered<Request>>(&mut reading)? {
@@ -100,6 +102,8 @@ struct Served {
 /// The connection, made when it is first needed. It is never given up: it connects again by itself.
 struct Link {
     config: RbdConfig,
+    dead: Vec<String>,
+    parent: Arc<Mutex<UnixStream>>,
     cluster: Mutex<Option<Arc<Cluster>>>,
 }
 
@@ -110,6 +114,16 @@ impl Link {
             return Ok(cluster.clone());
         }
         let connected = Cluster::connect(&self.config)?;
+        for address in &self.dead {
+            tracing::info!("shutting out {address}, which was killed");
+            connected.blocklist(address)?;
+        }
+        let addresses = connected.own_addresses()?;
+        let (told, _) = json(addresses)?;
+        let mut parent = self.parent.lock().unwrap_or_else(PoisonError::into_inner);
+        if wire::send(&mut *parent, &Numbered::<Reply> { number: 0, body: Ok(told) }, &[]).is_err() {
+            std::process::exit(0);
+        }
         *cluster = Some(connected.clone());
         Ok(connected)
     }
@@ -128,8 +142,8 @@ fn json(value: impl Serialize) -> Done<(Value, Vec<u8>)> {
 }
 
 impl Served {
-    fn new(config: RbdConfig) -> io::Result<Served> {
-        let link = Arc::new(Link { config: config.clone(), cluster: Mutex::default() });
+    fn new(link: Link) -> io::Result<Served> {
+        let (config, link) = (link.config.clone(), Arc::new(link));
         let chores = Chores::start(link.clone())?;
         Ok(Served { config, link, uploads: Uploads::default(), chores })
     }
@@ -147,7 +161,7 @@ impl Served {
 
     fn answer(&self, request: Request, bytes: &[u8]) -> Answer {
         match request {
-            Request::Open(_) => Err(Fault::Unusable { message: "a cluster is open already".to_owned() }),
+            Request::Open { .. } => Err(Fault::Unusable { message: "a cluster is open already".to_owned() }),
             Request::Make { place, id, size_bytes, origin } => {
                 json(self.make(place, id, size_bytes, origin)?)
             }

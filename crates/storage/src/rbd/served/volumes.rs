@@ -7,7 +7,7 @@ use nix::libc;
 use serde_json::Value;
 use types::{SnapshotId, VolumeId};
 
-use super::super::cluster::{Done, Pool};
+use super::super::cluster::{Done, Pool, bare};
 use super::super::image::Image;
 use super::super::names::{self, SNAPSHOT_OF_IMAGE};
 use super::super::wire::{Fault, Origin, Place};
@@ -148,7 +148,7 @@ impl Served {
         let mut fenced = 0;
         for address in image.watchers()? {
             // A chore of this process may have it open; its lock is given up when asked for.
-            if own.split([',', '[', ']']).any(|own| bare(own) == bare(&address)) {
+            if own.iter().any(|own| own == bare(&address)) {
                 continue;
             }
             tracing::warn!("shutting out {address}, which has {} open", names::volume(place, id));
@@ -300,9 +300,4 @@ pub(super) fn discard(pool: &std::sync::Arc<Pool>, name: &str) -> Done<()> {
         Err(fault) if fault.is(libc::ENOENT) => Ok(()),
         done => done,
     }
-}
-
-/// An address as lists of addresses have it: without a protocol in front.
-fn bare(address: &str) -> &str {
-    address.rsplit_once("v2:").or_else(|| address.rsplit_once("v1:")).map_or(address, |(_, bare)| bare)
 }
