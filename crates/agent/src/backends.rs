@@ -5,18 +5,30 @@ use std::sync::Arc;
 
 use storage::VolumeBackend;
 
-/// The storage backends of a node. One is its default: it has the root disks of VMs, and every volume whose document
-/// names no other.
+/// The storage backends of a node. One is its default: it has every volume whose document names no other. It has the
+/// root disks of VMs too, where it keeps them with the volumes.
 #[derive(Clone)]
 pub struct Backends {
     by_name: BTreeMap<String, Arc<dyn VolumeBackend>>,
     default: String,
+    root_disks: Arc<dyn VolumeBackend>,
 }
 
 impl Backends {
     /// One backend, the default.
     pub fn new(name: &str, backend: Arc<dyn VolumeBackend>) -> Backends {
-        Backends { by_name: BTreeMap::from([(name.to_owned(), backend)]), default: name.to_owned() }
+        let root_disks = backend.clone();
+        Backends {
+            by_name: BTreeMap::from([(name.to_owned(), backend)]),
+            default: name.to_owned(),
+            root_disks,
+        }
+    }
+
+    /// With the root disks of VMs elsewhere.
+    pub fn with_root_disks(mut self, root_disks: Arc<dyn VolumeBackend>) -> Backends {
+        self.root_disks = root_disks;
+        self
     }
 
     /// With another backend beside.
@@ -34,9 +46,9 @@ impl Backends {
         }
     }
 
-    /// The default, with the root disks of VMs.
-    pub fn default(&self) -> Result<&dyn VolumeBackend, String> {
-        self.named(None)
+    /// Where the root disks of VMs are.
+    pub fn root_disks(&self) -> &dyn VolumeBackend {
+        self.root_disks.as_ref()
     }
 
     /// All of them with their names; the default may be anywhere among them.

@@ -12,7 +12,6 @@ use hypervisor::qemu::{Qemu, QemuConfig};
 use hypervisor::{Accelerator, AcceleratorChoice, Hypervisor, VmEvent};
 use linux_net::Cloud;
 use storage::ImageStore;
-use storage::file::{FileConfig, FileImages, FileVolumes};
 use storage::objects::{Directory, Objects, S3, S3Config};
 use types::ServerId;
 
@@ -44,8 +43,6 @@ pub struct Settings {
     pub run_dir: PathBuf,
     /// What survives a restart.
     pub state_dir: PathBuf,
-    /// The storage backend's directory.
-    pub storage_dir: PathBuf,
     /// Where backups are kept.
     pub backups: BackupTarget,
     /// Console logs.
@@ -87,10 +84,10 @@ enum Input {
     Event(Event),
 }
 
-/// Runs a real node's agent until the process is ended.
-pub fn run(settings: &Settings) -> Result<(), RunError> {
+/// Runs a real node's agent until the process is ended. `images` is where images made of volumes go.
+pub fn run(settings: &Settings, backends: Backends, images: Arc<dyn ImageStore>) -> Result<(), RunError> {
     let (inputs, queue) = channel();
-    let effects = real_effects(settings, &inputs)?;
+    let effects = real_effects(settings, backends, images, &inputs)?;
     run_over(settings, effects, Some(&settings.state_dir), inputs, &queue)
 }
 
@@ -132,7 +129,12 @@ fn run_over(
     Ok(())
 }
 
-fn real_effects(settings: &Settings, inputs: &Sender<Input>) -> Result<Effects, RunError> {
+fn real_effects(
+    settings: &Settings,
+    backends: Backends,
+    images: Arc<dyn ImageStore>,
+    inputs: &Sender<Input>,
+) -> Result<Effects, RunError> {
     let cloud: Cloud =
         settings.cloud.parse().map_err(|_| RunError(format!("{} is no cloud's id", settings.cloud)))?;
     let (events, observed) = channel();
@@ -145,14 +147,10 @@ fn real_effects(settings: &Settings, inputs: &Sender<Input>) -> Result<Effects, 
     let mut hypervisor = Qemu::new(qemu_config(settings), vm_events).map_err(failed)?;
     let adopted = hypervisor.adopt().map_err(failed)?;
     tracing::info!("{} VMs were running already", adopted.len());
-    let files = FileConfig::new(&settings.storage_dir);
-    let volumes = FileVolumes::open(&files).map_err(failed)?;
-    let images = Arc::new(FileImages::open(&files).map_err(failed)?);
     let backups = settings.backups.open().map_err(failed)?;
     let places = Places { images, backups, run_dir: settings.run_dir.clone() };
     let copies = Threads::open(&settings.state_dir.join("copies"), places, copied);
     let copier = copies.map_err(|e| RunError(format!("cannot read what is kept of copies: {e}")))?;
-    let backends = Backends::new("local", Arc::new(volumes));
     Ok(Effects {
         fabric: Box::new(fabric),
         hypervisor: Box::new(hypervisor),

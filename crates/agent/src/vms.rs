@@ -86,7 +86,7 @@ impl Vms {
                 _ => effects.hypervisor.remove(id).map_err(words)?,
             }
         }
-        effects.backends.default()?.remove_volume(root_volume(id)).map_err(words)?;
+        effects.backends.root_disks().remove_volume(root_volume(id)).map_err(words)?;
         for path in [config_drive::path(&self.console_dir, id), console_log(&self.console_dir, id)] {
             remove_file(&path)?;
         }
@@ -245,7 +245,7 @@ impl Step<'_> {
                 size_bytes: root.size_gib * GIB,
                 source: Source::Image { id: root.image.id, format },
             };
-            self.effects.backends.default()?.ensure_volume(&volume).map_err(words)?;
+            self.effects.backends.root_disks().ensure_volume(&volume).map_err(words)?;
         }
         if self.vm.config_drive {
             config_drive::write(&config_drive::path(self.console_dir, self.vm.id), self.vm)?;
@@ -311,12 +311,21 @@ impl Step<'_> {
         })
     }
 
+    /// A disk that is about to be opened. Whoever else still has it open, on a host that was given up, loses it.
     fn disk(&self, volume: VolumeId, boot_index: Option<u32>) -> Result<Disk, String> {
+        let backends = &self.effects.backends;
         let document = self.needs.volumes.get(&volume);
-        let backend = document.and_then(|document| document.backend.as_deref());
-        let blockdev = self.effects.backends.named(backend)?.blockdev(volume).map_err(words)?;
+        let backend = if volume == root_volume(self.vm.id) {
+            backends.root_disks()
+        } else {
+            backends.named(document.and_then(|document| document.backend.as_deref()))?
+        };
         let limits = document.map(|document| document.limits.clone()).unwrap_or_default();
         let read_only = document.is_some_and(|document| document.read_only);
+        if !read_only {
+            backend.ensure_ours(volume).map_err(words)?;
+        }
+        let blockdev = backend.blockdev(volume).map_err(words)?;
         Ok(Disk { volume, blockdev, boot_index, read_only, limits })
     }
 

@@ -15,6 +15,7 @@ use clap::Args;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::process::Process;
+use crate::storage_config::Storage;
 
 /// How often an agent that is not our child is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -48,7 +49,9 @@ impl AgentArgs {
         let this = Process::of_pid(i32::try_from(std::process::id())?)
             .context("cannot find this process in /proc")?;
         this.write(&pid_file(&dir))?;
-        agent::run(&settings(&dir, &config)?).context("the agent failed")?;
+        let storage = Storage::open(&dir, &config)?;
+        agent::run(&settings(&dir, &config)?, storage.backends, storage.images)
+            .context("the agent failed")?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -61,7 +64,6 @@ pub fn settings(dir: &DataDir, config: &Config) -> anyhow::Result<agent::Setting
         control_socket: dir.control_socket(),
         run_dir: dir.run(),
         state_dir: dir.agent(),
-        storage_dir: dir.root().to_owned(),
         backups: config.backup.target(&dir.root().join("backups"))?,
         logs_dir: dir.logs(),
         accelerator: config.accelerator.clone(),

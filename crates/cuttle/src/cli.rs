@@ -44,6 +44,8 @@ enum Command {
     Exec(commands::exec::Exec),
     /// Show the cloud, or one server's timeline
     Status(commands::status::Status),
+    /// Show how the Ceph clusters are that images and volumes are in
+    Storage(commands::storage::StorageCommand),
     /// List the rules of who may do what, or explain one
     Policy(commands::policy::PolicyCommand),
     /// Check what this machine offers and say what to install
@@ -66,6 +68,7 @@ impl Cli {
             Command::Console(console) => console.run(),
             Command::Exec(exec) => exec.run(),
             Command::Status(status) => status.run(),
+            Command::Storage(storage) => storage.run(),
             Command::Policy(policy) => policy.run(),
             Command::Doctor(doctor) => doctor.run(),
             Command::Netcat(netcat) => netcat.run(),

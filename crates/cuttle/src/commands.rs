@@ -9,3 +9,4 @@ pub mod launch;
 pub mod policy;
 pub mod ssh;
 pub mod status;
+pub mod storage;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::backup_config::BackupConfig;
 use crate::identity_provider::IdentityProvider;
+use crate::storage_config::{self, StorageBackend};
 
 /// What the operator may set, in TOML.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +33,10 @@ pub struct Config {
     pub audit_file: Option<PathBuf>,
     /// The OpenID providers whose users may log in.
     pub identity_provider: Vec<IdentityProvider>,
+    /// Where images, disks and volumes are, beside the files in the data folder.
+    pub storage_backend: Vec<StorageBackend>,
+    /// The backend that has what names no other; the first of those above without.
+    pub default_storage_backend: Option<String>,
     /// Where backups of volumes are kept.
     pub backup: BackupConfig,
     /// Whether an upload whose bytes are not of the format it claims is refused.
@@ -57,6 +62,8 @@ impl Default for Config {
             policy_file: None,
             audit_file: None,
             identity_provider: Vec::new(),
+            storage_backend: Vec::new(),
+            default_storage_backend: None,
             backup: BackupConfig::default(),
             image_format_enforcement: true,
             image_size_cap: 1 << 40,
@@ -103,6 +110,8 @@ impl Config {
             path.display(),
             config.password_cost
         );
+        storage_config::check(&config)
+            .with_context(|| format!("the configuration {} is not usable", path.display()))?;
         Ok(config)
     }
 

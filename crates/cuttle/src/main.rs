@@ -18,6 +18,7 @@ mod policy_file;
 mod process;
 mod schema;
 mod services;
+mod storage_config;
 mod up;
 
 use std::process::ExitCode;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use nodes::Inquiries;
 use reconcile::Reconciler;
-use storage::file::FileImages;
 use store::Store;
 
 /// What services share.
@@ -12,7 +11,7 @@ pub struct Shared<'s> {
     /// The database.
     pub store: &'s Store,
     /// The images' bytes.
-    pub images: Arc<FileImages>,
+    pub images: image::stores::Stores,
     /// Tokens.
     pub tokens: &'s Arc<identity::Tokens>,
     /// Questions to hosts.
@@ -44,7 +43,7 @@ pub fn all(shared: Shared<'_>, image: image::Config) -> Vec<rest::Service> {
 }
 
 /// All reconcilers.
-pub fn reconcilers(images: Arc<FileImages>, image: image::Config) -> Vec<Arc<dyn Reconciler>> {
+pub fn reconcilers(images: image::stores::Stores, image: image::Config) -> Vec<Arc<dyn Reconciler>> {
     let mut all = image::reconcilers(images, image);
     all.extend(placement::reconcilers());
     all.extend(network::reconcilers());

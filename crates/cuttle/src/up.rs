@@ -11,7 +11,7 @@ use clap::Args;
 use nodes::Inquiries;
 use policy::Policy;
 use reconcile::Runner;
-use storage::file::{FileConfig, FileImages, FileVolumes};
+use storage::ImageStore;
 use store::{Config as StoreConfig, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::policy_file::PolicyFile;
 use crate::process::Process;
+use crate::storage_config::Storage;
 use crate::{agent_process, clouds_yaml, identity_provider, node_server, schema, services};
 
 /// How many threads step reconcilers.
@@ -102,10 +103,10 @@ impl Up {
         crate::data_dir::write_private(&dir.endpoint_file(), endpoint.as_bytes())?;
         let ready = {
             let (dir, store) = (dir.clone(), parts.store.clone());
-            let (volumes, images) = (parts.volumes.clone(), parts.images.clone());
+            let (backends, images) = (parts.storage.backends.clone(), parts.storage.images.clone());
             tokio::task::spawn_blocking(move || {
                 let agent = if simulated {
-                    start_simulated(&dir, &Config::default(), volumes, images)?;
+                    start_simulated(&dir, &Config::default(), backends, images)?;
                     None
                 } else {
                     Some(Supervision::start(&dir, config_path.as_deref())?)
@@ -190,8 +191,7 @@ fn reload_when_told(policy: Arc<PolicyFile>) -> anyhow::Result<()> {
 /// What is wired up before the first request.
 struct ControlPlane {
     store: Store,
-    images: Arc<FileImages>,
-    volumes: Arc<FileVolumes>,
+    storage: Storage,
     tokens: Arc<identity::Tokens>,
     inquiries: Inquiries,
     runner: Runner,
@@ -209,15 +209,17 @@ impl ControlPlane {
             // a step must not keep it from being done.
             store.write_blocking(store::work::release_all).context("cannot take the work up again")?;
         }
-        let files = FileConfig::new(dir.root());
-        let images = Arc::new(FileImages::open(&files).context("cannot open the image store")?);
-        let volumes = Arc::new(FileVolumes::open(&files).context("cannot open the volume store")?);
-        let swept = storage::ImageStore::sweep(images.as_ref()).context("cannot sweep the image store")?;
-        tracing::debug!("{swept} unfinished uploads were removed");
+        let storage = Storage::open(dir, config)?;
+        match storage.images.sweep() {
+            Ok(swept) => tracing::debug!("{swept} unfinished uploads were removed"),
+            // A cluster that is away now may be back later; the cloud does not wait for it.
+            Err(error) => tracing::error!("cannot sweep the image store: {error}"),
+        }
         let owner = bootstrap(&store, dir, config)?;
-        register_guest(&store, images.as_ref(), config, owner);
+        register_guest(&store, storage.images.as_ref(), config, owner);
         let inquiries = Inquiries::default();
-        let runner = Runner::new(store.clone(), services::reconcilers(images.clone(), image_config(config)));
+        let runner =
+            Runner::new(store.clone(), services::reconcilers(storage.stores.clone(), image_config(config)));
         for _ in 0..RUNNERS {
             let runner = runner.clone();
             runtime::spawn_thread("reconcile", move || runner.run())?;
@@ -232,13 +234,13 @@ impl ControlPlane {
         let credential_keys = dir.credential_keys()?;
         let settings = identity::Config { policy, oidc, credential_keys, ..identity_config(config) };
         let tokens = identity::Tokens::new(&store, settings);
-        Ok(ControlPlane { store, images, volumes, tokens, inquiries, runner })
+        Ok(ControlPlane { store, storage, tokens, inquiries, runner })
     }
 
     fn router(&self, config: &Config) -> Result<axum::Router, String> {
         let shared = services::Shared {
             store: &self.store,
-            images: self.images.clone(),
+            images: self.storage.stores.clone(),
             tokens: &self.tokens,
             inquiries: &self.inquiries,
         };
@@ -306,7 +308,7 @@ fn bootstrap(store: &Store, dir: &DataDir, config: &Config) -> anyhow::Result<Pr
 }
 
 /// Registers the guest image. A cloud without one works, and says so.
-fn register_guest(store: &Store, images: &FileImages, config: &Config, owner: ProjectId) {
+fn register_guest(store: &Store, images: &dyn ImageStore, config: &Config, owner: ProjectId) {
     let Some(path) = config.guest_image_path() else {
         tracing::warn!(
             "no guest image is registered: set guest_image in the configuration, or upload an image"
@@ -353,12 +355,12 @@ fn rotate(store: &Store, config: &identity::Config) {
 fn start_simulated(
     dir: &DataDir,
     config: &Config,
-    volumes: Arc<FileVolumes>,
-    images: Arc<FileImages>,
+    backends: agent::Backends,
+    images: Arc<dyn ImageStore>,
 ) -> anyhow::Result<()> {
     let settings = agent_process::settings(dir, config)?;
     runtime::spawn_thread("agent", move || {
-        if let Err(error) = agent::run_simulated(&settings, agent::Backends::new("local", volumes), images) {
+        if let Err(error) = agent::run_simulated(&settings, backends, images) {
             tracing::error!("the simulated agent failed: {error}");
         }
     })?;

@@ -208,10 +208,13 @@ fn no_byte_is_lost_when_an_osd_is_killed_and_another_added() {
     });
     check(&mut disk, 1);
     ceph.harm(&["start-osd", "1"]);
+    let osd_df = || ceph.command(json!({ "prefix": "osd df", "format": "json" }));
+    until("every OSD has data again", || {
+        osd_df()["nodes"].as_array().unwrap().iter().all(|osd| osd["pgs"].as_u64() > Some(0))
+    });
     ceph.harm(&["wait"]);
     check(&mut disk, 1);
-    let status = rbd.status().unwrap();
-    let df = ceph.command(json!({ "prefix": "osd df", "format": "json" }));
+    let (status, df) = (rbd.status().unwrap(), osd_df());
     let groups: Vec<u64> =
         df["nodes"].as_array().unwrap().iter().map(|osd| osd["pgs"].as_u64().unwrap()).collect();
     println!(

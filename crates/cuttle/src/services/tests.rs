@@ -213,7 +213,8 @@ fn cloud(dir: &std::path::Path) -> (Api, Vec<(String, String)>) {
         store.write_blocking(compute::bootstrap).unwrap();
         let config = identity::Config { bcrypt_cost: 4, ..identity::Config::default() };
         let (tokens, inquiries) = (identity::Tokens::new(store, config), Inquiries::default());
-        let shared = super::Shared { store, images: images.clone(), tokens: &tokens, inquiries: &inquiries };
+        let shared =
+            super::Shared { store, images: images.clone().into(), tokens: &tokens, inquiries: &inquiries };
         let all = super::all(shared, image::Config::default());
         for service in &all {
             let table = service.routes.table();
@@ -221,7 +222,7 @@ fn cloud(dir: &std::path::Path) -> (Api, Vec<(String, String)>) {
                 table.iter().map(|(method, path)| (method.to_string(), format!("{}{path}", service.prefix))),
             );
         }
-        (tokens, (all, super::reconcilers(images, image::Config::default())))
+        (tokens, (all, super::reconcilers(images.into(), image::Config::default())))
     });
     api.store
         .write_blocking(|tx| {
