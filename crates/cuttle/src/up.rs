@@ -216,7 +216,7 @@ impl ControlPlane {
             Err(error) => tracing::error!("cannot sweep the image store: {error}"),
         }
         let owner = bootstrap(&store, dir, config)?;
-        register_guest(&store, storage.images.as_ref(), config, owner);
+        register_guest(&store, &storage.stores, config, owner);
         let inquiries = Inquiries::default();
         let runner =
             Runner::new(store.clone(), services::reconcilers(storage.stores.clone(), image_config(config)));
@@ -308,7 +308,7 @@ fn bootstrap(store: &Store, dir: &DataDir, config: &Config) -> anyhow::Result<Pr
 }
 
 /// Registers the guest image. A cloud without one works, and says so.
-fn register_guest(store: &Store, images: &dyn ImageStore, config: &Config, owner: ProjectId) {
+fn register_guest(store: &Store, stores: &image::Stores, config: &Config, owner: ProjectId) {
     let Some(path) = config.guest_image_path() else {
         tracing::warn!(
             "no guest image is registered: set guest_image in the configuration, or upload an image"
@@ -317,7 +317,7 @@ fn register_guest(store: &Store, images: &dyn ImageStore, config: &Config, owner
     };
     let properties = vec![("os_admin_user".to_owned(), "cuttle".to_owned())];
     let guest = image::GuestImage { path: path.clone(), owner, properties };
-    if let Err(error) = image::bootstrap(store, images, &guest) {
+    if let Err(error) = image::bootstrap(store, stores, &guest) {
         tracing::error!("cannot register the guest image {}: {error}", path.display());
     }
 }

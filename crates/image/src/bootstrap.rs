@@ -12,7 +12,7 @@ use crate::data::ops::{finish, release};
 use crate::error::Error;
 use crate::image::store::{self as table, IMAGES};
 use crate::image::{Image, Status, UploadClaim, Visibility};
-use crate::stores::FIRST;
+use crate::stores::Stores;
 
 /// The name of the guest image.
 const NAME: &str = "cuttle-guest";
@@ -32,13 +32,14 @@ pub struct GuestImage {
 
 /// Registers the guest image once. One that is there stays as it is, whatever the file has become; one that an earlier
 /// start did not finish is finished. It holds the calling thread.
-pub fn bootstrap(store: &Store, images: &dyn ImageStore, guest: &GuestImage) -> Result<(), Error> {
+pub fn bootstrap(store: &Store, stores: &Stores, guest: &GuestImage) -> Result<(), Error> {
+    let place = stores.default().clone();
     let token = runtime::new_uuid().to_string();
     let (wanted, claimed) = (guest.clone(), token.clone());
     let Some(id) = store.write_blocking(move |tx| claim(tx, &wanted, &claimed))? else { return Ok(()) };
-    match read(images, guest, id) {
+    match read(place.images.as_ref(), guest, id) {
         Ok(stored) => {
-            store.write_blocking(move |tx| finish(tx, id, &token, (FIRST, stored.clone())))?;
+            store.write_blocking(move |tx| finish(tx, id, &token, (&place.id, stored.clone())))?;
             Ok(())
         }
         Err(error) => {

@@ -15,7 +15,7 @@ use types::ImageId;
 
 use crate::data::ops::{self, Purpose, Sender};
 use crate::data::receive::receive;
-use crate::stores::FIRST;
+use crate::stores::{FIRST, Stores};
 use crate::tests::{ADMIN, MEMBER, OTHER, api_over, upload};
 use crate::{Config, Error, GuestImage, bootstrap};
 
@@ -261,16 +261,17 @@ fn the_guest_image_is_registered_once() {
     let dir = tempfile::tempdir().unwrap();
     let fake = Fake::new();
     let api = api_over(Arc::new(fake.clone()), Config::default());
+    let stores = Stores::from(Arc::new(fake));
     let guest = GuestImage {
         path: dir.path().join("guest.qcow2"),
         owner: "admin".into(),
         properties: vec![("os_admin_user".to_owned(), "cuttle".to_owned())],
     };
-    assert!(bootstrap(&api.store, &fake, &guest).is_err());
+    assert!(bootstrap(&api.store, &stores, &guest).is_err());
     std::fs::write(&guest.path, disk(None)).unwrap();
-    bootstrap(&api.store, &fake, &guest).unwrap();
+    bootstrap(&api.store, &stores, &guest).unwrap();
     std::fs::write(&guest.path, b"another").unwrap();
-    bootstrap(&api.store, &fake, &guest).unwrap();
+    bootstrap(&api.store, &stores, &guest).unwrap();
     let images = api.get(MEMBER, "/image/v2/images?name=cuttle-guest").body["images"].clone();
     assert_eq!(images.as_array().unwrap().len(), 1);
     assert_eq!(

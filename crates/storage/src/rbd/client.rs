@@ -22,7 +22,7 @@ use super::wire::{self, Fault, Numbered, Reply, Request};
 /// How many requests are on their way at most; more are refused.
 const WAITING_MAX: usize = 128;
 /// The first and the longest pause before a child that ended is started again.
-const RESTART: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
+const RESTART: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// How long a request fails at once after the cluster did not answer, before another one tries.
 const RETRY_CLUSTER: Duration = Duration::from_secs(3);
 /// How long the child may take to read a request.

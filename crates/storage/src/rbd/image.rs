@@ -58,6 +58,26 @@ impl Image {
         })
     }
 
+    /// The same for writing.
+    pub fn open_by_id_to_write(pool: &Arc<Pool>, id: &str) -> Done<Image> {
+        let c_id = c_string(id)?;
+        Image::opened(pool, id, |handle| {
+            // SAFETY: as above.
+            unsafe { (pool.libraries.rbd.rbd_open_by_id)(pool.io, c_id.as_ptr(), handle, ptr::null()) }
+        })
+    }
+
+    /// Its id, which stays when its name changes.
+    pub fn id(&self) -> Done<String> {
+        let mut id = [0u8; 128];
+        let ask = self.libraries.rbd.rbd_get_id;
+        // SAFETY: the image is open; the room has the length that is given.
+        let result = unsafe { ask(self.handle, id.as_mut_ptr().cast(), id.len()) };
+        check(result.into(), || format!("read the id of {}", self.name))?;
+        let end = id.iter().position(|byte| *byte == 0).unwrap_or(id.len());
+        Ok(String::from_utf8_lossy(&id[..end]).into_owned())
+    }
+
     fn opened(pool: &Arc<Pool>, name: &str, open: impl FnOnce(*mut sys::ImagePtr) -> c_int) -> Done<Image> {
         let mut handle = ptr::null_mut();
         let name = format!("{}/{name}", pool.name);
@@ -100,6 +120,27 @@ impl Image {
         // SAFETY: the image is open.
         let result = unsafe { (self.libraries.rbd.rbd_flatten)(self.handle) };
         check(result.into(), || format!("flatten {}", self.name)).map(drop)
+    }
+
+    /// Whether anything was cloned from it and still shares with it.
+    pub fn has_children(&self) -> Done<bool> {
+        let rbd = &self.libraries.rbd;
+        let empty = sys::LinkedImage {
+            pool_id: 0,
+            pool_name: ptr::null_mut(),
+            pool_namespace: ptr::null_mut(),
+            image_id: ptr::null_mut(),
+            image_name: ptr::null_mut(),
+            trash: false,
+        };
+        // SAFETY: the image is open; the room has the length that is given.
+        let fill = |room: *mut sys::LinkedImage, length: *mut usize| unsafe {
+            (rbd.rbd_list_children3)(self.handle, room, length)
+        };
+        let (mut found, length) = filled(empty, || format!("list the clones of {}", self.name), fill)?;
+        // SAFETY: the entries are librbd's, and only their number is of interest.
+        unsafe { (rbd.rbd_linked_image_spec_list_cleanup)(found.as_mut_ptr(), length) };
+        Ok(length > 0)
     }
 
     /// What it was cloned from, if it still shares with it.

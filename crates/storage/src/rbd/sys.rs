@@ -164,7 +164,9 @@ library!(
         rbd_open(IoCtx, *const c_char, *mut ImagePtr, *const c_char) -> c_int;
         rbd_open_read_only(IoCtx, *const c_char, *mut ImagePtr, *const c_char) -> c_int;
         rbd_open_by_id_read_only(IoCtx, *const c_char, *mut ImagePtr, *const c_char) -> c_int;
+        rbd_open_by_id(IoCtx, *const c_char, *mut ImagePtr, *const c_char) -> c_int;
         rbd_close(ImagePtr) -> c_int;
+        rbd_get_id(ImagePtr, *mut c_char, usize) -> c_int;
         rbd_get_size(ImagePtr, *mut u64) -> c_int;
         rbd_get_features(ImagePtr, *mut u64) -> c_int;
         rbd_get_flags(ImagePtr, *mut u64) -> c_int;
@@ -172,6 +174,8 @@ library!(
         rbd_resize2(ImagePtr, u64, bool, *const c_void, *mut c_void) -> c_int;
         rbd_flatten(ImagePtr) -> c_int;
         rbd_get_parent(ImagePtr, *mut LinkedImage, *mut SnapSpec) -> c_int;
+        rbd_list_children3(ImagePtr, *mut LinkedImage, *mut usize) -> c_int;
+        rbd_linked_image_spec_list_cleanup(*mut LinkedImage, usize);
         rbd_linked_image_spec_cleanup(*mut LinkedImage);
         rbd_snap_spec_cleanup(*mut SnapSpec);
         rbd_snap_list(ImagePtr, *mut SnapEntry, *mut c_int) -> c_int;

@@ -10,7 +10,7 @@ use nix::libc;
 
 use super::super::cluster::Done;
 use super::super::names;
-use super::Link;
+use super::{Link, ghosts};
 
 /// How often the trash is looked through although nobody asked: others put things there too, and what could not be
 /// purged because of a clone can be once that is gone.
@@ -87,7 +87,13 @@ fn purge_all(link: &Link) -> Done<()> {
         for pool in &pools {
             let pool = link.pool(pool)?;
             for trashed in pool.list_trash()?.iter().filter(|trashed| names::is_ours(&trashed.name)) {
-                match pool.purge(&trashed.id) {
+                let mut done = pool.purge(&trashed.id);
+                if done.as_ref().is_err_and(|fault| fault.is(libc::EBUSY))
+                    && ghosts::lay(&*link.cluster()?, &pool, &trashed.id)?
+                {
+                    done = pool.purge(&trashed.id);
+                }
+                match done {
                     Ok(()) => purged += 1,
                     Err(fault) if waits(&fault) => {}
                     Err(fault) => return Err(fault),

@@ -4,6 +4,7 @@
 //! parent does, and when the cluster has shut it out.
 
 mod chores;
+mod ghosts;
 mod images;
 mod volumes;
 

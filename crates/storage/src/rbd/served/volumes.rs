@@ -3,15 +3,17 @@
 //! Making an image takes several steps in the cluster. A mark beside it says that it is being made, so that one whose
 //! maker was killed is made anew and never taken for whole.
 
+use std::sync::Arc;
+
 use nix::libc;
 use serde_json::Value;
 use types::{SnapshotId, VolumeId};
 
-use super::super::cluster::{Done, Pool, bare};
+use super::super::cluster::{Cluster, Done, Pool, bare};
 use super::super::image::Image;
 use super::super::names::{self, SNAPSHOT_OF_IMAGE};
 use super::super::wire::{Fault, Origin, Place};
-use super::Served;
+use super::{Served, ghosts};
 use crate::{Capacity, Snapshot, Tidied, VolumeState};
 
 /// Where the last token of a revert is kept.
@@ -34,7 +36,7 @@ impl Served {
         let mark = names::making(&name);
         if pool.has_mark(&mark)? {
             tracing::warn!("making {name} anew: whoever made it was interrupted");
-            remove_half_made(&pool, &name)?;
+            remove_half_made(&*self.link.cluster()?, &pool, &name)?;
         } else if self.exists(place, id)? {
             return Ok(());
         }
@@ -45,7 +47,8 @@ impl Served {
             // Somebody else was faster. Half of it may be the other's: the mark is the other's to remove.
             Err(fault) if fault.is(libc::EEXIST) => Ok(()),
             Err(fault) => {
-                let undone = remove_half_made(&pool, &name).and_then(|()| pool.remove_mark(&mark));
+                let undone = remove_half_made(&*self.link.cluster()?, &pool, &name)
+                    .and_then(|()| pool.remove_mark(&mark));
                 if let Err(left) = undone {
                     tracing::warn!("what there is of {name} stays until it is made or removed: {left:?}");
                 }
@@ -55,7 +58,7 @@ impl Served {
         }
     }
 
-    fn fill(&self, pool: &std::sync::Arc<Pool>, name: &str, size_bytes: u64, origin: Origin) -> Done<()> {
+    fn fill(&self, pool: &Arc<Pool>, name: &str, size_bytes: u64, origin: Origin) -> Done<()> {
         let order = self.config.order();
         match origin {
             Origin::Blank => return pool.create(name, size_bytes, order),
@@ -105,7 +108,7 @@ impl Served {
         let (pool, name) = (self.pool_of(place)?, names::volume(place, id));
         let mark = names::making(&name);
         if pool.has_mark(&mark)? {
-            remove_half_made(&pool, &name)?;
+            remove_half_made(&*self.link.cluster()?, &pool, &name)?;
             return pool.remove_mark(&mark);
         }
         discard(&pool, &name)?;
@@ -275,16 +278,23 @@ fn no_volume<T>(id: VolumeId, opened: Done<T>) -> Done<T> {
     opened.map_err(|fault| if fault.is(libc::ENOENT) { Fault::NoVolume(id) } else { fault })
 }
 
-/// Removes what somebody began to make; nobody can have cloned or opened it.
-fn remove_half_made(pool: &Pool, name: &str) -> Done<()> {
-    match pool.remove(name) {
+/// Removes what somebody began to make and was interrupted at; nobody can have cloned it, or use it.
+fn remove_half_made(cluster: &Cluster, pool: &Arc<Pool>, name: &str) -> Done<()> {
+    let mut done = pool.remove(name);
+    if done.as_ref().is_err_and(|fault| fault.is(libc::EBUSY)) {
+        let id = pool.open_read_only(name, None)?.id()?;
+        if ghosts::lay(cluster, pool, &id)? {
+            done = pool.remove(name);
+        }
+    }
+    match done {
         Err(fault) if fault.is(libc::ENOENT) => Ok(()),
         done => done,
     }
 }
 
 /// Takes an image with its snapshots out of sight at once. Its data goes later, when no clone needs it.
-pub(super) fn discard(pool: &std::sync::Arc<Pool>, name: &str) -> Done<()> {
+pub(super) fn discard(pool: &Arc<Pool>, name: &str) -> Done<()> {
     let image = match pool.open(name) {
         Err(fault) if fault.is(libc::ENOENT) => return Ok(()),
         opened => opened?,

@@ -1,0 +1,53 @@
+//! Images that nobody can remove any more, because clients that are dead count as having them open.
+//!
+//! An OSD notes who has an image open with the image's header. If the client dies before that note is acted upon, no
+//! connection is left whose end would undo it: Ceph then refuses to remove the image for as long as the OSD lives
+//! (seen with 16.2). Where every such client is dead for sure, what librbd would do is done by hand: the data and the
+//! link to the parent go first, then the header with its notes, and then what librbd removes without one.
+
+use std::sync::Arc;
+
+use nix::libc;
+use serde_json::Value;
+
+use super::super::cluster::{Cluster, Done, Pool, bare};
+use super::super::image::Image;
+
+/// Removes the header of an image that is only open at clients that are shut out; whether it was so.
+pub(super) fn lay(cluster: &Cluster, pool: &Arc<Pool>, id: &str) -> Done<bool> {
+    let image = match Image::open_by_id_to_write(pool, id) {
+        Err(fault) if fault.is(libc::ENOENT) => return Ok(false),
+        opened => opened?,
+    };
+    let own = cluster.own_addresses()?;
+    let dead = shut_out(cluster)?;
+    let watchers = image.watchers()?;
+    let others: Vec<&str> = watchers
+        .iter()
+        .map(|address| bare(address))
+        .filter(|address| !own.iter().any(|o| o == address))
+        .collect();
+    if others.is_empty() || !others.iter().all(|address| dead.iter().any(|d| d == address)) {
+        return Ok(false);
+    }
+    if !image.snapshots()?.is_empty() || image.has_children()? {
+        return Ok(false);
+    }
+    tracing::warn!("removing {}/{id}, which {} dead clients have open", pool.name, others.len());
+    image.resize(0, true)?;
+    if image.parent()?.is_some() {
+        image.flatten()?;
+    }
+    drop(image);
+    // A header has no other name than this.
+    pool.remove_mark(&format!("rbd_header.{id}"))?;
+    Ok(true)
+}
+
+/// The clients that the cluster has shut out.
+fn shut_out(cluster: &Cluster) -> Done<Vec<String>> {
+    let answer = cluster.mon_command(r#"{"prefix":"osd blocklist ls","format":"json"}"#, &[])?;
+    let listed: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    let entries = listed.as_array().map_or(&[][..], Vec::as_slice);
+    Ok(entries.iter().filter_map(|entry| entry["addr"].as_str()).map(str::to_owned).collect())
+}
