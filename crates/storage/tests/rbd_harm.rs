@@ -33,8 +33,16 @@ fn while_killing<T>(rbd: &Rbd, pause_ms_max: u64, work: impl FnOnce() -> T) -> (
             }
             kills
         });
+        // However the work ends, the killing ends with it.
+        struct End<'a>(&'a AtomicBool);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let end = End(&done);
         let result = work();
-        done.store(true, Ordering::Relaxed);
+        drop(end);
         let kills = killer.join().unwrap();
         drop(never);
         (result, kills)

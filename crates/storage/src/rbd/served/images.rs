@@ -129,7 +129,7 @@ impl Served {
         }
     }
 
-    fn open_image(&self, id: ImageId) -> Done<Image> {
+    pub(super) fn open_image(&self, id: ImageId) -> Done<Image> {
         let opened = self.images()?.open_read_only(&id.to_string(), Some(SNAPSHOT_OF_IMAGE));
         opened.map_err(|fault| if fault.is(libc::ENOENT) { Fault::NoImage(id) } else { fault })
     }

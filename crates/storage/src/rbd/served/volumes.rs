@@ -65,13 +65,19 @@ impl Served {
             Origin::Image { id, format } => {
                 let parent = names::base(id, format);
                 let cloned = pool.make_clone((&*self.images()?, &parent, SNAPSHOT_OF_IMAGE), name, order);
-                cloned.map_err(|fault| if fault.is(libc::ENOENT) { Fault::NoImage(id) } else { fault })?;
+                // What is missing may also be a part of what an interrupted maker left.
+                if cloned.as_ref().is_err_and(|fault| fault.is(libc::ENOENT)) {
+                    self.open_image(id)?;
+                }
+                cloned?;
             }
             Origin::Snapshot(at) => {
                 let parent = names::volume(Place::Volumes, at.volume);
                 let from = self.pool_of(Place::Volumes)?;
                 let cloned = pool.make_clone((&*from, &parent, &names::snapshot(at.id)), name, order);
-                if cloned.as_ref().is_err_and(|fault| fault.is(libc::ENOENT)) {
+                if cloned.as_ref().is_err_and(|fault| fault.is(libc::ENOENT))
+                    && !self.has_snapshot(Place::Volumes, at)?
+                {
                     return Err(self.missing(Place::Volumes, at)?);
                 }
                 cloned?;
