@@ -133,6 +133,11 @@ impl VolumeBackend for RbdVolumes {
         Ok(())
     }
 
+    /// The VM has the image itself open: there is nothing above it that could differ.
+    fn ensure_live(&self, _volume: VolumeId, _live: &mut dyn LiveDisk) -> Result<()> {
+        Ok(())
+    }
+
     /// The cluster takes it between two writes, whoever writes.
     fn ensure_snapshot(&self, at: Snapshot, _live: Option<&mut dyn LiveDisk>) -> Result<()> {
         Ok(self.client.ask(&Request::MakeSnapshot { place: self.place, at })?)
