@@ -69,9 +69,10 @@ pub(crate) fn project_in(request: &Request) -> Result<ProjectId, Error> {
     if fits { Ok(id.into()) } else { Err(absent()) }
 }
 
-/// The pool of a host's default backend: `host@backend#pool`.
-pub(crate) fn pool_of(host: &HostId) -> String {
-    format!("{host}@{BACKEND}#{BACKEND}")
+/// The pool of a host's backend, without a name its only one: `host@backend#pool`.
+pub(crate) fn pool_of(host: &HostId, backend: Option<&str>) -> String {
+    let backend = backend.unwrap_or(BACKEND);
+    format!("{host}@{backend}#{backend}")
 }
 
 /// Text of at most 255 characters: `None` if absent, `Some(None)` if null.

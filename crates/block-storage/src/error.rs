@@ -30,6 +30,9 @@ pub enum Error {
     /// The volume's state does not allow it.
     #[error("Invalid volume: {0}")]
     Volume(String),
+    /// The snapshot's state does not allow it.
+    #[error("Invalid snapshot: {0}")]
+    Snapshot(String),
     /// Something exists already, or is held by another service.
     #[error("{0}")]
     Conflict(String),
@@ -49,6 +52,19 @@ impl Error {
     pub fn no_volume(id: impl ToString) -> Error {
         Error::NotFound { what: "Volume", id: id.to_string() }
     }
+
+    /// A snapshot that is not there, or not for the caller's eyes.
+    pub fn no_snapshot(id: impl ToString) -> Error {
+        Error::NotFound { what: "Snapshot", id: id.to_string() }
+    }
+
+    /// For whoever hears of the database alone.
+    pub(crate) fn into_store(self) -> store::Error {
+        match self {
+            Error::Store(error) => error,
+            other => store::Error::Internal(other.to_string()),
+        }
+    }
 }
 
 impl Fault for Error {
@@ -56,7 +72,7 @@ impl Fault for Error {
         match self {
             Error::NotFound { .. } | Error::NoRoute | Error::NoSuch(_) => 404,
             Error::Denied(_) => 403,
-            Error::Invalid(_) | Error::Volume(_) => 400,
+            Error::Invalid(_) | Error::Volume(_) | Error::Snapshot(_) => 400,
             Error::Conflict(_) => 409,
             Error::OverLimit(_) => 413,
             Error::Store(_) | Error::Internal(_) => 500,
@@ -69,6 +85,7 @@ impl Fault for Error {
             Error::Denied(_) => "PolicyNotAuthorized",
             Error::Invalid(_) => "InvalidInput",
             Error::Volume(_) => "InvalidVolume",
+            Error::Snapshot(_) => "InvalidSnapshot",
             Error::Conflict(_) => "Conflict",
             Error::OverLimit(_) => "QuotaError",
             Error::Store(_) | Error::Internal(_) => "InternalServerError",
@@ -89,6 +106,7 @@ impl Fault for Error {
             | Error::Denied(_)
             | Error::Invalid(_)
             | Error::Volume(_)
+            | Error::Snapshot(_)
             | Error::Conflict(_)
             | Error::OverLimit(_) => None,
         }

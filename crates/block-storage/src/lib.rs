@@ -1,7 +1,7 @@
 //! Cinder: volumes, their types and attachments, QoS specs, quotas.
 //!
 //! A volume's row says what is wanted; a document tells a host to make it, and the host's report says that it did. Not
-//! here: snapshots, backups, transfers, groups, migration, clones of volumes.
+//! here: backups, migration between hosts.
 //!
 //! Invariants: a volume is in one server at a time; what compute attached only compute detaches; a row goes only after
 //! its host has reported that nothing is left; no request waits for a host.
@@ -21,6 +21,7 @@ mod pool;
 pub mod qos_specs;
 pub mod quota;
 pub mod service;
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(3, include_str!("../migrations/0003_quota_classes.sql")),
     migration(4, include_str!("../migrations/0004_services.sql")),
     migration(5, include_str!("../migrations/0005_messages.sql")),
+    migration(6, include_str!("../migrations/0006_snapshots.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {
@@ -61,6 +63,7 @@ pub const DEFAULT_TYPE: &str = "default";
 /// The service, at `/volume`. Paths may name the caller's project, as clients of old do.
 pub fn service() -> Service {
     let routes = volume::api::routes()
+        .and(snapshot::api::routes())
         .and(attachment::api::routes())
         .and(volume_type::api::routes())
         .and(encryption::api::routes())
@@ -85,7 +88,11 @@ pub fn service() -> Service {
 
 /// The reconcilers to run.
 pub fn reconcilers() -> Vec<Arc<dyn Reconciler>> {
-    vec![Arc::new(volume::reconcile::Volumes), Arc::new(message::reconcile::Messages)]
+    vec![
+        Arc::new(volume::reconcile::Volumes),
+        Arc::new(snapshot::reconcile::Snapshots),
+        Arc::new(message::reconcile::Messages),
+    ]
 }
 
 /// What a fresh cloud has: the default volume type.

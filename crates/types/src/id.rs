@@ -106,6 +106,14 @@ uuid_id! {
     MessageId
     /// The attachment of a volume to a server.
     AttachmentId
+    /// An offer of a volume to another project.
+    TransferId
+    /// A group of volumes.
+    VolumeGroupId
+    /// A type of groups of volumes.
+    VolumeGroupTypeId
+    /// A snapshot of a group of volumes.
+    GroupSnapshotId
     /// A network.
     NetworkId
     /// A subnet.

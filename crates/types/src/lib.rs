@@ -9,10 +9,10 @@ mod time;
 
 pub use addr::{AddressFamily, IpRange, eui64};
 pub use id::{
-    AttachmentId, BackupId, CopyId, DomainId, EncryptionId, FlavorId, FloatingIpId, HostId, ImageId,
-    InvalidId, MessageId, NetworkId, PortId, ProjectId, QosSpecsId, ResourceProviderId, RoleId, RouterId,
-    SecurityGroupId, SecurityGroupRuleId, ServerGroupId, ServerId, SnapshotId, SubnetId, SubnetPoolId,
-    UserId, VolumeId, VolumeTypeId,
+    AttachmentId, BackupId, CopyId, DomainId, EncryptionId, FlavorId, FloatingIpId, GroupSnapshotId, HostId,
+    ImageId, InvalidId, MessageId, NetworkId, PortId, ProjectId, QosSpecsId, ResourceProviderId, RoleId,
+    RouterId, SecurityGroupId, SecurityGroupRuleId, ServerGroupId, ServerId, SnapshotId, SubnetId,
+    SubnetPoolId, TransferId, UserId, VolumeGroupId, VolumeGroupTypeId, VolumeId, VolumeTypeId,
 };
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use mac::{InvalidMac, MacAddr};

@@ -35,14 +35,7 @@ fn summary(volume: &Volume, attachment: &Attachment) -> Json {
         Phase::InUse => "attached",
         Phase::Detaching => "detaching",
         Phase::Attaching => "attaching",
-        Phase::Creating
-        | Phase::Available
-        | Phase::Reserved
-        | Phase::Extending
-        | Phase::Deleting
-        | Phase::Error
-        | Phase::ErrorExtending
-        | Phase::ErrorDeleting => "reserved",
+        _ => "reserved",
     };
     json!({
         "id": attachment.id,

@@ -2,12 +2,12 @@
 
 use policy::{Caller, Target};
 use store::{Condition, Select, Stored, Tx};
-use types::MessageId;
+use types::{MessageId, ProjectId};
 
 use super::model::TIME_TO_LIVE;
 use super::reconcile::KIND;
 use super::store::MESSAGES;
-use super::{Message, NewMessage};
+use super::{Action, Detail, Level, Message, NewMessage, Subject};
 use crate::error::Error;
 use crate::list::Paging;
 use crate::policy::{RULES, own};
@@ -20,6 +20,25 @@ pub fn create(tx: &mut Tx<'_>, said: NewMessage) -> Result<Stored<Message>, Erro
     let message = MESSAGES.insert(tx, message)?;
     tx.kick(KIND, id)?;
     Ok(message)
+}
+
+/// Leaves word that something failed, from a reconciler, which knows of no request.
+pub(crate) fn leave_failure(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    (action, detail): (Action, Detail),
+    (subject, id): (Subject, String),
+) -> Result<(), store::Error> {
+    let said = NewMessage {
+        project_id: project.clone(),
+        request_id: None,
+        action,
+        detail,
+        subject,
+        subject_id: Some(id),
+        level: Level::Error,
+    };
+    create(tx, said).map(|_| ()).map_err(Error::into_store)
 }
 
 /// A message that the caller may read and do this to.

@@ -6,7 +6,7 @@ use store::{Error, Tx};
 use types::{ProjectId, VolumeTypeId};
 
 use super::Resource;
-use crate::volume;
+use crate::{snapshot, volume};
 
 /// How many there are, and how much they hold together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,9 +62,8 @@ fn volumes(tx: &mut Tx<'_>, project: &ProjectId) -> Result<ByType, Error> {
     volume::store::usage(tx, project)
 }
 
-/// Snapshots are not built, so that nobody has any.
-fn snapshots(_tx: &mut Tx<'_>, _project: &ProjectId) -> Result<ByType, Error> {
-    Ok(ByType::new())
+fn snapshots(tx: &mut Tx<'_>, project: &ProjectId) -> Result<ByType, Error> {
+    snapshot::store::usage(tx, project)
 }
 
 /// Backups are not built, so that nobody has any.

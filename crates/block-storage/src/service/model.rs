@@ -48,16 +48,7 @@ impl Part {
 
     /// The backends of a host. One that names none has one.
     pub(crate) fn backends(host: &Host, now: Timestamp) -> Vec<Part> {
-        let facts = match host.facts.backends.as_slice() {
-            [] => vec![BackendFacts {
-                name: ONLY_BACKEND.to_owned(),
-                is_default: true,
-                is_shared: false,
-                total_gib: host.facts.disk_gib,
-                free_gib: host.facts.disk_gib,
-            }],
-            named => named.to_vec(),
-        };
+        let facts = backends(host);
         let part = |facts: BackendFacts| Part {
             binary: VOLUME,
             host: backend_name(&host.id, &facts.name),
@@ -72,6 +63,20 @@ impl Part {
     /// By which it is told from others.
     pub(crate) fn key(&self) -> String {
         key(self.binary, &self.host)
+    }
+}
+
+/// The backends of a host as it names them. One that names none has one.
+pub(crate) fn backends(host: &Host) -> Vec<BackendFacts> {
+    match host.facts.backends.as_slice() {
+        [] => vec![BackendFacts {
+            name: ONLY_BACKEND.to_owned(),
+            is_default: true,
+            is_shared: false,
+            total_gib: host.facts.disk_gib,
+            free_gib: host.facts.disk_gib,
+        }],
+        named => named.to_vec(),
     }
 }
 

@@ -4,9 +4,11 @@
 
 pub(crate) mod api;
 mod attach;
+mod limits;
 mod model;
 pub mod ops;
 pub(crate) mod reconcile;
+mod source;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,6 @@ mod tests;
 pub use attach::NewAttachment;
 pub(crate) use attach::by_client;
 pub use model::{
-    Attachment, HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, SIZE_GIB_MAX, SourceImage, Volume, VolumeChange,
-    VolumeDraft, WorkKey,
+    Attachment, HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, Revert, SIZE_GIB_MAX, SourceImage, SourceSnapshot,
+    Volume, VolumeChange, VolumeDraft, WorkKey,
 };

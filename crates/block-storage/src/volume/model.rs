@@ -5,7 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use types::{AttachmentId, HostId, ImageId, ProjectId, ServerId, Timestamp, UserId, VolumeId, VolumeTypeId};
+use types::{
+    AttachmentId, HostId, ImageId, ProjectId, ServerId, SnapshotId, Timestamp, UserId, VolumeGroupId,
+    VolumeId, VolumeTypeId,
+};
 
 /// How long a host may take to make, grow or remove a volume.
 pub const HOST_TIME_MAX: Duration = Duration::from_secs(600);
@@ -53,6 +56,30 @@ pub struct Volume {
     pub metadata: BTreeMap<String, String>,
     /// The host whose backend has it, once one is chosen.
     pub host: Option<HostId>,
+    /// The host's backend; without, the host's own default.
+    #[serde(default)]
+    pub backend: Option<String>,
+    /// The snapshot whose content it had at first.
+    #[serde(default)]
+    pub from: Option<SourceSnapshot>,
+    /// Whether that snapshot is held only until the volume is made, which is a clone of another volume then.
+    #[serde(default)]
+    pub is_clone: bool,
+    /// The way back to a snapshot that it is on.
+    #[serde(default)]
+    pub revert: Option<Revert>,
+    /// Its size before it was to become larger, until it is.
+    #[serde(default)]
+    pub size_before_gib: Option<u32>,
+    /// Its group.
+    #[serde(default)]
+    pub group_id: Option<VolumeGroupId>,
+    /// What an operator said of its migration.
+    #[serde(default)]
+    pub migration_status: Option<String>,
+    /// Whether somebody wants it gone. A phase alone does not say so, for operators set phases by hand.
+    #[serde(default)]
+    pub unwanted: bool,
     /// The server that has it or is about to; one at a time, for both would write.
     pub attachment: Option<Attachment>,
     /// Who is kicked when the volume becomes available or fails.
@@ -70,6 +97,24 @@ pub struct SourceImage {
     pub id: ImageId,
     /// Its disk format.
     pub format: String,
+}
+
+/// The snapshot that a volume is a copy-on-write clone of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceSnapshot {
+    /// The volume that it is of.
+    pub volume: VolumeId,
+    /// The snapshot.
+    pub id: SnapshotId,
+}
+
+/// A volume's way back to a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revert {
+    /// What tells this way from others.
+    pub token: String,
+    /// The snapshot.
+    pub snapshot: SnapshotId,
 }
 
 /// A row to look at again: a reconciler's kind and a key of it.
@@ -103,6 +148,7 @@ pub struct Attachment {
 /// ```text
 /// Creating ──host made it──▶ Available ◀──▶ Reserved, Attaching ──▶ InUse ──▶ Detaching ──▶ Available
 ///    │                        │    ▲ └─extend─▶ Extending ──host grew it──▶ Available
+///    │                        ├─revert─▶ Reverting ──host did it──▶ Available
 ///    └──host refused──▶ Error │    └─── any refusal or overdue step: Error, ErrorExtending
 ///                             └──delete──▶ Deleting ──host removed it──▶ no row; overdue: ErrorDeleting
 /// ```
@@ -123,19 +169,35 @@ pub enum Phase {
     Detaching,
     /// Its host makes it larger.
     Extending,
+    /// Its host puts it back to a snapshot.
+    Reverting,
+    /// It becomes one of another type.
+    Retyping,
+    /// It is offered to another project.
+    AwaitingTransfer,
+    /// An image is made of it.
+    Uploading,
+    /// A backup is made of it.
+    BackingUp,
+    /// A backup is put back into it.
+    RestoringBackup,
+    /// An operator works on it.
+    Maintenance,
     /// Its host removes it.
     Deleting,
     /// It could not be made, or an operator says so.
     Error,
     /// It could not be made larger.
     ErrorExtending,
+    /// A backup could not be put back into it.
+    ErrorRestoring,
     /// It could not be removed in time; it goes as soon as its host has done so.
     ErrorDeleting,
 }
 
 impl Phase {
     /// All phases.
-    pub const ALL: [Phase; 11] = [
+    pub const ALL: [Phase; 19] = [
         Phase::Creating,
         Phase::Available,
         Phase::Reserved,
@@ -143,9 +205,17 @@ impl Phase {
         Phase::InUse,
         Phase::Detaching,
         Phase::Extending,
+        Phase::Reverting,
+        Phase::Retyping,
+        Phase::AwaitingTransfer,
+        Phase::Uploading,
+        Phase::BackingUp,
+        Phase::RestoringBackup,
+        Phase::Maintenance,
         Phase::Deleting,
         Phase::Error,
         Phase::ErrorExtending,
+        Phase::ErrorRestoring,
         Phase::ErrorDeleting,
     ];
 
@@ -159,9 +229,17 @@ impl Phase {
             Phase::InUse => "in-use",
             Phase::Detaching => "detaching",
             Phase::Extending => "extending",
+            Phase::Reverting => "reverting",
+            Phase::Retyping => "retyping",
+            Phase::AwaitingTransfer => "awaiting-transfer",
+            Phase::Uploading => "uploading",
+            Phase::BackingUp => "backing-up",
+            Phase::RestoringBackup => "restoring-backup",
+            Phase::Maintenance => "maintenance",
             Phase::Deleting => "deleting",
             Phase::Error => "error",
             Phase::ErrorExtending => "error_extending",
+            Phase::ErrorRestoring => "error_restoring",
             Phase::ErrorDeleting => "error_deleting",
         }
     }
@@ -173,16 +251,10 @@ impl Phase {
 
     /// Whether somebody must still do something.
     pub fn is_moving(self) -> bool {
-        match self {
-            Phase::Creating | Phase::Extending | Phase::Deleting | Phase::ErrorDeleting => true,
-            Phase::Available
-            | Phase::Reserved
-            | Phase::Attaching
-            | Phase::InUse
-            | Phase::Detaching
-            | Phase::Error
-            | Phase::ErrorExtending => false,
-        }
+        matches!(
+            self,
+            Phase::Creating | Phase::Extending | Phase::Reverting | Phase::Deleting | Phase::ErrorDeleting
+        )
     }
 }
 
@@ -202,9 +274,27 @@ impl Volume {
     pub fn can_delete(&self) -> bool {
         let settled = matches!(
             self.phase,
-            Phase::Available | Phase::Error | Phase::ErrorExtending | Phase::ErrorDeleting
+            Phase::Available
+                | Phase::Error
+                | Phase::ErrorExtending
+                | Phase::ErrorRestoring
+                | Phase::ErrorDeleting
         );
-        settled && self.attachment.is_none()
+        settled && self.attachment.is_none() && self.group_id.is_none()
+    }
+
+    /// Whether its host should have it, which has made it.
+    pub fn is_wanted(&self) -> bool {
+        self.made && !self.unwanted && self.phase != Phase::Deleting
+    }
+
+    /// The phase of a volume with which nothing is done: that of its attachment.
+    pub fn idle_phase(&self) -> Phase {
+        match &self.attachment {
+            None => Phase::Available,
+            Some(held) if held.attached_at.is_some() => Phase::InUse,
+            Some(_) => Phase::Reserved,
+        }
     }
 
     /// Moves to another phase.
@@ -233,10 +323,14 @@ pub struct VolumeDraft {
     pub name: Option<String>,
     /// See [`Volume`].
     pub description: Option<String>,
-    /// Its size.
-    pub size_gib: u32,
+    /// Its size; without, its source's.
+    pub size_gib: Option<u32>,
     /// The image to clone, if any.
     pub image_id: Option<ImageId>,
+    /// The snapshot to clone, if any.
+    pub snapshot_id: Option<SnapshotId>,
+    /// The volume to clone, if any.
+    pub source_volume_id: Option<VolumeId>,
     /// The type's name or id; without, the default.
     pub volume_type: Option<String>,
     /// The zone; without, the only one.
@@ -247,6 +341,8 @@ pub struct VolumeDraft {
     pub host: Option<HostId>,
     /// Who is kicked when the volume becomes available or fails.
     pub watcher: Option<WorkKey>,
+    /// Its group.
+    pub group_id: Option<VolumeGroupId>,
 }
 
 /// What changes of a volume.

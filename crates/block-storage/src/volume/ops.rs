@@ -3,22 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use ::image::image::{Image, ops as images};
 use policy::{Caller, Target};
 use store::{Condition, Direction, Select, Stored, Tx};
-use types::{ImageId, VolumeId};
+use types::{SnapshotId, Timestamp, VolumeId, VolumeTypeId};
 
 pub use super::attach::{attach, begin_detach, cancel_detach, detach, list_of_server, reserve, unreserve};
-use super::reconcile;
 use super::store::{self as table, VOLUMES};
-use super::{Phase, SIZE_GIB_MAX, SourceImage, Volume, VolumeChange, VolumeDraft};
+use super::{Phase, Revert, SIZE_GIB_MAX, SourceSnapshot, Volume, VolumeChange, VolumeDraft};
+use super::{reconcile, source};
 use crate::error::Error;
 use crate::policy::RULES;
+use crate::snapshot::Phase as SnapshotPhase;
 use crate::volume_type::VolumeType;
-use crate::{ZONE, quota, volume_type};
-
-/// Bytes in a GiB.
-const GIB: u64 = 1 << 30;
+use crate::{ZONE, quota, snapshot, volume_type};
 
 /// Which volumes a list shows.
 #[derive(Debug, Clone, Default)]
@@ -39,55 +36,108 @@ pub struct VolumeList {
     pub(crate) limit: Option<u32>,
 }
 
-/// Creates a volume, blank or as a clone of an image.
+/// Creates a volume: blank, or as a clone of an image, a snapshot or another volume.
 pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<Stored<Volume>, Error> {
     let project_id = caller.project_id().cloned().ok_or_else(|| Error::Denied("volume:create".to_owned()))?;
     RULES.check("volume:create", caller, &Target::project(&project_id))?;
-    if draft.size_gib == 0 || draft.size_gib > SIZE_GIB_MAX {
-        let size = draft.size_gib;
-        let text = format!(
-            "Invalid input received: Invalid volume size provided for create request: {size} (size argument must be \
-             an integer (or string representation of an integer) from 1 to {SIZE_GIB_MAX})."
-        );
-        return Err(Error::Invalid(text));
-    }
-    let zone = draft.availability_zone.unwrap_or_else(|| ZONE.to_owned());
+    let source = source::of(caller, tx, &draft)?;
+    check_size(source.size_gib)?;
+    let zone = draft.availability_zone.clone().unwrap_or_else(|| ZONE.to_owned());
     if zone != ZONE {
         let text = format!("Invalid input received: Availability zone '{zone}' is invalid.");
         return Err(Error::Invalid(text));
     }
-    let volume_type = volume_type::ops::choose(caller, tx, draft.volume_type.as_deref())?;
-    check_type(&volume_type, draft.size_gib, Some(&zone))?;
-    let source = draft.image_id.map(|id| usable_image(caller, tx, id, draft.size_gib)).transpose()?;
-    quota::ops::check_volumes(tx, &project_id, &volume_type, draft.size_gib)?;
-    let now = tx.now();
-    let volume = Volume {
+    let volume_type = match (&draft.volume_type, source.volume_type_id) {
+        (None, Some(id)) => volume_type::ops::load(tx, id)?,
+        (wanted, _) => volume_type::ops::choose(caller, tx, wanted.as_deref())?,
+    };
+    check_type(&volume_type, source.size_gib, Some(&zone))?;
+    check_backend(tx, &source, &volume_type)?;
+    quota::ops::check_volumes(tx, &project_id, &volume_type, source.size_gib)?;
+    let held = match draft.source_volume_id {
+        Some(id) => {
+            let origin = show(caller, tx, id)?;
+            Some(snapshot::ops::hold(caller, tx, &origin)?)
+        }
+        None => None,
+    };
+    let from = held.map(|held| SourceSnapshot { volume: held.volume_id, id: held.id }).or(source.from);
+    let volume =
+        VOLUMES.insert(tx, Volume { from, ..row(caller, tx.now(), draft, source, volume_type.id) })?;
+    tx.kick(reconcile::KIND, volume.id)?;
+    Ok(volume)
+}
+
+fn row(
+    caller: &Caller,
+    now: Timestamp,
+    draft: VolumeDraft,
+    source: source::Source,
+    volume_type_id: VolumeTypeId,
+) -> Volume {
+    Volume {
         id: runtime::new_uuid().into(),
         name: draft.name,
         description: draft.description,
-        project_id,
+        project_id: caller.project_id().cloned().unwrap_or_else(|| "".into()),
         user_id: caller.user_id.clone(),
-        size_gib: draft.size_gib,
+        size_gib: source.size_gib,
         phase: Phase::Creating,
         phase_since: now,
         made: false,
         fault: None,
-        volume_type_id: volume_type.id,
-        bootable: source.is_some(),
+        volume_type_id,
+        bootable: source.bootable,
         read_only: None,
-        availability_zone: zone,
-        image: source.as_ref().map(|(source, _)| source.clone()),
-        image_metadata: source.map(|(_, metadata)| metadata).unwrap_or_default(),
+        availability_zone: ZONE.to_owned(),
+        image: source.image,
+        image_metadata: source.image_metadata,
         metadata: draft.metadata,
-        host: draft.host,
+        host: source.host.or(draft.host),
+        backend: source.backend,
+        from: source.from,
+        is_clone: source.is_clone,
+        revert: None,
+        size_before_gib: None,
+        group_id: draft.group_id,
+        migration_status: None,
+        unwanted: false,
         attachment: None,
         watcher: draft.watcher,
         created_at: now,
         updated_at: now,
-    };
-    let volume = VOLUMES.insert(tx, volume)?;
-    tx.kick(reconcile::KIND, volume.id)?;
-    Ok(volume)
+    }
+}
+
+fn check_size(size: u32) -> Result<(), Error> {
+    if size > 0 && size <= SIZE_GIB_MAX {
+        return Ok(());
+    }
+    let text = format!(
+        "Invalid input received: Invalid volume size provided for create request: {size} (size argument must be an integer \
+         (or string representation of an integer) from 1 to {SIZE_GIB_MAX})."
+    );
+    Err(Error::Invalid(text))
+}
+
+/// A clone is where its source is, so that its type must not ask for another backend.
+fn check_backend(
+    tx: &mut Tx<'_>,
+    source: &source::Source,
+    volume_type: &Stored<VolumeType>,
+) -> Result<(), Error> {
+    let Some(origin) = source.volume_type_id.filter(|id| *id != volume_type.id) else { return Ok(()) };
+    let backend = |specs: &BTreeMap<String, String>| specs.get("volume_backend_name").cloned();
+    let wanted = backend(&volume_type::ops::recipe(tx, volume_type.id)?.extra_specs);
+    if wanted.is_none() || wanted == backend(&volume_type::ops::recipe(tx, origin)?.extra_specs) {
+        return Ok(());
+    }
+    let text = format!(
+        "Invalid input received: Invalid volume_type provided: {} (requested type is not compatible; recommend omitting \
+         the type argument).",
+        volume_type.id
+    );
+    Err(Error::Invalid(text))
 }
 
 /// Creates the volume that a server is to boot from: compute names the watcher and, if it has chosen one, the host.
@@ -115,58 +165,6 @@ fn check_type(volume_type: &VolumeType, size_gib: u32, zone: Option<&str>) -> Re
         }
         _ => Ok(()),
     }
-}
-
-/// The image as a source, if a volume of this size can be made of it, and what it says about itself.
-fn usable_image(
-    caller: &Caller,
-    tx: &mut Tx<'_>,
-    id: ImageId,
-    size_gib: u32,
-) -> Result<(SourceImage, BTreeMap<String, String>), Error> {
-    let image = images::load_for_boot(caller, tx, id)?;
-    let (Some(format), Some(bytes)) = (image.disk_format, image.virtual_size_bytes()) else {
-        let text =
-            format!("Image {id} is unacceptable: no volume can be made of its format; convert it to qcow2.");
-        return Err(Error::Invalid(text));
-    };
-    let image_gib = bytes.div_ceil(GIB);
-    if image_gib > u64::from(size_gib) {
-        let text = format!(
-            "Invalid input received: Size of specified image {image_gib}GB is larger than volume size {size_gib}GB."
-        );
-        return Err(Error::Invalid(text));
-    }
-    let min_disk = image.min_disk_gib;
-    if min_disk > size_gib {
-        let text = format!(
-            "Invalid input received: Volume size {size_gib}GB cannot be smaller than the image minDisk size \
-             {min_disk}GB."
-        );
-        return Err(Error::Invalid(text));
-    }
-    Ok((SourceImage { id, format: format.as_str().to_owned() }, metadata_of(&image)))
-}
-
-/// What a volume remembers of its image.
-fn metadata_of(image: &Image) -> BTreeMap<String, String> {
-    let mut metadata = image.properties.clone();
-    let mut set = |key: &str, value: String| metadata.insert(key.to_owned(), value);
-    set("image_id", image.id.to_string());
-    set("image_name", image.name.clone().unwrap_or_default());
-    set("min_disk", image.min_disk_gib.to_string());
-    set("min_ram", image.min_ram_mib.to_string());
-    if let Some(format) = image.disk_format {
-        set("disk_format", format.as_str().to_owned());
-    }
-    if let Some(format) = &image.container_format {
-        set("container_format", format.clone());
-    }
-    if let Some(stored) = &image.stored {
-        set("checksum", stored.md5.clone());
-        set("size", stored.size_bytes.to_string());
-    }
-    metadata
 }
 
 /// A volume that the caller sees.
@@ -249,51 +247,80 @@ pub fn update(
     Ok(volume)
 }
 
+/// How a volume is to be deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Deletion {
+    /// Whatever its state, unless a server has it.
+    pub(crate) force: bool,
+    /// With its snapshots.
+    pub(crate) cascade: bool,
+}
+
 /// Deletes a volume that nobody uses.
-pub fn delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
-    let mut volume = show_for(caller, tx, id, "volume:delete")?;
-    if volume.phase == Phase::Deleting {
+pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, how: Deletion) -> Result<(), Error> {
+    let rule = if how.force { "volume:force_delete" } else { "volume:delete" };
+    let mut volume = show_for(caller, tx, id, rule)?;
+    if volume.phase == Phase::Deleting && !how.force {
         return Ok(());
     }
     // One that no host was chosen for goes whatever its state.
     let nowhere = volume.host.is_none() && volume.attachment.is_none();
-    if !volume.can_delete() && !nowhere {
-        let text = "Volume status must be available or error or error_restoring or error_extending or \
-                    error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a \
-                    transfer, or be disassociated from snapshots after volume transfer.";
-        return Err(Error::Volume(text.to_owned()));
+    let idle = match how.force {
+        true => !is_in_server(&volume) && volume.group_id.is_none(),
+        false => volume.can_delete(),
+    };
+    let may_go = nowhere
+        || idle
+            && match how.cascade {
+                true => snapshot::ops::delete_all_of(caller, tx, id, how.force)?,
+                false => snapshot::store::kept_of_volume(tx, id)?.is_empty(),
+            };
+    if !may_go {
+        let status = match how.force {
+            true => "",
+            false => {
+                "status must be available or error or error_restoring or error_extending or error_managing and "
+            }
+        };
+        let text = format!(
+            "Volume {status}must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be \
+             disassociated from snapshots after volume transfer."
+        );
+        return Err(Error::Volume(text));
     }
     begin_delete(tx, &mut volume)
+}
+
+fn is_in_server(volume: &Volume) -> bool {
+    volume.attachment.as_ref().is_some_and(|held| held.by_compute || held.attached_at.is_some())
 }
 
 /// Deletes a volume whatever its state, unless a server has it.
 pub fn force_delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
-    let mut volume = show_for(caller, tx, id, "volume:force_delete")?;
-    let in_server = volume.attachment.as_ref().is_some_and(|a| a.by_compute || a.attached_at.is_some());
-    if in_server {
-        let text = format!("Volume {id} is still attached, detach volume first.");
-        return Err(Error::Volume(text));
-    }
-    volume.attachment = None;
-    begin_delete(tx, &mut volume)
+    delete(caller, tx, id, Deletion { force: true, cascade: false })
 }
 
-fn begin_delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<(), Error> {
+/// A volume of a group goes with it, and its snapshots before.
+pub(crate) fn begin_delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<(), Error> {
     let now = tx.now();
+    volume.attachment = None;
+    volume.unwanted = true;
     volume.enter(Phase::Deleting, now);
     VOLUMES.save(tx, volume)?;
     Ok(tx.kick(reconcile::KIND, volume.id)?)
 }
 
-/// Makes a volume larger that nobody uses.
-pub fn extend(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, size_gib: u32) -> Result<(), Error> {
-    let mut volume = show_for(caller, tx, id, "volume:extend")?;
-    if volume.phase != Phase::Available {
-        let phase = volume.phase;
-        let text =
-            format!("Volume {id} status must be available to extend, but the current status is {phase}.");
-        return Err(Error::Volume(text));
-    }
+/// Makes a volume larger; one that is in a server only if that may be.
+pub(crate) fn extend(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: VolumeId,
+    (size_gib, attached): (u32, bool),
+) -> Result<(), Error> {
+    let mut volume = show(caller, tx, id)?;
+    let attached = attached && volume.phase == Phase::InUse;
+    let rule = if attached { "volume:extend_attached_volume" } else { "volume:extend" };
+    RULES.check(rule, caller, &Target::project(&volume.project_id))?;
     let current = volume.size_gib;
     if size_gib <= current || size_gib > SIZE_GIB_MAX {
         let text = format!(
@@ -304,10 +331,63 @@ pub fn extend(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, size_gib: u32) -> 
     }
     let volume_type = volume_type::ops::load(tx, volume.volume_type_id)?;
     check_type(&volume_type, size_gib, None)?;
+    if !(volume.phase == Phase::Available || attached) {
+        let phase = volume.phase;
+        let text =
+            format!("Volume {id} status must be '{{'status': 'available'}}' to extend, currently {phase}.");
+        return Err(Error::Volume(text));
+    }
     quota::ops::check_growth(tx, &volume.project_id, &volume_type, (current, size_gib))?;
     let now = tx.now();
+    volume.size_before_gib = Some(current);
     volume.size_gib = size_gib;
     volume.enter(Phase::Extending, now);
+    VOLUMES.save(tx, &mut volume)?;
+    Ok(tx.kick(reconcile::KIND, id)?)
+}
+
+/// Puts a volume back to its newest snapshot.
+pub(crate) fn revert(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: VolumeId,
+    wanted: SnapshotId,
+) -> Result<(), Error> {
+    let mut volume = show(caller, tx, id)?;
+    let Some(mut newest) = snapshot::store::kept_of_volume(tx, id)?.pop() else {
+        return Err(Error::Invalid(format!("Volume {id} doesn't have any snapshots.")));
+    };
+    if newest.id != wanted {
+        let text = format!("Specified snapshot {wanted} is None or not the latest one of volume {id}.");
+        return Err(Error::Invalid(text));
+    }
+    if volume.size_gib != newest.size_gib {
+        let text = format!(
+            "Can't revert volume {id} to its latest snapshot {wanted}. The volume size must be equal to the snapshot \
+             size."
+        );
+        return Err(Error::Invalid(text));
+    }
+    RULES.check("volume:revert_to_snapshot", caller, &Target::project(&volume.project_id))?;
+    let refused = |kind: &str, whose: &str| {
+        let text =
+            format!("{kind}: Can't revert volume {id} to its latest snapshot {wanted}. {whose}'s status");
+        Error::Conflict(format!("{text} must be 'available'."))
+    };
+    // What is read of the volume meanwhile would be lost with all that is newer than the snapshot.
+    let all = snapshot::store::of_volume(tx, id)?;
+    let read = all.last().is_some_and(|last| last.id != wanted);
+    if volume.phase != Phase::Available || read {
+        return Err(refused("Invalid volume", "Volume"));
+    }
+    if newest.phase != SnapshotPhase::Available || !newest.made {
+        return Err(refused("Invalid snapshot", "Snapshot"));
+    }
+    let now = tx.now();
+    newest.enter(SnapshotPhase::Restoring, now);
+    snapshot::store::SNAPSHOTS.save(tx, &mut newest)?;
+    volume.revert = Some(Revert { token: runtime::new_uuid().to_string(), snapshot: wanted });
+    volume.enter(Phase::Reverting, now);
     VOLUMES.save(tx, &mut volume)?;
     Ok(tx.kick(reconcile::KIND, id)?)
 }
@@ -333,15 +413,41 @@ pub fn set_read_only(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, read_only: 
     save(tx, &mut volume)
 }
 
-/// Puts a volume into a phase by hand. What is attached stays so, and a volume without bytes does not get any.
-pub fn reset_phase(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, phase: Phase) -> Result<(), Error> {
+/// What an operator says of a volume by hand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The phase that it is in.
+    pub(crate) phase: Option<Phase>,
+    /// Whether it is detached.
+    pub(crate) detached: bool,
+    /// Its migration, or none.
+    pub(crate) migration_status: Option<Option<String>>,
+}
+
+/// Takes in what an operator says by hand. What compute attached stays so, and a volume without bytes does not get any.
+pub(crate) fn reset_status(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, said: Said) -> Result<(), Error> {
     let mut volume = show_for(caller, tx, id, "volume_extension:volume_admin_actions:reset_status")?;
     let now = tx.now();
-    volume.enter(phase, now);
-    if phase == Phase::Available {
-        volume.fault = None;
+    if said.phase == Some(Phase::Deleting) {
+        return Err(Error::Invalid("Cannot reset-state to deleting".to_owned()));
     }
-    VOLUMES.save(tx, &mut volume)?;
+    if said.phase == Some(Phase::InUse) && volume.attachment.is_none() {
+        let text = "Cannot reset-state to in-use because volume does not have any attachments.";
+        return Err(Error::Invalid(text.to_owned()));
+    }
+    if let Some(phase) = said.phase {
+        volume.enter(phase, now);
+        if phase == Phase::Available {
+            volume.fault = None;
+        }
+    }
+    if said.detached && volume.attachment.as_ref().is_some_and(|held| !held.by_compute) {
+        volume.attachment = None;
+    }
+    if let Some(status) = said.migration_status {
+        volume.migration_status = status;
+    }
+    save(tx, &mut volume)?;
     Ok(tx.kick(reconcile::KIND, id)?)
 }
 

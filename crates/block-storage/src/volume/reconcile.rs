@@ -1,11 +1,10 @@
 //! Makes volumes be where and as large as they should: chooses a host, wants the volume there by a document, and reads
 //! what the host reports.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use agent_api::Kind;
-use agent_api::block::{ImageSource, Limits, Volume as Document, VolumeSeen, VolumeSource};
+use agent_api::block::{ImageSource, Revert, Volume as Document, VolumeSeen, VolumeSource};
 use nodes::documents::{self, Owner, Seen};
 use nodes::hosts;
 use reconcile::{Next, Reconciler, StepError};
@@ -13,7 +12,11 @@ use store::{Error, Stored, Tx};
 use types::{HostId, VolumeId};
 
 use super::store::{self as table, VOLUMES};
-use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, Volume};
+use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, Volume, limits};
+use crate::message::{Action, Detail, Subject, ops as messages};
+use crate::service::ops::accepts_volumes;
+use crate::snapshot::{self, Phase as SnapshotPhase};
+use crate::volume_type;
 
 /// The reconciler's kind.
 pub(crate) const KIND: &str = "block_storage::volume";
@@ -31,17 +34,19 @@ impl Reconciler for Volumes {
     fn step(&self, tx: &mut Tx<'_>, id: &str) -> Result<Next, StepError> {
         let Ok(id) = id.parse::<VolumeId>() else { return Ok(Next::Done) };
         let Some(mut volume) = VOLUMES.load(tx, id)? else { return Ok(Next::Done) };
+        // What the host said of the volume says something of its snapshots.
+        for snapshot in snapshot::store::of_volume(tx, id)? {
+            if snapshot.phase.is_moving() {
+                tx.kick(snapshot::reconcile::KIND, snapshot.id)?;
+            }
+        }
         Ok(match volume.phase {
             Phase::Creating => create(tx, &mut volume)?,
             Phase::Extending => extend(tx, &mut volume)?,
-            Phase::Deleting | Phase::ErrorDeleting => delete(tx, &mut volume)?,
-            Phase::Available
-            | Phase::Reserved
-            | Phase::Attaching
-            | Phase::InUse
-            | Phase::Detaching
-            | Phase::Error
-            | Phase::ErrorExtending => Next::Done,
+            Phase::Reverting => revert(tx, &mut volume)?,
+            Phase::Deleting => delete(tx, &mut volume)?,
+            Phase::ErrorDeleting if volume.unwanted => delete(tx, &mut volume)?,
+            _ => refresh(tx, &volume)?,
         })
     }
 
@@ -50,18 +55,29 @@ impl Reconciler for Volumes {
     }
 }
 
+/// A settled volume has a document that says what its row and its type say now.
+fn refresh(tx: &mut Tx<'_>, volume: &Volume) -> Result<Next, Error> {
+    if let (true, Some(host)) = (volume.is_wanted(), &volume.host) {
+        want(tx, volume, host)?;
+    }
+    Ok(Next::Done)
+}
+
 /// A volume without a host gets one; the host makes it, or says why not.
 fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     let now = tx.now();
     let host = match volume.host.clone() {
         Some(host) => host,
-        None => match choose(tx)? {
-            Some(host) => {
+        None => match choose(tx, volume)? {
+            Some((host, backend)) => {
                 volume.host = Some(host.clone());
+                volume.backend = backend;
                 VOLUMES.save(tx, volume)?;
                 host
             }
             None if volume.is_overdue(now, PLACEMENT_TIME_MAX) => {
+                let about = (Action::ScheduleAllocateVolume, Detail::NoBackendAvailable);
+                leave_message(tx, volume, about)?;
                 return fail(tx, volume, "no host is up that could hold it; start or enable one".to_owned());
             }
             None => return Ok(Next::Again(LOOK_EVERY)),
@@ -70,24 +86,58 @@ fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     if hosts::load(tx, &host)?.is_none() {
         return fail(tx, volume, format!("there is no host {host}"));
     }
+    match source(tx, volume)? {
+        Verdict::Done => {}
+        Verdict::Waiting => return Ok(Next::Again(HOST_TIME_MAX)),
+        Verdict::Refused(reason) => return fail(tx, volume, reason),
+    }
     want(tx, volume, &host)?;
     let seen = seen(tx, volume, &host)?;
     match verdict(volume, seen.as_ref()) {
         Verdict::Done => {
             volume.made = true;
             volume.fault = None;
-            let held = volume.attachment.is_some();
-            volume.enter(if held { Phase::Reserved } else { Phase::Available }, now);
+            let idle = volume.idle_phase();
+            volume.enter(idle, now);
             VOLUMES.save(tx, volume)?;
+            release_source(tx, volume)?;
             tell_watcher(tx, volume)?;
             Ok(Next::Done)
         }
-        Verdict::Refused(reason) => fail(tx, volume, format!("host {host} cannot make it: {reason}")),
+        Verdict::Refused(reason) => {
+            leave_message(tx, volume, (Action::CreateVolumeFromBackend, Detail::DriverFailedCreate))?;
+            fail(tx, volume, format!("host {host} cannot make it: {reason}"))
+        }
         Verdict::Waiting if volume.is_overdue(now, HOST_TIME_MAX) => {
             fail(tx, volume, format!("host {host} did not make it within {} s", HOST_TIME_MAX.as_secs()))
         }
         Verdict::Waiting => Ok(Next::Again(HOST_TIME_MAX)),
     }
+}
+
+/// Whether the snapshot is there that the volume is to be made of.
+fn source(tx: &mut Tx<'_>, volume: &Volume) -> Result<Verdict, Error> {
+    let Some(from) = volume.from else { return Ok(Verdict::Done) };
+    let found = snapshot::store::SNAPSHOTS.load(tx, from.id)?.filter(|found| !found.removing);
+    Ok(match found {
+        None => Verdict::Refused("what it was to be made of is gone".to_owned()),
+        Some(found) if found.made => Verdict::Done,
+        Some(found) if found.phase == SnapshotPhase::Creating => Verdict::Waiting,
+        Some(found) => {
+            let fault = found.fault.clone().unwrap_or_else(|| "it was never made".to_owned());
+            Verdict::Refused(format!("its source cannot be read: {fault}"))
+        }
+    })
+}
+
+/// Nothing is made of the snapshot any more; one that was held for this volume goes.
+fn release_source(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Error> {
+    let Some(from) = volume.from else { return Ok(()) };
+    if volume.is_clone {
+        snapshot::ops::release(tx, from.id)?;
+    }
+    tx.kick(snapshot::reconcile::KIND, from.id)?;
+    tx.kick(KIND, from.volume)
 }
 
 /// A volume that cannot be made is wanted nowhere any more.
@@ -99,10 +149,12 @@ fn fail(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, fault: String) -> Result<N
     }
     volume.fail(Phase::Error, fault, now);
     VOLUMES.save(tx, volume)?;
+    release_source(tx, volume)?;
     tell_watcher(tx, volume)?;
     Ok(Next::Done)
 }
 
+/// The host makes it larger, through the VM that has it if there is one. If it cannot, the old size counts again.
 fn extend(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     let now = tx.now();
     let Some(host) = volume.host.clone() else { return fail(tx, volume, "it is on no host".to_owned()) };
@@ -110,7 +162,9 @@ fn extend(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     let seen = seen(tx, volume, &host)?;
     let reason = match verdict(volume, seen.as_ref()) {
         Verdict::Done => {
-            volume.enter(Phase::Available, now);
+            volume.size_before_gib = None;
+            let idle = volume.idle_phase();
+            volume.enter(idle, now);
             VOLUMES.save(tx, volume)?;
             return Ok(Next::Done);
         }
@@ -119,32 +173,80 @@ fn extend(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
         Verdict::Refused(reason) => format!("host {host} cannot make it larger: {reason}"),
     };
     tracing::warn!(target: "block_storage::volume", volume = %volume.id, "{reason}");
+    volume.size_gib = volume.size_before_gib.take().unwrap_or(volume.size_gib);
     volume.fail(Phase::ErrorExtending, reason, now);
     VOLUMES.save(tx, volume)?;
+    leave_message(tx, volume, (Action::ExtendVolume, Detail::DriverFailedExtend))?;
+    refresh(tx, volume)
+}
+
+/// The host puts it back to a snapshot.
+fn revert(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
+    let now = tx.now();
+    let (Some(host), Some(revert)) = (volume.host.clone(), volume.revert.clone()) else {
+        let idle = volume.idle_phase();
+        volume.enter(idle, now);
+        VOLUMES.save(tx, volume)?;
+        return Ok(Next::Done);
+    };
+    want(tx, volume, &host)?;
+    let found = seen(tx, volume, &host)?.filter(|found| found.current);
+    let (error, there) = found.map(|found| (found.error, found.seen)).unwrap_or_default();
+    let done = there.is_some_and(|there| there.reverted.as_ref() == Some(&revert.token));
+    let fault = match (done, error) {
+        (true, _) => None,
+        (false, Some(reason)) => Some(format!("host {host} cannot revert it: {reason}")),
+        (false, None) if volume.is_overdue(now, HOST_TIME_MAX) => {
+            Some(format!("host {host} did not revert it in time"))
+        }
+        (false, None) => return Ok(Next::Again(HOST_TIME_MAX)),
+    };
+    volume.revert = None;
+    match fault {
+        None => {
+            let idle = volume.idle_phase();
+            volume.enter(idle, now);
+        }
+        Some(fault) => {
+            tracing::warn!(target: "block_storage::volume", volume = %volume.id, "{fault}");
+            volume.fail(Phase::Error, fault, now);
+        }
+    }
+    VOLUMES.save(tx, volume)?;
+    snapshot::ops::end_restoring(tx, revert.snapshot)?;
+    refresh(tx, volume)
+}
+
+/// The row goes once the host has reported that nothing is left. What is being made of its snapshots goes first.
+fn delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
+    let now = tx.now();
+    let snapshots = snapshot::store::of_volume(tx, volume.id)?;
+    for snapshot in &snapshots {
+        if !table::made_of(tx, snapshot.id)?.is_empty() {
+            return Ok(Next::Again(HOST_TIME_MAX));
+        }
+    }
+    if let Some(host) = volume.host.clone() {
+        documents::remove(tx, &host, Kind::Volume, &volume.id.to_string())?;
+        if let Some(seen) = seen(tx, volume, &host)? {
+            if volume.phase == Phase::Deleting && volume.is_overdue(now, HOST_TIME_MAX) {
+                let reason = seen.error.unwrap_or_else(|| "it does not answer".to_owned());
+                volume.fail(Phase::ErrorDeleting, format!("host {host} has not removed it: {reason}"), now);
+                VOLUMES.save(tx, volume)?;
+            }
+            return Ok(Next::Again(HOST_TIME_MAX));
+        }
+    }
+    for mut snapshot in snapshots {
+        snapshot::reconcile::remove(tx, &mut snapshot)?;
+    }
+    VOLUMES.remove(tx, volume)?;
+    release_source(tx, volume)?;
     Ok(Next::Done)
 }
 
-/// The row goes once the host has reported that nothing is left.
-fn delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
-    let now = tx.now();
-    let Some(host) = volume.host.clone() else {
-        VOLUMES.remove(tx, volume)?;
-        return Ok(Next::Done);
-    };
-    documents::remove(tx, &host, Kind::Volume, &volume.id.to_string())?;
-    match seen(tx, volume, &host)? {
-        None => {
-            VOLUMES.remove(tx, volume)?;
-            Ok(Next::Done)
-        }
-        Some(seen) if volume.phase == Phase::Deleting && volume.is_overdue(now, HOST_TIME_MAX) => {
-            let reason = seen.error.unwrap_or_else(|| "it does not answer".to_owned());
-            volume.fail(Phase::ErrorDeleting, format!("host {host} has not removed it: {reason}"), now);
-            VOLUMES.save(tx, volume)?;
-            Ok(Next::Again(HOST_TIME_MAX))
-        }
-        Some(_) => Ok(Next::Again(HOST_TIME_MAX)),
-    }
+fn leave_message(tx: &mut Tx<'_>, volume: &Volume, about: (Action, Detail)) -> Result<(), Error> {
+    messages::leave_failure(tx, &volume.project_id, about, (Subject::Volume, volume.id.to_string()))
 }
 
 /// What the host's last word means.
@@ -163,19 +265,24 @@ fn verdict(volume: &Volume, seen: Option<&Seen<VolumeSeen>>) -> Verdict {
     }
 }
 
-fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<(), Error> {
-    let image = volume.image.as_ref();
-    let image = image.map(|image| ImageSource { id: image.id, format: image.format.clone() });
+/// Says on its host what is wanted of a volume.
+pub(crate) fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<(), Error> {
+    let recipe = volume_type::ops::recipe(tx, volume.volume_type_id).map_err(|error| error.into_store())?;
+    let image = volume.image.as_ref().filter(|_| volume.from.is_none());
+    let image =
+        image.map(|image| VolumeSource::Image(ImageSource { id: image.id, format: image.format.clone() }));
+    let snapshot = volume.from.map(|from| VolumeSource::Snapshot { volume: from.volume, id: from.id });
+    let revert = volume.revert.as_ref();
     let document = Document {
         id: volume.id,
-        backend: None,
+        backend: volume.backend.clone(),
         size_gib: volume.size_gib.into(),
-        source: image.map_or(VolumeSource::Blank, VolumeSource::Image),
-        snapshots: BTreeSet::new(),
-        revert: None,
+        source: snapshot.or(image).unwrap_or_default(),
+        snapshots: snapshot::store::on_host(tx, volume.id)?,
+        revert: revert.map(|revert| Revert { token: revert.token.clone(), snapshot: revert.snapshot }),
         encryption: None,
         read_only: volume.read_only == Some(true),
-        limits: Limits::new(),
+        limits: recipe.qos_specs.as_ref().map(limits::of).unwrap_or_default(),
     };
     let id = volume.id.to_string();
     documents::put(tx, host, Kind::Volume, &id, &document, Owner { kind: KIND, id: &id })
@@ -185,21 +292,32 @@ fn seen(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<Option<Seen<V
     documents::seen(tx, host, Kind::Volume, &volume.id.to_string())
 }
 
-/// The host with the most room left of those that are up, counting what volumes were promised.
-fn choose(tx: &mut Tx<'_>) -> Result<Option<HostId>, Error> {
+/// The host with the most room left of those that are up and have the backend that the type asks for, counting what
+/// volumes were promised; and that backend, if the host names its backends.
+fn choose(tx: &mut Tx<'_>, volume: &Volume) -> Result<Option<(HostId, Option<String>)>, Error> {
     let now = tx.now();
-    let mut best: Option<(i64, HostId)> = None;
+    let recipe = volume_type::ops::recipe(tx, volume.volume_type_id).map_err(|error| error.into_store())?;
+    let wanted = recipe.extra_specs.get("volume_backend_name");
+    let mut best: Option<(i64, HostId, Option<String>)> = None;
     for host in hosts::list(tx)? {
         if !host.enabled || !host.is_up(now) {
             continue;
         }
-        let total = i64::try_from(host.facts.disk_gib).unwrap_or(i64::MAX);
-        let room = total.saturating_sub(table::promised_gib(tx, &host.id)?);
-        if best.as_ref().is_none_or(|(most, _)| room > *most) {
-            best = Some((room, host.id.clone()));
+        for backend in crate::service::backends(&host) {
+            let fits = wanted.map_or(backend.is_default, |wanted| backend.name == *wanted);
+            let open = accepts_volumes(tx, &host.id, &backend.name).map_err(|error| error.into_store())?;
+            if !fits || !open {
+                continue;
+            }
+            let total = i64::try_from(backend.total_gib).unwrap_or(i64::MAX);
+            let named = (!host.facts.backends.is_empty()).then(|| backend.name.clone());
+            let room = total.saturating_sub(table::promised_gib(tx, &host.id)?);
+            if best.as_ref().is_none_or(|(most, ..)| room > *most) {
+                best = Some((room, host.id.clone(), named));
+            }
         }
     }
-    Ok(best.map(|(_, host)| host))
+    Ok(best.map(|(_, host, backend)| (host, backend)))
 }
 
 fn tell_watcher(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! The table of volumes.
 
 use store::{Column, Direction, Error, Select, Stored, Table, Tx, Unique, Value};
-use types::{AttachmentId, HostId, ProjectId, ServerId, VolumeId, VolumeTypeId};
+use types::{AttachmentId, HostId, ProjectId, ServerId, SnapshotId, VolumeId, VolumeTypeId};
 
 use super::{Phase, Volume};
 use crate::quota::usage::{Amount, ByType};
@@ -21,6 +21,8 @@ pub(crate) static VOLUMES: Table<Volume> = Table {
         Column { name: "host", value: |v| v.host.as_ref().into() },
         Column { name: "attachment_id", value: |v| v.attachment.as_ref().map(|a| a.id).into() },
         Column { name: "server_id", value: |v| v.attachment.as_ref().and_then(|a| a.server_id).into() },
+        Column { name: "from_snapshot_id", value: |v| v.from.map(|from| from.id).into() },
+        Column { name: "group_id", value: |v| v.group_id.into() },
         Column { name: "created_at", value: |v| v.created_at.into() },
         Column { name: "updated_at", value: |v| v.updated_at.into() },
     ],
@@ -73,6 +75,13 @@ pub(crate) fn of_server(tx: &mut Tx<'_>, id: ServerId) -> Result<Vec<Stored<Volu
     VOLUMES.query(tx, &Select::all().eq("server_id", id).order("id", Direction::Asc))
 }
 
+/// The volumes that are being made of a snapshot.
+pub(crate) fn made_of(tx: &mut Tx<'_>, id: SnapshotId) -> Result<Vec<Stored<Volume>>, Error> {
+    let mut found = VOLUMES.query(tx, &Select::all().eq("from_snapshot_id", id))?;
+    found.retain(|volume| !volume.made && !volume.unwanted && volume.phase == Phase::Creating);
+    Ok(found)
+}
+
 /// Whether any volume is of this type.
 pub(crate) fn has_type(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<bool, Error> {
     Ok(VOLUMES.count(tx, &Select::all().eq("volume_type_id", id))? > 0)
@@ -81,6 +90,7 @@ pub(crate) fn has_type(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<bool, Error>
 /// Volumes that somebody must still do something about.
 pub(crate) fn moving(tx: &mut Tx<'_>) -> Result<Vec<VolumeId>, Error> {
     let statuses = Phase::ALL.into_iter().filter(|phase| phase.is_moving()).map(Phase::status);
-    let rows = VOLUMES.query(tx, &Select::all().is_in("status", statuses))?;
+    let mut rows = VOLUMES.query(tx, &Select::all().is_in("status", statuses))?;
+    rows.retain(|volume| volume.phase != Phase::ErrorDeleting || volume.unwanted);
     Ok(rows.iter().map(|volume| volume.id).collect())
 }

@@ -224,8 +224,12 @@ fn a_watcher_is_kicked_when_its_volume_is_ready() {
         .store
         .write_blocking(move |tx: &mut Tx<'_>| {
             let watcher = Some(WorkKey { kind: "test::server".to_owned(), id: server.to_string() });
-            let draft =
-                VolumeDraft { size_gib: 2, host: Some("one".into()), watcher, ..VolumeDraft::default() };
+            let draft = VolumeDraft {
+                size_gib: Some(2),
+                host: Some("one".into()),
+                watcher,
+                ..VolumeDraft::default()
+            };
             let volume = ops::create_for_boot(&caller, tx, draft)?;
             ops::reserve(&caller, tx, volume.id, server)?;
             Ok::<_, crate::Error>(volume.into_inner())

@@ -83,7 +83,7 @@ pub(crate) fn make(
     };
     let draft = VolumeDraft {
         name: Some(String::new()),
-        size_gib,
+        size_gib: Some(size_gib),
         image_id,
         volume_type,
         host: server.host.clone(),

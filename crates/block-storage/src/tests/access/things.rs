@@ -21,8 +21,9 @@ const BOTH: &[Side] = &[Side::Own, Side::Foreign];
 const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume latest")];
 
 /// The actions of volumes and their bodies. An action that is new belongs here too.
-const VOLUME_ACTIONS: [(&str, &str); 15] = [
+const VOLUME_ACTIONS: [(&str, &str); 16] = [
     ("os-extend", r#"{"new_size": 2}"#),
+    ("revert", r#"{"snapshot_id": "SNAPSHOT"}"#),
     ("os-set_bootable", r#"{"bootable": true}"#),
     ("os-update_readonly_flag", r#"{"readonly": true}"#),
     ("os-reset_status", r#"{"status": "error"}"#),
@@ -38,12 +39,18 @@ const VOLUME_ACTIONS: [(&str, &str); 15] = [
     ("os-detach", "{}"),
     ("os-force_detach", "{}"),
 ];
+const SNAPSHOT_ACTIONS: [(&str, &str); 3] = [
+    ("os-reset_status", r#"{"status": "error"}"#),
+    ("os-update_snapshot_status", r#"{"status": "available"}"#),
+    ("os-force_delete", "{}"),
+];
 const TYPE_ACTIONS: [(&str, &str); 2] =
     [("addProjectAccess", r#"{"project": "gamma"}"#), ("removeProjectAccess", r#"{"project": "alpha"}"#)];
 
 fn actions(route: &str) -> &'static [(&'static str, &'static str)] {
     match route {
         "/v3/volumes/{id}/action" => &VOLUME_ACTIONS,
+        "/v3/snapshots/{id}/action" => &SNAPSHOT_ACTIONS,
         "/v3/types/{id}/action" => &TYPE_ACTIONS,
         other => panic!("nothing is known of the actions of {other}"),
     }
@@ -70,9 +77,10 @@ pub(super) fn requests() -> Vec<(String, String, &'static str)> {
 
 /// The sides that make a difference to a route.
 pub(super) fn sides(method: &str, route: &str) -> &'static [Side] {
-    let owned = ["/volumes/{id}", "/attachments/{id}", "/messages/{id}", "/os-quota-sets/"];
+    let owned =
+        ["/volumes/{id}", "/attachments/{id}", "/snapshots/{id}", "/messages/{id}", "/os-quota-sets/"];
     let private = method == "GET" && (route == "/v3/types/{id}" || route.contains("/types/{id}/extra_specs"));
-    let names_volume = (method, route) == ("POST", "/v3/attachments");
+    let names_volume = method == "POST" && ["/v3/attachments", "/v3/snapshots"].contains(&route);
     let both = private || names_volume || owned.iter().any(|part| route.contains(part));
     if both { BOTH } else { &BOTH[..1] }
 }
@@ -89,6 +97,8 @@ pub(super) struct World {
     api: Api,
     node: RefCell<Node>,
     count: Cell<u32>,
+    /// The snapshot that was made last.
+    snapshot: RefCell<String>,
     /// Requests that were no good questions, for what they were answered.
     pub(super) complaints: RefCell<Vec<String>>,
 }
@@ -97,8 +107,14 @@ impl World {
     pub(super) fn new() -> World {
         let api = api();
         let node = RefCell::new(Node::join(&api, "one", 100_000));
-        let world = World { api, node, count: Cell::new(0), complaints: RefCell::default() };
-        let unlimited = json!({"quota_class_set": {"volumes": -1, "gigabytes": -1}});
+        let world = World {
+            api,
+            node,
+            count: Cell::new(0),
+            snapshot: RefCell::default(),
+            complaints: RefCell::default(),
+        };
+        let unlimited = json!({"quota_class_set": {"volumes": -1, "gigabytes": -1, "snapshots": -1}});
         world.done(ADMIN, "PUT", "os-quota-class-sets/default", &unlimited);
         world
     }
@@ -196,6 +212,7 @@ impl World {
                 let body = json!({"volume_uuid": self.volume("", side)});
                 self.made(&format!("member@{}", project(side)), "attachments", "attachment", body)
             }
+            "snapshots" => self.snapshot(action, side),
             "types" => {
                 let access = route.ends_with("os-volume-type-access") || !action.is_empty();
                 let id = self.volume_type(side == Side::Own && !access);
@@ -225,6 +242,12 @@ impl World {
         let attach = json!({"os-attach": {"host_name": "far", "mountpoint": "/dev/vdb"}});
         let before = match action {
             "os-unreserve" => vec![json!({"os-reserve": {}})],
+            "revert" => {
+                let snapshot = self.made(&member, "snapshots", "snapshot", json!({"volume_id": id}));
+                *self.snapshot.borrow_mut() = snapshot;
+                self.node.borrow_mut().work(&self.api);
+                Vec::new()
+            }
             "os-unset_image_metadata" => vec![json!({"os-set_image_metadata": {"metadata": {"k": "v"}}})],
             "os-begin_detaching" | "os-detach" | "os-force_detach" => vec![attach],
             "os-roll_detaching" => vec![attach, json!({"os-begin_detaching": {}})],
@@ -232,6 +255,16 @@ impl World {
         };
         for body in before {
             self.done(ADMIN, "POST", &format!("volumes/{id}/action"), &body);
+        }
+        id
+    }
+
+    /// A snapshot, whose making is still waited for where something is said of that.
+    fn snapshot(&self, action: &str, side: Side) -> String {
+        let body = json!({"volume_id": self.volume("", side), "metadata": {"k": "v"}});
+        let id = self.made(&format!("member@{}", project(side)), "snapshots", "snapshot", body);
+        if action != "os-update_snapshot_status" {
+            self.node.borrow_mut().work(&self.api);
         }
         id
     }
@@ -266,7 +299,8 @@ impl World {
     fn body(&self, method: &str, route: &str, action: &str, side: Side) -> Json {
         if !action.is_empty() {
             let (_, body) = actions(route).iter().find(|(known, _)| *known == action).unwrap();
-            return json!({action: serde_json::from_str::<Json>(body).unwrap()});
+            let body = body.replace("SNAPSHOT", &self.snapshot.borrow());
+            return json!({action: serde_json::from_str::<Json>(&body).unwrap()});
         }
         let part = json!({"host": "one@file", "binary": "cinder-volume"});
         match (method, route.trim_start_matches("/v3/")) {
@@ -276,6 +310,10 @@ impl World {
             (_, "volumes/{id}/metadata") => json!({"metadata": {"k": "w"}}),
             (_, "volumes/{id}/metadata/{key}") => json!({"meta": {"k": "w"}}),
             ("POST", "attachments") => json!({"attachment": {"volume_uuid": self.volume("", side)}}),
+            ("POST", "snapshots") => json!({"snapshot": {"volume_id": self.volume("", side)}}),
+            ("PUT", "snapshots/{id}") => json!({"snapshot": {"name": "other"}}),
+            (_, "snapshots/{id}/metadata") => json!({"metadata": {"k": "w"}}),
+            (_, "snapshots/{id}/metadata/{key}") => json!({"meta": {"k": "w"}}),
             ("POST", "types") => json!({"volume_type": {"name": self.fresh()}}),
             ("PUT", "types/{id}") => json!({"volume_type": {"description": "other"}}),
             ("POST", "types/{id}/extra_specs") => json!({"extra_specs": {"k": "w"}}),
@@ -287,7 +325,7 @@ impl World {
             ("PUT", "qos-specs/{id}") => json!({"qos_specs": {"k": "w"}}),
             ("PUT", "qos-specs/{id}/delete_keys") => json!({"keys": ["k"]}),
             ("PUT", "default-types/{target}") => json!({"default_type": {"volume_type": "default"}}),
-            ("PUT", "os-quota-sets/{target}") => json!({"quota_set": {"snapshots": 7}}),
+            ("PUT", "os-quota-sets/{target}") => json!({"quota_set": {"snapshots": 7000}}),
             ("PUT", "os-quota-class-sets/{name}") => json!({"quota_class_set": {"snapshots": 7}}),
             ("PUT", "os-services/disable-log-reason" | "os-services/enable" | "os-services/disable") => part,
             ("PUT", "os-services/freeze" | "os-services/thaw") => json!({"host": "one@file"}),

@@ -1,14 +1,20 @@
 //! Actions: a POST whose one key says what is to be done.
 
-use rest::{Fields, InvalidBody, Reply, Request};
+use rest::{Fields, InvalidBody, Microversion, Reply, Request};
 use serde_json::{Value as Json, json};
 use store::Tx;
-use types::{AttachmentId, ServerId, VolumeId};
+use types::{AttachmentId, ServerId, SnapshotId, VolumeId};
 
 use super::{size, volume_id};
 use crate::api::words_of;
 use crate::error::Error;
-use crate::volume::{Phase, by_client, ops};
+use crate::volume::ops::{self, Said};
+use crate::volume::{Phase, by_client};
+
+/// The first microversion that makes volumes larger that servers have.
+const EXTEND_ATTACHED: Microversion = Microversion(3, 42);
+/// The first microversion with a way back to a snapshot.
+const REVERT: Microversion = Microversion(3, 40);
 
 /// Runs the action that the body names.
 pub(super) fn run(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -31,8 +37,16 @@ pub(super) fn run(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     }
     match action.as_str() {
         "os-extend" => {
-            let new_size = size(&mut fields, "new_size")?;
-            ops::extend(request.caller(), tx, id, new_size)?;
+            let new_size = size(fields.take("new_size"), "new_size")?;
+            let attached = request.version >= EXTEND_ATTACHED;
+            ops::extend(request.caller(), tx, id, (new_size, attached))?;
+            Ok(Reply::empty(202))
+        }
+        "revert" if request.version >= REVERT => {
+            let snapshot: Option<SnapshotId> = fields.parse("snapshot_id")?;
+            let snapshot = snapshot.ok_or_else(|| fields.error("snapshot_id", "is required"))?;
+            fields.finish()?;
+            ops::revert(request.caller(), tx, id, snapshot)?;
             Ok(Reply::empty(202))
         }
         "os-set_bootable" => {
@@ -45,7 +59,7 @@ pub(super) fn run(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
             ops::set_read_only(request.caller(), tx, id, read_only)?;
             Ok(Reply::empty(202))
         }
-        "os-reset_status" => reset_status(request, tx, id, &mut fields),
+        "os-reset_status" => reset_status(request, tx, id, fields),
         "os-force_delete" => {
             ops::force_delete(request.caller(), tx, id)?;
             Ok(Reply::empty(202))
@@ -103,25 +117,39 @@ fn required_flag(fields: &mut Fields, name: &str) -> Result<bool, InvalidBody> {
     fields.flag(name)?.ok_or_else(|| fields.error(name, "is required"))
 }
 
+/// What an operator may say of a volume's migration, beside that there is none.
+const MIGRATIONS: [&str; 7] =
+    ["migrating", "error", "success", "completing", "none", "starting", "available"];
+
 fn reset_status(
     request: &Request,
     tx: &mut Tx<'_>,
     id: VolumeId,
-    fields: &mut Fields,
+    mut fields: Fields,
 ) -> Result<Reply, Error> {
-    let status = fields.text("status")?.map(|word| word.to_lowercase());
-    let others = [fields.text("attach_status")?, fields.text("migration_status")?];
-    let Some(status) = status else {
-        let problem = match others.iter().any(Option::is_some) {
-            true => "is required: attachments and migrations have no status of their own here",
-            false => "is required",
-        };
-        return Err(fields.error("status", problem).into());
+    let mut word = |name: &str| fields.text(name).map(|text| text.map(|text| text.to_lowercase()));
+    let (status, attach, migration) = (word("status")?, word("attach_status")?, word("migration_status")?);
+    if (&status, &attach, &migration) == (&None, &None, &None) {
+        return Err(InvalidBody::at("os-reset_status", "says nothing").into());
+    }
+    let odd = |name: &str, value: &str| InvalidBody::at(name, format!("cannot be '{value}'"));
+    let phase = match &status {
+        Some(status) => Some(Phase::of_status(status).ok_or_else(|| odd("status", status))?),
+        None => None,
     };
-    let phase = Phase::of_status(&status).ok_or_else(|| {
-        Error::Invalid(format!("Invalid input for field/attribute status. Value: {status}."))
-    })?;
-    ops::reset_phase(request.caller(), tx, id, phase)?;
+    if let Some(attach) = attach.as_deref().filter(|word| !["attached", "detached"].contains(word)) {
+        return Err(odd("attach_status", attach).into());
+    }
+    if let Some(migration) = migration.as_deref().filter(|word| !MIGRATIONS.contains(word)) {
+        return Err(odd("migration_status", migration).into());
+    }
+    fields.finish()?;
+    let said = Said {
+        phase,
+        detached: attach.as_deref() == Some("detached"),
+        migration_status: migration.map(|word| Some(word).filter(|word| word != "none")),
+    };
+    ops::reset_status(request.caller(), tx, id, said)?;
     Ok(Reply::empty(202))
 }
 

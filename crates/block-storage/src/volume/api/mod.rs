@@ -5,18 +5,22 @@ mod list;
 mod metadata;
 mod view;
 
+use std::str::FromStr;
+
 use rest::{Fields, InvalidBody, Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 use types::{ImageId, VolumeId};
 
 use super::{Volume, VolumeChange, VolumeDraft, ops};
-use crate::api::{own, text_in, words_of};
+use crate::api::{asked, own, text_in, words_of};
 use crate::error::Error;
 use crate::list::next_links;
 
 /// The first microversion that counts a list on demand.
 const WITH_COUNT: Microversion = Microversion(3, 45);
+/// The first microversion in which a volume is deleted by force without an action.
+const FORCE: Microversion = Microversion(3, 23);
 /// The first microversion with a summary.
 const SUMMARY: Microversion = Microversion(3, 12);
 
@@ -101,20 +105,11 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 
 /// Reads the body of a creation. Cinder ignores fields that it does not know here.
 fn draft(mut fields: Fields) -> Result<VolumeDraft, Error> {
-    let absent = [
-        ("snapshot_id", "Snapshot"),
-        ("backup_id", "Backup"),
-        ("group_id", "Group"),
-        ("consistencygroup_id", "Group"),
-    ];
+    let absent = [("backup_id", "Backup"), ("group_id", "Group"), ("consistencygroup_id", "Group")];
     for (field, what) in absent {
         if let Some(id) = fields.text(field)? {
             return Err(Error::NotFound { what, id });
         }
-    }
-    if fields.text("source_volid")?.is_some() {
-        let text = "Invalid input received: Volumes cannot be made of other volumes here; use an image.";
-        return Err(Error::Invalid(text.to_owned()));
     }
     if fields.flag("multiattach")? == Some(true) {
         let text = "Invalid input received: No backend here can attach a volume to several servers.";
@@ -127,8 +122,13 @@ fn draft(mut fields: Fields) -> Result<VolumeDraft, Error> {
     Ok(VolumeDraft {
         name: name.or(other_name),
         description: description.or(other_description),
-        size_gib: size(&mut fields, "size")?,
+        snapshot_id: source(&mut fields, "snapshot_id")?,
+        source_volume_id: source(&mut fields, "source_volid")?,
         image_id: image_id(&mut fields)?,
+        size_gib: match fields.take("size") {
+            None | Some(Json::Null) => None,
+            given => Some(size(given, "size")?),
+        },
         volume_type: text_in(&mut fields, "volume_type")?.flatten(),
         availability_zone: text_in(&mut fields, "availability_zone")?.flatten(),
         metadata: words_of(&mut fields, "metadata")?.unwrap_or_default(),
@@ -136,9 +136,15 @@ fn draft(mut fields: Fields) -> Result<VolumeDraft, Error> {
     })
 }
 
+/// The id of what the volume is to be a clone of.
+fn source<Id: FromStr>(fields: &mut Fields, name: &str) -> Result<Option<Id>, Error> {
+    let Some(text) = fields.text(name)? else { return Ok(None) };
+    let id = text.parse().map_err(|_| fields.error(name, "is not a UUID"))?;
+    Ok(Some(id))
+}
+
 /// A size in GiB; one that is missing is as wrong as one that is none.
-fn size(fields: &mut Fields, name: &str) -> Result<u32, Error> {
-    let given = fields.take(name);
+fn size(given: Option<Json>, name: &str) -> Result<u32, Error> {
     let number = match &given {
         Some(Json::Number(number)) => number.as_u64(),
         Some(Json::String(text)) => text.parse().ok(),
@@ -189,10 +195,8 @@ fn change(fields: &mut Fields) -> Result<VolumeChange, InvalidBody> {
 
 fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let id = volume_id(request)?;
-    let force = request.query("force").is_some_and(|word| word.eq_ignore_ascii_case("true"));
-    match force && request.version >= Microversion(3, 23) {
-        true => ops::force_delete(request.caller(), tx, id)?,
-        false => ops::delete(request.caller(), tx, id)?,
-    }
+    let force = request.version >= FORCE && asked(request, "force")?;
+    let how = ops::Deletion { force, cascade: asked(request, "cascade")? };
+    ops::delete(request.caller(), tx, id, how)?;
     Ok(Reply::empty(202))
 }

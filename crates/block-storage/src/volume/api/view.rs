@@ -41,8 +41,9 @@ pub(super) fn detail(request: &Request, volume: &Volume, types: &TypeNames) -> J
         view["volume_image_metadata"] = json!(volume.image_metadata);
     }
     if is_operator(request, volume) {
-        view["os-vol-host-attr:host"] = json!(volume.host.as_ref().map(pool_of));
-        view["os-vol-mig-status-attr:migstat"] = Json::Null;
+        view["os-vol-host-attr:host"] =
+            json!(volume.host.as_ref().map(|host| pool_of(host, volume.backend.as_deref())));
+        view["os-vol-mig-status-attr:migstat"] = json!(volume.migration_status);
         view["os-vol-mig-status-attr:name_id"] = Json::Null;
     }
     view
@@ -69,8 +70,8 @@ pub(super) fn plain(request: &Request, volume: &Volume, types: &TypeNames) -> Js
         "updated_at": (volume.updated_at != volume.created_at).then(|| volume.updated_at.iso_micros()),
         "attachments": attachments,
         "volume_type": types.0.get(&volume.volume_type_id),
-        "snapshot_id": null,
-        "source_volid": null,
+        "snapshot_id": volume.from.filter(|_| !volume.is_clone).map(|from| from.id),
+        "source_volid": volume.from.filter(|_| volume.is_clone).map(|from| from.volume),
         "metadata": words(volume),
         "links": links(request, volume),
         "user_id": volume.user_id,
@@ -81,7 +82,7 @@ pub(super) fn plain(request: &Request, volume: &Volume, types: &TypeNames) -> Js
         "multiattach": false,
     });
     if operator {
-        view["migration_status"] = Json::Null;
+        view["migration_status"] = json!(volume.migration_status);
     }
     newer(&mut view, request.version, volume, operator);
     view
@@ -90,7 +91,7 @@ pub(super) fn plain(request: &Request, volume: &Volume, types: &TypeNames) -> Js
 /// What later microversions added.
 fn newer(view: &mut Json, version: Microversion, volume: &Volume, operator: bool) {
     if version >= Microversion(3, 13) {
-        view["group_id"] = Json::Null;
+        view["group_id"] = json!(volume.group_id);
     }
     if version >= Microversion(3, 21) && operator {
         view["provider_id"] = Json::Null;
