@@ -12,7 +12,7 @@ use agent_api::{BackendFacts, DocumentKey, FromNode, Kind, NodeFacts, Question, 
 use serde::Serialize;
 use serde_json::Value as Json;
 use storage::GIB;
-use types::{NetworkId, PortId, ServerId, Timestamp};
+use types::{NetworkId, PortId, ServerId, Timestamp, VolumeId};
 
 use crate::copies;
 use crate::documents::{Documents, Kept, owned};
@@ -275,8 +275,13 @@ impl Agent {
         for kept in leaving(self, Kind::Volume) {
             let volume = kept.parse::<Volume>();
             let id = kept.key.id.parse();
-            let removed = id.map_or(Ok(()), |id| volumes::remove(&mut self.effects, id, volume.as_deref()));
+            let vms = self.documents.wanted(Kind::Vm);
+            let removed =
+                id.map_or(Ok(()), |id| volumes::remove(&mut self.effects, id, volume.as_deref(), &vms));
             self.gone(&kept.key, kept.revision, removed);
+            let all = self.documents.volumes();
+            let ancestors = volume.map(|volume| volumes::ancestors(&volume, &all)).unwrap_or_default();
+            self.dirty.extend(ancestors.into_iter().map(volume_key));
         }
         for kept in leaving(self, Kind::External) {
             let removed = self.effects.fabric.remove_external();
@@ -498,8 +503,7 @@ impl Agent {
     fn collect_volumes(&mut self) {
         let documents = &self.documents;
         volumes::collect(&mut self.effects, |id| {
-            let volume = DocumentKey { kind: Kind::Volume, id: id.to_string() };
-            documents.get(&volume).is_some() || documents.get(&vm_key(ServerId(id.0))).is_some()
+            documents.get(&volume_key(id)).is_some() || documents.get(&vm_key(ServerId(id.0))).is_some()
         });
     }
 
@@ -583,6 +587,10 @@ impl Agent {
 /// Whether it is time. Nothing is put off for long, so a time that is far away was set before the clock was put back.
 fn is_due(at: Timestamp, now: Timestamp) -> bool {
     at <= now || at.since(now) > PUT_OFF_MAX
+}
+
+fn volume_key(id: VolumeId) -> DocumentKey {
+    DocumentKey { kind: Kind::Volume, id: id.to_string() }
 }
 
 fn vm_key(id: ServerId) -> DocumentKey {

@@ -9,7 +9,7 @@ use agent_api::block::Volume;
 use agent_api::compute::{Milestone, PostedPassword, Power, PowerSeen, TimelineEvent, Vm, VmSeen};
 use agent_api::network::Port;
 use hypervisor::{Detach, Disk, Machine, Nic, VmSpec};
-use storage::{GIB, NewVolume, Source};
+use storage::{GIB, NewVolume, Source, VolumeBackend};
 use types::{PortId, ServerId, Timestamp, VolumeId};
 
 use crate::config_drive;
@@ -250,8 +250,32 @@ impl Step<'_> {
         if self.vm.config_drive {
             config_drive::write(&config_drive::path(self.console_dir, self.vm.id), self.vm)?;
         }
+        self.repair_disks()?;
         note_event(self.state, Milestone::DiskReady, runtime::now(), "");
         Ok(())
+    }
+
+    /// Disks that a hypervisor did not close before it ended are put in order before they are opened again.
+    fn repair_disks(&mut self) -> Result<(), String> {
+        let power = observe(self.effects, self.vm.id)?.power;
+        let went_with_its_host = self.state.started && power == PowerSeen::Absent;
+        if power != PowerSeen::Crashed && !went_with_its_host {
+            return Ok(());
+        }
+        let root = self.vm.root_disk.as_ref().map(|_| root_volume(self.vm.id));
+        for volume in root.into_iter().chain(self.vm.volumes.iter().map(|volume| volume.id)) {
+            self.backend_of(volume)?.repair(volume).map_err(words)?;
+        }
+        Ok(())
+    }
+
+    fn backend_of(&self, volume: VolumeId) -> Result<&dyn VolumeBackend, String> {
+        let backends = &self.effects.backends;
+        if volume == root_volume(self.vm.id) {
+            return Ok(backends.root_disks());
+        }
+        let document = self.needs.volumes.get(&volume);
+        backends.named(document.and_then(|document| document.backend.as_deref()))
     }
 
     fn start(&mut self) -> Result<(), String> {
@@ -313,13 +337,8 @@ impl Step<'_> {
 
     /// A disk that is about to be opened. Whoever else still has it open, on a host that was given up, loses it.
     fn disk(&self, volume: VolumeId, boot_index: Option<u32>) -> Result<Disk, String> {
-        let backends = &self.effects.backends;
         let document = self.needs.volumes.get(&volume);
-        let backend = if volume == root_volume(self.vm.id) {
-            backends.root_disks()
-        } else {
-            backends.named(document.and_then(|document| document.backend.as_deref()))?
-        };
+        let backend = self.backend_of(volume)?;
         let limits = document.map(|document| document.limits.clone()).unwrap_or_default();
         let read_only = document.is_some_and(|document| document.read_only);
         if !read_only {

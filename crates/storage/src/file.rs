@@ -18,6 +18,7 @@
 //! Whatever is made is made under a name that begins with a dot, synced, and renamed. Whoever makes it holds
 //! a lock on it meanwhile, so that a sweep leaves it alone.
 
+mod background;
 mod chain;
 mod converted;
 mod images;

@@ -113,6 +113,11 @@ pub trait VolumeBackend: Send + Sync {
     /// Makes a volume that no VM uses at least this large. (A running VM resizes its disks itself.)
     fn ensure_size(&self, volume: VolumeId, size_bytes: u64) -> Result<()>;
 
+    /// Puts in order what a VM left that ended without closing the volume. Content is never lost by that, but room may be.
+    fn repair(&self, _volume: VolumeId) -> Result<()> {
+        Ok(())
+    }
+
     /// Removes a volume with its content and its snapshots.
     fn remove_volume(&self, volume: VolumeId) -> Result<()>;
 

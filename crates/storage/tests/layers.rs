@@ -14,6 +14,7 @@ use crate::{TempDir, file_config, qemu_img, tool, upload};
 
 const BLOCK: usize = 64 << 10;
 const SIZE: u64 = 2 << 20;
+const READ_BYTES_MAX: u64 = 64 << 20;
 
 /// A directory of volumes, and what each disk must contain: a byte for every block.
 struct World {
@@ -54,7 +55,7 @@ impl World {
 
     fn read(&self, tree: &serde_json::Value) -> Vec<u8> {
         let mut disk = OpenDisk::open(tree, Access::Read, self.dir.path()).unwrap();
-        let mut bytes = vec![0; SIZE as usize];
+        let mut bytes = vec![0; disk.size_bytes().min(READ_BYTES_MAX) as usize];
         disk.read_at(0, &mut bytes).unwrap();
         bytes.chunks(BLOCK).map(|block| block[0]).collect()
     }
@@ -235,6 +236,65 @@ fn whatever_is_interrupted_is_gone_on_with() {
     expect(&world);
     assert_eq!(world.layers(volume), 2);
     world.check(volume);
+}
+
+#[test]
+fn a_merge_that_is_ended_early_is_begun_again() {
+    let Some(world) = world("a_merge_that_is_ended_early_is_begun_again") else { return };
+    const BLOCKS: u64 = 1024;
+    let volume = VolumeId(runtime::new_uuid());
+    let new = NewVolume { id: volume, size_bytes: BLOCKS * BLOCK as u64, source: Source::Blank };
+    world.volumes.ensure_volume(&new).unwrap();
+    let fill = |byte: u8| {
+        let tree = world.volumes.blockdev(volume).unwrap();
+        let mut disk = OpenDisk::open(&tree, Access::Write, world.dir.path()).unwrap();
+        for at in 0..BLOCKS / 16 {
+            disk.write_at(at * 16 * BLOCK as u64, &vec![byte; 15 * BLOCK]).unwrap();
+        }
+        disk.flush().unwrap();
+    };
+    let mut at = Vec::new();
+    for byte in 1..4 {
+        fill(byte);
+        at.push(world.snapshot(volume));
+    }
+    world.volumes.remove_snapshot(at[1], None).unwrap();
+    world.volumes.remove_snapshot(at[0], None).unwrap();
+    for _ in 0..8 {
+        // Whoever wants to open the disk does not wait for what goes on.
+        world.volumes.tidy(volume, None).unwrap();
+        world.write(volume, 15, 9);
+        assert_eq!(world.content(volume).iter().filter(|byte| **byte == 3).count(), 15 * 64);
+    }
+    let before = (world.content(volume), world.content_of(at[2]));
+    // The same by another process, after this one was killed.
+    world.volumes.tidy(volume, None).unwrap();
+    let again = FileVolumes::open(&file_config(&world.dir)).unwrap();
+    drop(world.volumes.blockdev(volume));
+    while again.tidy(volume, None).unwrap() == Tidied::More {}
+    assert!((world.content(volume), world.content_of(at[2])) == before, "the content is another");
+    assert_eq!(world.layers(volume), 2);
+    again.repair(volume).unwrap();
+    world.check(volume);
+}
+
+#[test]
+fn what_a_killed_vm_left_is_freed() {
+    use std::os::unix::fs::FileExt;
+
+    let Some(world) = world("what_a_killed_vm_left_is_freed") else { return };
+    let volume = world.make(Source::Blank);
+    let path = world.volumes.disk_path(volume);
+    // The fifth cluster is counted as used, and nothing points to it.
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(5 * BLOCK as u64).unwrap();
+    file.write_all_at(&1u16.to_be_bytes(), 2 * BLOCK as u64 + 4 * 2).unwrap();
+    let check = tool("check", "qemu-img", &["check", "-q", path.to_str().unwrap()]).unwrap();
+    assert_eq!(check.status.code(), Some(3), "a leak");
+    for _ in 0..2 {
+        world.volumes.repair(volume).unwrap();
+        world.check(volume);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::vms::words;
 
 /// How often a merge that a VM makes is looked at.
 const MERGE_LOOK: Duration = Duration::from_secs(1);
+/// How long a merge that failed rests: somebody reads the layers, or there is no room.
+const MERGE_RETRY: Duration = Duration::from_secs(30);
 
 /// A volume that is as its document says.
 pub struct Ensured {
@@ -42,7 +45,10 @@ pub fn ensure(effects: &mut Effects, volume: &Volume, vms: &[Arc<Vm>]) -> Result
     let there = observe(backend, volume)?;
     if there.size_bytes < size_bytes {
         match &mut live {
-            Some(disk) => disk.resize(size_bytes)?,
+            Some(disk) => {
+                check_room(backend)?;
+                disk.resize(size_bytes)?;
+            }
             None => backend.ensure_size(volume.id, size_bytes).map_err(words)?,
         }
     }
@@ -62,17 +68,29 @@ pub fn ensure(effects: &mut Effects, volume: &Volume, vms: &[Arc<Vm>]) -> Result
         backend.ensure_snapshot(at(*id), as_live(&mut live)).map_err(words)?;
     }
     // What a merge says is for the operator: the volume is as it should be with or without it.
-    let tidied = backend.tidy(volume.id, as_live(&mut live)).unwrap_or_else(|error| {
-        tracing::warn!("volume {} keeps layers that nobody needs for now: {}", volume.id, words(error));
-        Tidied::More
-    });
+    let again = match backend.tidy(volume.id, as_live(&mut live)) {
+        Ok(Tidied::Done) => None,
+        Ok(Tidied::More) => Some(MERGE_LOOK),
+        Err(error) => {
+            tracing::warn!("volume {} keeps layers that nobody needs for now: {}", volume.id, words(error));
+            Some(MERGE_RETRY)
+        }
+    };
     let now = observe(backend, volume)?;
     let seen = VolumeSeen {
         size_gib: now.size_bytes / GIB,
         snapshots: now.snapshots.into_iter().collect(),
         reverted: now.reverted,
     };
-    Ok(Ensured { seen, again: (tidied == Tidied::More).then_some(MERGE_LOOK) })
+    Ok(Ensured { seen, again })
+}
+
+/// What a guest does with a disk that grew takes room: none is promised where there is none.
+fn check_room(backend: &dyn VolumeBackend) -> Result<(), String> {
+    match backend.capacity().map_err(words)? {
+        capacity if capacity.free_bytes > 0 => Ok(()),
+        _ => Err("the storage backend is full; free some space or add a disk".to_owned()),
+    }
 }
 
 fn as_live<'d>(disk: &'d mut Option<VmDisk<'_>>) -> Option<&'d mut dyn LiveDisk> {
@@ -123,12 +141,34 @@ impl LiveDisk for VmDisk<'_> {
     }
 }
 
-/// Removes a volume. Where its document is lost, it is looked for in every backend.
-pub fn remove(effects: &mut Effects, id: VolumeId, volume: Option<&Volume>) -> Result<(), String> {
+/// Removes a volume, unless one of `vms` still has it. Where its document is lost, it is looked for in every backend.
+pub fn remove(
+    effects: &mut Effects,
+    id: VolumeId,
+    volume: Option<&Volume>,
+    vms: &[Arc<Vm>],
+) -> Result<(), String> {
+    for vm in vms {
+        if effects.hypervisor.observe(vm.id).map_err(words)?.disks.contains(&id) {
+            return Err(format!("VM {} still has it", vm.id));
+        }
+    }
     match volume {
         Some(volume) => effects.backends.named(volume.backend.as_deref())?.remove_volume(id).map_err(words),
         None => effects.backends.all().try_for_each(|(_, backend)| backend.remove_volume(id).map_err(words)),
     }
+}
+
+/// The volumes that a volume is a clone of, and those that they are clones of: they may merge layers once it is gone.
+pub fn ancestors(volume: &Volume, all: &BTreeMap<VolumeId, Arc<Volume>>) -> BTreeSet<VolumeId> {
+    let mut found = BTreeSet::new();
+    let mut source = Some(&volume.source);
+    while let Some(VolumeSource::Snapshot { volume, .. }) = source
+        && found.insert(*volume)
+    {
+        source = all.get(volume).map(|volume| &volume.source);
+    }
+    found
 }
 
 /// Removes what no document knows from the backends that are this node's own.

@@ -14,7 +14,7 @@ use storage::file::{FileConfig, FileVolumes};
 use storage::{GIB, Snapshot, VolumeBackend};
 use types::{ServerId, SnapshotId, VolumeId};
 
-use super::{Ensured, ensure};
+use super::{Ensured, ancestors, ensure, remove};
 use crate::backends::Backends;
 use crate::effects::Effects;
 use crate::fake::{FakeCopier, FakeFabric, World as Network};
@@ -182,6 +182,43 @@ fn snapshots_are_made_and_merged_while_a_vm_runs() {
     world.volume.snapshots.clear();
     world.settle();
     assert_eq!((world.layers(), world.read(None)), (1, [1, 2, 3, 4]));
+}
+
+#[test]
+fn a_volume_is_not_removed_before_its_vm_has_let_go() {
+    let Some(mut world) = world("a_volume_is_not_removed_before_its_vm_has_let_go") else { return };
+    world.ensure();
+    world.start();
+    let id = world.volume.id;
+    let error = remove(&mut world.effects, id, Some(&world.volume), &world.vms).unwrap_err();
+    assert!(error.contains("still has it"), "{error}");
+    assert!(world.volumes.observe_volume(id).unwrap().is_some());
+    world.stop();
+    remove(&mut world.effects, id, Some(&world.volume), &world.vms).unwrap();
+    assert_eq!(world.volumes.observe_volume(id).unwrap(), None);
+}
+
+#[test]
+fn the_ancestors_of_a_clone_are_found() {
+    let clone = |id: u128, of: u128| {
+        let volume = VolumeId(uuid::Uuid::from_u128(of));
+        let source = VolumeSource::Snapshot { volume, id: SnapshotId(runtime::new_uuid()) };
+        let id = VolumeId(uuid::Uuid::from_u128(id));
+        Volume {
+            id,
+            backend: None,
+            size_gib: 1,
+            source,
+            snapshots: BTreeSet::new(),
+            revert: None,
+            encryption: None,
+            read_only: false,
+            limits: Limits::new(),
+        }
+    };
+    let all = [clone(3, 2), clone(2, 1), clone(9, 3)].map(|volume| (volume.id, Arc::new(volume)));
+    let found = ancestors(&clone(4, 3), &BTreeMap::from(all));
+    assert_eq!(found.iter().map(|id| id.0.as_u128()).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 #[test]

@@ -20,8 +20,9 @@ use std::path::Path;
 
 use types::VolumeId;
 
+use super::background::Tool;
 use super::chain::{Chain, HEAD, link, new_layer};
-use super::volumes::{BASE, FileVolumes, qemu_img};
+use super::volumes::{BASE, FileVolumes};
 use super::{create_file, remove_tree, sync_dir};
 use crate::error::Doing;
 use crate::qcow2::{self, Backing};
@@ -38,6 +39,7 @@ const REVERTED: &str = "reverted";
 impl FileVolumes {
     /// Lays a new head over the volume's, in its directory.
     pub(super) fn freeze(&self, at: Snapshot) -> Result<()> {
+        self.merges.stop(at.volume);
         let chain = self.chain(at.volume)?;
         if chain.position(at.id).is_some() {
             return Ok(());
@@ -62,10 +64,11 @@ impl FileVolumes {
 
     /// Lays an empty head over the newest snapshot, in place of the head that was.
     pub(super) fn revert(&self, to: Snapshot, token: &str) -> Result<()> {
-        let chain = self.chain(to.volume)?;
         if self.reverted(to.volume).as_deref() == Some(token) {
             return Ok(());
         }
+        self.merges.stop(to.volume);
+        let chain = self.chain(to.volume)?;
         let at = chain.position(to.id).ok_or(Error::NoSnapshot { volume: to.volume, id: to.id })?;
         if chain.snapshots().last() != Some(&to.id) {
             return Err(Error::NotNewest { volume: to.volume, id: to.id });
@@ -91,6 +94,8 @@ impl FileVolumes {
 
     /// Links what a clone of a snapshot needs into the clone's directory. Tells what the clone's head lies over.
     pub(super) fn link_snapshot(&self, dir: &Path, at: Snapshot, asked: u64) -> Result<String> {
+        // What a clone has, too, is not written to any more.
+        self.merges.stop(at.volume);
         let chain = self.chain(at.volume)?;
         let absent = Error::NoSnapshot { volume: at.volume, id: at.id };
         let below = &chain.layers[chain.position(at.id).ok_or(absent)?..];
@@ -128,6 +133,11 @@ impl FileVolumes {
 
     /// Does one merge, or a part of one.
     pub(super) fn tidy_chain(&self, volume: VolumeId, live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
+        if live.is_some() {
+            self.merges.stop(volume);
+        } else if self.merges.go_on(volume)? {
+            return Ok(Tidied::More);
+        }
         let Some(chain) = self.chain_if_any(volume)? else { return Ok(Tidied::Done) };
         for (id, name) in &chain.astray {
             exchange_link(&chain.dir, name, &link(&chain.dir, *id))?;
@@ -136,14 +146,17 @@ impl FileVolumes {
             remove_tree(&stranger)?;
         }
         let Some(at) = mergeable(&chain, live.is_some()) else {
-            return self.shorten(&chain, live);
+            return self.shorten(chain, live);
         };
         self.place.check_room()?;
         let (upper, lower) = (&chain.layers[at - 1], &chain.layers[at]);
         let down = upper.allocated_bytes <= lower.allocated_bytes;
         match live {
-            None if down && upper.links == 1 => merge_down(&chain, at),
-            None => merge_up(&chain, at - 1, at + 1),
+            None if down && upper.links == 1 => {
+                let layers = vec![upper.name.clone(), lower.name.clone()];
+                self.merges.begin(volume, layers, move |tool| merge_down(&chain, at, tool))
+            }
+            None => self.merge_up(chain, at - 1, at + 1),
             Some(live) if at > 1 => merge_down_live(&chain, at, live),
             Some(live) => merge_up_live(&chain, at - 1, at + 1, live),
         }
@@ -151,7 +164,7 @@ impl FileVolumes {
 
     /// Takes what the layers have that other volumes have, too, into the lowest of this volume's own, where the chain
     /// is long.
-    fn shorten(&self, chain: &Chain, live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
+    fn shorten(&self, chain: Chain, live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
         let own = chain.layers.iter().take_while(|layer| layer.links == 1).count();
         let is_long = chain.layers.len() > DEPTH_MAX && own > 0 && own < chain.layers.len();
         if !is_long || (own..chain.layers.len()).any(|at| chain.is_wanted(at)) {
@@ -159,9 +172,25 @@ impl FileVolumes {
         }
         self.place.check_room()?;
         match live {
-            None => merge_up(chain, own - 1, chain.layers.len()),
-            Some(live) => merge_up_live(chain, own - 1, chain.layers.len(), live),
+            None => {
+                let below = chain.layers.len();
+                self.merge_up(chain, own - 1, below)
+            }
+            Some(live) => merge_up_live(&chain, own - 1, chain.layers.len(), live),
         }
+    }
+
+    fn merge_up(&self, chain: Chain, into: usize, below: usize) -> Result<Tidied> {
+        let layers = chain.layers[into..below].iter().map(|layer| layer.name.clone()).collect();
+        self.merges.begin(chain.volume, layers, move |tool| merge_up(&chain, into, below, tool))
+    }
+
+    /// Frees what a VM that was killed left in its layers.
+    pub(super) fn repair_chain(&self, volume: VolumeId) -> Result<()> {
+        self.merges.stop(volume);
+        let chain = self.chain(volume)?;
+        let mut own = chain.layers.iter().filter(|layer| layer.links == 1);
+        own.try_for_each(|layer| repair(&chain.dir.join(&layer.name), &Tool::default()))
     }
 
     /// An empty layer that nothing leads to yet.
@@ -188,26 +217,26 @@ fn mergeable(chain: &Chain, is_live: bool) -> Option<usize> {
 }
 
 /// Writes the layer above `at` into it, and lets it stand for both.
-fn merge_down(chain: &Chain, at: usize) -> Result<Tidied> {
+fn merge_down(chain: &Chain, at: usize, tool: &Tool) -> Result<()> {
     let (upper, lower) = (&chain.layers[at - 1], &chain.layers[at]);
     let path = chain.dir.join(&upper.name);
-    qemu_img(
+    tool.qemu_img(
         &["commit", "-q", "-d", "-f", "qcow2"],
         &[path.as_os_str()],
         "merge a layer into the one below it",
     )?;
     let path = chain.dir.join(&lower.name);
+    repair(&path, tool)?;
     fs::File::open(&path).and_then(|file| file.sync_all()).doing(|| format!("sync {}", path.display()))?;
     stand_for(chain, at)?;
     match at.checked_sub(2) {
-        None => exchange_link(&chain.dir, &lower.name, &chain.dir.join(HEAD))?,
+        None => exchange_link(&chain.dir, &lower.name, &chain.dir.join(HEAD)),
         Some(above) => {
             let path = chain.dir.join(&chain.layers[above].name);
             let args = ["rebase", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", lower.name.as_str()];
-            qemu_img(&args, &[path.as_os_str()], "take a merged layer out")?;
+            tool.qemu_img(&args, &[path.as_os_str()], "take a merged layer out")
         }
     }
-    Ok(Tidied::More)
 }
 
 /// The lower layer has everything of the upper one: the snapshots of that one are its own.
@@ -219,18 +248,24 @@ fn stand_for(chain: &Chain, at: usize) -> Result<()> {
 }
 
 /// Writes what lies between a layer and `below` into the layer.
-fn merge_up(chain: &Chain, into: usize, below: usize) -> Result<Tidied> {
+fn merge_up(chain: &Chain, into: usize, below: usize, tool: &Tool) -> Result<()> {
     let path = chain.dir.join(&chain.layers[into].name);
     let doing = "write lower layers into an upper one";
     match chain.below(below - 1) {
         // The path as it is seen from here; the name as it stays in the header.
         Some(backing) => {
             let args = ["rebase", "-q", "-f", "qcow2", "-F", backing.format, "-b", backing.name];
-            qemu_img(&args, &[path.as_os_str()], doing)?;
+            tool.qemu_img(&args, &[path.as_os_str()], doing)?;
         }
-        None => qemu_img(&["rebase", "-q", "-f", "qcow2", "-b", ""], &[path.as_os_str()], doing)?,
+        None => tool.qemu_img(&["rebase", "-q", "-f", "qcow2", "-b", ""], &[path.as_os_str()], doing)?,
     }
-    Ok(Tidied::More)
+    repair(&path, tool)
+}
+
+/// Frees the clusters of a layer that nothing points to. Whoever writes to one and is killed leaves some; nothing else is
+/// ever wrong afterwards.
+fn repair(path: &Path, tool: &Tool) -> Result<()> {
+    tool.qemu_img(&["check", "-q", "-r", "leaks", "-f", "qcow2"], &[path.as_os_str()], "repair a layer")
 }
 
 fn merge_down_live(chain: &Chain, at: usize, live: &mut dyn LiveDisk) -> Result<Tidied> {

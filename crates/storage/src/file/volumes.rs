@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use types::{ImageId, VolumeId};
 
+use super::background::Background;
 use super::chain::{Chain, HEAD};
 use super::snapshots::exchange_link;
 use super::{FileConfig, Place, create_file, lock, remove_tree, sync_dir};
@@ -33,6 +34,8 @@ pub struct FileVolumes {
     images: Place,
     /// Whether the file system takes `O_DIRECT`.
     pub(super) direct: bool,
+    /// What goes on beside.
+    pub(super) merges: Background,
 }
 
 impl FileVolumes {
@@ -41,7 +44,7 @@ impl FileVolumes {
         let place = Place::open(config, "volumes")?;
         let direct = takes_direct(&place)?;
         let images = Place { path: config.root.join("images"), reserve_bytes: config.reserve_bytes };
-        Ok(FileVolumes { place, images, direct })
+        Ok(FileVolumes { place, images, direct, merges: Background::default() })
     }
 
     /// The file that QEMU writes to, as long as the volume never had a snapshot.
@@ -133,6 +136,10 @@ impl VolumeBackend for FileVolumes {
         }
     }
 
+    fn repair(&self, volume: VolumeId) -> Result<()> {
+        self.repair_chain(volume)
+    }
+
     fn ensure_size(&self, volume: VolumeId, size_bytes: u64) -> Result<()> {
         check_size(size_bytes)?;
         let chain = self.chain(volume)?;
@@ -144,10 +151,13 @@ impl VolumeBackend for FileVolumes {
             return Err(Error::TooSmall { needed: now, asked: size_bytes });
         }
         self.place.check_room()?;
+        self.merges.stop(volume);
+        let chain = self.chain(volume)?;
         resize(&chain.dir.join(&chain.head().name), size_bytes)
     }
 
     fn remove_volume(&self, volume: VolumeId) -> Result<()> {
+        self.merges.stop(volume);
         // First out of sight in one step: half a volume is never seen.
         let gone = self.place.scratch_path(&volume.to_string());
         match fs::rename(self.path(volume), &gone) {
@@ -202,10 +212,14 @@ impl VolumeBackend for FileVolumes {
     }
 
     fn blockdev(&self, volume: VolumeId) -> Result<Value> {
+        self.merges.stop(volume);
         Ok(self.chain(volume)?.blockdev(0, false, self.direct))
     }
 
     fn snapshot_blockdev(&self, at: Snapshot) -> Result<Value> {
+        let chain = self.chain(at.volume)?;
+        let from = chain.position(at.id).ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })?;
+        self.merges.stop_with(at.volume, chain.layers[from..].iter().map(|layer| layer.name.as_str()));
         let chain = self.chain(at.volume)?;
         let from = chain.position(at.id).ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })?;
         Ok(chain.blockdev(from, true, self.direct))
