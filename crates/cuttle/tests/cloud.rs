@@ -21,6 +21,7 @@ pub struct Folder(pub PathBuf);
 pub struct Cloud {
     folder: Folder,
     up: Option<Child>,
+    variables: BTreeMap<String, String>,
     /// Where its API answers.
     pub endpoint: String,
 }
@@ -68,14 +69,24 @@ pub fn said(output: &Output) -> String {
 impl Cloud {
     /// Starts a simulated cloud without images.
     pub fn simulated() -> Cloud {
-        let mut cloud = Cloud { folder: Folder::new("sim"), up: None, endpoint: String::new() };
+        let mut cloud = Cloud {
+            folder: Folder::new("sim"),
+            up: None,
+            endpoint: String::new(),
+            variables: BTreeMap::new(),
+        };
         cloud.up(&["--sim"], None);
         cloud
     }
 
     /// Starts a simulated cloud with this configuration.
     pub fn configured(toml: &str) -> Cloud {
-        let mut cloud = Cloud { folder: Folder::new("sim"), up: None, endpoint: String::new() };
+        let mut cloud = Cloud {
+            folder: Folder::new("sim"),
+            up: None,
+            endpoint: String::new(),
+            variables: BTreeMap::new(),
+        };
         let path = cloud.folder.write("cuttle.toml", toml.as_bytes());
         cloud.up(&["--sim", "--config", &path], None);
         cloud
@@ -83,14 +94,28 @@ impl Cloud {
 
     /// Starts a real cloud with the guest image.
     pub fn real(guest_image: &Path) -> Cloud {
-        let mut cloud = Cloud { folder: Folder::new("real"), up: None, endpoint: String::new() };
+        let mut cloud = Cloud {
+            folder: Folder::new("real"),
+            up: None,
+            endpoint: String::new(),
+            variables: BTreeMap::new(),
+        };
         cloud.up(&[], Some(guest_image));
+        cloud
+    }
+
+    /// Starts a real cloud with the guest image, this configuration, and these variables for all its processes.
+    pub fn real_on(guest_image: &Path, toml: &str, variables: BTreeMap<String, String>) -> Cloud {
+        let mut cloud = Cloud { folder: Folder::new("real"), up: None, endpoint: String::new(), variables };
+        let path = cloud.folder.write("cuttle.toml", toml.as_bytes());
+        cloud.up(&["--config", &path], Some(guest_image));
         cloud
     }
 
     fn up(&mut self, flags: &[&str], guest_image: Option<&Path>) {
         let log = std::fs::File::create(self.folder.0.join("up.log")).unwrap();
         let mut command = self.command("up");
+        command.envs(&self.variables);
         command.args(["--listen", "127.0.0.1:0"]).args(flags).stdout(Stdio::piped()).stderr(log);
         match guest_image {
             Some(image) => command.env("CUTTLE_GUEST_IMAGE", image),

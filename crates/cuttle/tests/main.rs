@@ -4,6 +4,7 @@
 // Whoever sets a test up may give up; the lint knows only of the test functions themselves.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod ceph;
 mod client;
 mod cloud;
 mod commands;

@@ -65,6 +65,11 @@ pub fn making(name: &str) -> String {
     format!("cuttle.making.{name}")
 }
 
+/// The object that says what an image is.
+pub fn header(id: &str) -> String {
+    format!("rbd_header.{id}")
+}
+
 /// Whether an image in the trash was put there by us.
 pub fn is_ours(name: &str) -> bool {
     volume_id(Place::Volumes, name).is_some()

@@ -93,6 +93,11 @@ fn purge_all(link: &Link) -> Done<()> {
                 {
                     done = pool.purge(&trashed.id);
                 }
+                if done.as_ref().is_err_and(|fault| fault.is(libc::ENOENT)) {
+                    // A clone whose maker was killed before the parent knew of it cannot be opened once that is gone.
+                    pool.remove_mark(&names::header(&trashed.id))?;
+                    done = pool.purge(&trashed.id);
+                }
                 match done {
                     Ok(()) => purged += 1,
                     Err(fault) if waits(&fault) => {}

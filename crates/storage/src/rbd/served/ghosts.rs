@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::super::cluster::{Cluster, Done, Pool, bare};
 use super::super::image::Image;
+use super::super::names;
 
 /// Removes the header of an image that is only open at clients that are shut out; whether it was so.
 pub(super) fn lay(cluster: &Cluster, pool: &Arc<Pool>, id: &str) -> Done<bool> {
@@ -39,15 +40,16 @@ pub(super) fn lay(cluster: &Cluster, pool: &Arc<Pool>, id: &str) -> Done<bool> {
         image.flatten()?;
     }
     drop(image);
-    // A header has no other name than this.
-    pool.remove_mark(&format!("rbd_header.{id}"))?;
+    pool.remove_mark(&names::header(id))?;
     Ok(true)
 }
 
 /// The clients that the cluster has shut out.
 fn shut_out(cluster: &Cluster) -> Done<Vec<String>> {
     let answer = cluster.mon_command(r#"{"prefix":"osd blocklist ls","format":"json"}"#, &[])?;
-    let listed: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    // Two lists follow one another: of clients, and of whole networks.
+    let mut lists = serde_json::Deserializer::from_slice(&answer).into_iter::<Value>();
+    let Some(Ok(listed)) = lists.next() else { return Ok(Vec::new()) };
     let entries = listed.as_array().map_or(&[][..], Vec::as_slice);
     Ok(entries.iter().filter_map(|entry| entry["addr"].as_str()).map(str::to_owned).collect())
 }

@@ -44,8 +44,8 @@ impl Served {
         pool.set_mark(&mark)?;
         let made = self.fill(&pool, &name, size_bytes, origin);
         match made {
-            // Somebody else was faster. Half of it may be the other's: the mark is the other's to remove.
-            Err(fault) if fault.is(libc::EEXIST) => Ok(()),
+            // Somebody else makes it, or left it half made: whoever asks again will see.
+            Err(fault) if fault.is(libc::EEXIST) => Err(fault),
             Err(fault) => {
                 let undone = remove_half_made(&*self.link.cluster()?, &pool, &name)
                     .and_then(|()| pool.remove_mark(&mark));
