@@ -24,6 +24,7 @@ pub mod service;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
+mod transfer;
 #[cfg(test)]
 mod upstream;
 mod version;
@@ -49,6 +50,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(4, include_str!("../migrations/0004_services.sql")),
     migration(5, include_str!("../migrations/0005_messages.sql")),
     migration(6, include_str!("../migrations/0006_snapshots.sql")),
+    migration(7, include_str!("../migrations/0007_transfers.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {
@@ -64,6 +66,7 @@ pub const DEFAULT_TYPE: &str = "default";
 pub fn service() -> Service {
     let routes = volume::api::routes()
         .and(snapshot::api::routes())
+        .and(transfer::api::routes())
         .and(attachment::api::routes())
         .and(volume_type::api::routes())
         .and(encryption::api::routes())

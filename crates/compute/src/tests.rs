@@ -214,7 +214,9 @@ impl World {
                 Some(serde_json::to_value(&*seen).unwrap())
             }
             (Some(_), Kind::Vm) => None,
-            (Some(body), Kind::Volume) => Some(json!({"size_gib": body["size_gib"]})),
+            (Some(body), Kind::Volume) => {
+                Some(json!({"size_gib": body["size_gib"], "snapshots": body["snapshots"]}))
+            }
             (Some(_), _) => Some(json!({"up": true})),
         };
         let key = document.key.clone();

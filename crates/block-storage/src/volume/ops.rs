@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::policy::RULES;
 use crate::snapshot::Phase as SnapshotPhase;
 use crate::volume_type::VolumeType;
-use crate::{ZONE, quota, snapshot, volume_type};
+use crate::{ZONE, quota, snapshot, transfer, volume_type};
 
 /// Which volumes a list shows.
 #[derive(Debug, Clone, Default)]
@@ -300,9 +300,9 @@ pub fn force_delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<()
     delete(caller, tx, id, Deletion { force: true, cascade: false })
 }
 
-/// A volume of a group goes with it, and its snapshots before.
-pub(crate) fn begin_delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<(), Error> {
+fn begin_delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<(), Error> {
     let now = tx.now();
+    transfer::ops::forget(tx, volume.id)?;
     volume.attachment = None;
     volume.unwanted = true;
     volume.enter(Phase::Deleting, now);
@@ -436,6 +436,9 @@ pub(crate) fn reset_status(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, said:
         return Err(Error::Invalid(text.to_owned()));
     }
     if let Some(phase) = said.phase {
+        if let Some(revert) = volume.revert.take() {
+            snapshot::ops::end_restoring(tx, revert.snapshot)?;
+        }
         volume.enter(phase, now);
         if phase == Phase::Available {
             volume.fault = None;

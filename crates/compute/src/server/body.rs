@@ -348,7 +348,7 @@ fn disk(mut mapping: Fields, version: Microversion, has_image: bool) -> Result<O
     let from = mapping.text("source_type")?.unwrap_or_else(|| "volume".to_owned());
     let to = mapping.text("destination_type")?;
     let id = mapping.text("uuid")?;
-    let other_ids = [mapping.text("volume_id")?, mapping.text("image_id")?];
+    let other_ids = [mapping.text("volume_id")?, mapping.text("image_id")?, mapping.text("snapshot_id")?];
     let id = id.or_else(|| other_ids.into_iter().flatten().next());
     let boot_index = match mapping.take("boot_index") {
         None | Some(Json::Null) => None,
@@ -382,6 +382,10 @@ fn disk(mut mapping: Fields, version: Microversion, has_image: bool) -> Result<O
         ("volume", None | Some("volume")) => {
             let text = id_of("volume")?;
             Source::Volume(text.parse().map_err(|_| bad(text))?)
+        }
+        ("snapshot", None | Some("volume")) => {
+            let text = id_of("snapshot")?;
+            Source::Snapshot(text.parse().map_err(|_| bad(text))?)
         }
         ("blank", Some("volume")) => Source::Blank,
         (from, to) => {

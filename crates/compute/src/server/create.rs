@@ -294,7 +294,7 @@ fn create_one(
     let action = action::begin(tx, asked, &server, "create", "compute__do_build_and_run_instance")?;
     server.task_action = Some(action.clone());
     server.boot_action = Some(action);
-    let before = |disk: &&WantedDisk| matches!(disk.source, Source::Volume(_));
+    let before = |disk: &&WantedDisk| matches!(disk.source, Source::Volume(_) | Source::Snapshot(_));
     for wanted in draft.disks.iter().filter(before) {
         add_disk(asked.caller, tx, &mut server, wanted)?;
     }
@@ -321,11 +321,19 @@ fn add_disk(caller: &Caller, tx: &mut Tx<'_>, server: &mut Server, wanted: &Want
             }
             volume
         }
+        Source::Snapshot(_) => {
+            let made_like = (wanted.size_gib, wanted.volume_type.clone());
+            let volume = volumes::make(caller, tx, server, wanted.source, made_like)?;
+            if wanted.boot && !volume.bootable {
+                return Err(Error::Invalid(format!("Block Device {} is not bootable.", volume.id)));
+            }
+            volume
+        }
         Source::Image(_) | Source::Blank => {
             let size_gib =
                 wanted.size_gib.unwrap_or(u32::try_from(server.flavor.disk_gib).unwrap_or(u32::MAX));
             let kind = wanted.volume_type.clone();
-            volumes::make(caller, tx, server, wanted.source, (size_gib, kind))?
+            volumes::make(caller, tx, server, wanted.source, (Some(size_gib), kind))?
         }
     };
     let device = match (&wanted.device, wanted.boot) {

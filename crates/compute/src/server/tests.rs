@@ -376,6 +376,27 @@ fn it_boots_from_a_volume_that_is_made_for_it() {
 }
 
 #[test]
+fn it_boots_from_a_snapshot_of_a_volume() {
+    let world = World::new();
+    let volume = json!({"volume": {"size": 1, "imageRef": world.image_id}});
+    let volume = world.api.post(MEMBER, "/volume/v3/volumes", &volume).body["volume"]["id"].clone();
+    world.converge();
+    let snapshot = json!({"snapshot": {"volume_id": volume}});
+    let snapshot = world.api.post(MEMBER, "/volume/v3/snapshots", &snapshot).body["snapshot"]["id"].clone();
+    world.converge();
+    let id = world.server(&json!({"server": {
+        "name": "web", "flavorRef": NANO, "imageRef": "", "networks": "none",
+        "block_device_mapping_v2": [
+            {"boot_index": 0, "uuid": snapshot, "source_type": "snapshot", "destination_type": "volume"},
+        ],
+    }}));
+    assert_eq!(world.field(&id, "status"), "ACTIVE");
+    let made = world.vm(&id).volumes[0].id;
+    let shown = world.api.get(MEMBER, &format!("/volume/v3/volumes/{made}")).body["volume"].clone();
+    assert_eq!((&shown["snapshot_id"], &shown["status"]), (&snapshot, &json!("in-use")));
+}
+
+#[test]
 fn a_claimed_port_outlives_its_server() {
     let world = World::new();
     let network = world.network(MEMBER);

@@ -5,7 +5,7 @@ use agent_api::compute::VmSeen;
 use block_storage::volume::ops as volume_ops;
 use block_storage::volume::{NewAttachment, Phase as VolumePhase, Volume, VolumeDraft, WorkKey};
 use policy::Caller;
-use types::{HostId, ImageId, VolumeId};
+use types::{HostId, ImageId, SnapshotId, VolumeId};
 
 use super::device::{Disk, DiskState};
 use super::{Asked, Phase, RECONCILER, SERVERS, Server, act, wrong_state};
@@ -24,6 +24,8 @@ pub enum Source {
     Volume(VolumeId),
     /// A new volume, a clone of an image.
     Image(ImageId),
+    /// A new volume, a clone of a snapshot.
+    Snapshot(SnapshotId),
     /// A new, empty volume.
     Blank,
 }
@@ -68,23 +70,25 @@ pub(crate) fn reserve(
     Ok(volume_ops::reserve(caller, tx, id, server.id)?.into_inner())
 }
 
-/// Makes a volume for a server whose host is chosen, and reserves it.
+/// Makes a volume for a server, where that is or where the source is, and reserves it.
 pub(crate) fn make(
     caller: &Caller,
     tx: &mut Tx<'_>,
     server: &Server,
     source: Source,
-    (size_gib, volume_type): (u32, Option<String>),
+    (size_gib, volume_type): (Option<u32>, Option<String>),
 ) -> Result<Volume, Error> {
-    let image_id = match source {
-        Source::Image(id) => Some(id),
-        Source::Blank => None,
+    let (image_id, snapshot_id) = match source {
+        Source::Image(id) => (Some(id), None),
+        Source::Snapshot(id) => (None, Some(id)),
+        Source::Blank => (None, None),
         Source::Volume(id) => return reserve(caller, tx, server, id),
     };
     let draft = VolumeDraft {
         name: Some(String::new()),
-        size_gib: Some(size_gib),
+        size_gib,
         image_id,
+        snapshot_id,
         volume_type,
         host: server.host.clone(),
         watcher: Some(watcher(server)),

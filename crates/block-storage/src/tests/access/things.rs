@@ -77,10 +77,19 @@ pub(super) fn requests() -> Vec<(String, String, &'static str)> {
 
 /// The sides that make a difference to a route.
 pub(super) fn sides(method: &str, route: &str) -> &'static [Side] {
-    let owned =
-        ["/volumes/{id}", "/attachments/{id}", "/snapshots/{id}", "/messages/{id}", "/os-quota-sets/"];
+    let owned = [
+        "/volumes/{id}",
+        "/attachments/{id}",
+        "/snapshots/{id}",
+        "-transfer/{id}",
+        "/volume-transfers/{id}",
+        "/messages/{id}",
+        "/os-quota-sets/",
+    ];
     let private = method == "GET" && (route == "/v3/types/{id}" || route.contains("/types/{id}/extra_specs"));
-    let names_volume = method == "POST" && ["/v3/attachments", "/v3/snapshots"].contains(&route);
+    let names_volume = method == "POST"
+        && ["/v3/attachments", "/v3/snapshots", "/v3/os-volume-transfer", "/v3/volume-transfers"]
+            .contains(&route);
     let both = private || names_volume || owned.iter().any(|part| route.contains(part));
     if both { BOTH } else { &BOTH[..1] }
 }
@@ -99,6 +108,8 @@ pub(super) struct World {
     count: Cell<u32>,
     /// The snapshot that was made last.
     snapshot: RefCell<String>,
+    /// The key of the transfer that was made last.
+    key: RefCell<String>,
     /// Requests that were no good questions, for what they were answered.
     pub(super) complaints: RefCell<Vec<String>>,
 }
@@ -112,6 +123,7 @@ impl World {
             node,
             count: Cell::new(0),
             snapshot: RefCell::default(),
+            key: RefCell::default(),
             complaints: RefCell::default(),
         };
         let unlimited = json!({"quota_class_set": {"volumes": -1, "gigabytes": -1, "snapshots": -1}});
@@ -213,6 +225,13 @@ impl World {
                 self.made(&format!("member@{}", project(side)), "attachments", "attachment", body)
             }
             "snapshots" => self.snapshot(action, side),
+            "os-volume-transfer" | "volume-transfers" => {
+                let body = json!({"volume_id": self.volume("", side)});
+                let member = format!("member@{}", project(side));
+                let made = self.done(&member, "POST", "volume-transfers", &json!({"transfer": body}));
+                *self.key.borrow_mut() = made["transfer"]["auth_key"].as_str().unwrap().to_owned();
+                made["transfer"]["id"].as_str().unwrap().to_owned()
+            }
             "types" => {
                 let access = route.ends_with("os-volume-type-access") || !action.is_empty();
                 let id = self.volume_type(side == Side::Own && !access);
@@ -310,6 +329,12 @@ impl World {
             (_, "volumes/{id}/metadata") => json!({"metadata": {"k": "w"}}),
             (_, "volumes/{id}/metadata/{key}") => json!({"meta": {"k": "w"}}),
             ("POST", "attachments") => json!({"attachment": {"volume_uuid": self.volume("", side)}}),
+            ("POST", "os-volume-transfer" | "volume-transfers") => {
+                json!({"transfer": {"volume_id": self.volume("", side)}})
+            }
+            ("POST", "os-volume-transfer/{id}/accept" | "volume-transfers/{id}/accept") => {
+                json!({"accept": {"auth_key": *self.key.borrow()}})
+            }
             ("POST", "snapshots") => json!({"snapshot": {"volume_id": self.volume("", side)}}),
             ("PUT", "snapshots/{id}") => json!({"snapshot": {"name": "other"}}),
             (_, "snapshots/{id}/metadata") => json!({"metadata": {"k": "w"}}),
