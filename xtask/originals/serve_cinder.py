@@ -30,6 +30,7 @@ api_paste_config = {folder}/paste.ini
 resource_query_filters_file = {shipped}/resource_filters.json
 enabled_backends = file
 host = cuttle
+service_down_time = 86400
 default_volume_type = default
 glance_api_servers = {glance}/image
 backup_driver = cinder.backup.drivers.posix.PosixBackupDriver
@@ -92,6 +93,26 @@ def believe_in_projects():
     api_utils.get_project = project
 
 
+def know_no_servers():
+    """There is no Nova either: a server that an attachment names is not there."""
+    from cinder.compute import nova
+
+    def missing(_self, _context, server_id, _attachment_id):
+        raise nova.API.NotFound(message=server_id)
+
+    nova.API.get_server_volume = missing
+
+
+def write_one_after_another():
+    """A transaction of SQLite's that has begun to read cannot always write, and Cinder has several at once."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    @event.listens_for(Engine, "before_cursor_execute", retval=True)
+    def executes(_connection, _cursor, statement, parameters, _context, _many):
+        return "BEGIN IMMEDIATE" if statement == "BEGIN" else statement, parameters
+
+
 def call_the_default_type_default():
     from cinder import context
     from cinder.volume import volume_types
@@ -109,6 +130,7 @@ def application():
     monkey_patch.patch()
     from cinder.wsgi import wsgi
 
+    write_one_after_another()
     made = wsgi.initialize_application()
     import os_brick
     from oslo_config import cfg
@@ -119,16 +141,17 @@ def application():
     from cinder.cmd import backup  # noqa: F401, for its options
 
     os_brick.setup(cfg.CONF)
-    for context in [brick_privileged.default, privsep.sys_admin_pctxt]:
+    for privilege in [brick_privileged.default, privsep.sys_admin_pctxt]:
         # What needs a privilege is done here, without a helper of sudo's.
-        assert isinstance(context, priv_context.PrivContext)
-        context.set_client_mode(False)
+        assert isinstance(privilege, priv_context.PrivContext)
+        privilege.set_client_mode(False)
     believe_in_projects()
+    know_no_servers()
     call_the_default_type_default()
     services = [
         service.Service.create(binary="cinder-scheduler"),
         service.Service.create(binary="cinder-volume", host="one@file", service_name="file", coordination=True),
-        service.Service.create(binary="cinder-backup", coordination=True),
+        service.Service.create(binary="cinder-backup", host="one", coordination=True),
     ]
     for one in services:
         one.start()

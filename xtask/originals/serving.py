@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 def write_pipeline(shipped, to):
@@ -44,8 +44,12 @@ class OneAfterAnother:
         until = time.monotonic() + PATIENCE_SECONDS
         # A service's question to another comes in the middle of things.
         asked_by_service = "HTTP_X_SERVICE_TOKEN" in environ or "glanceclient" in environ.get("HTTP_USER_AGENT", "")
-        while not asked_by_service and self.is_busy() and time.monotonic() < until:
+        waits = not asked_by_service and self.is_busy()
+        while waits and self.is_busy() and time.monotonic() < until:
             time.sleep(0.02)
+        if waits:
+            # The status is not the last that is written.
+            time.sleep(0.3)
         return self.application(environ, start_response)
 
     def is_busy(self):

@@ -2,6 +2,8 @@
 //!
 //! `cargo xtask golden --against cinder` records them anew. `BLESS=1` lists what is not alike in `not-yet.txt`.
 
+mod working;
+
 use testkit::{Api, Conversations, Remote};
 
 use crate::tests::{Node, api};
