@@ -98,7 +98,7 @@ def know_no_servers():
     from cinder.compute import nova
 
     def missing(_self, _context, server_id, _attachment_id):
-        raise nova.API.NotFound(message=server_id)
+        raise nova.API.NotFound(404, server_id)
 
     nova.API.get_server_volume = missing
 

@@ -288,6 +288,10 @@ fn opaque(json: &Json, names: &mut Names) -> Json {
                         Json::String(names.name("audit", id))
                     }
                     ("auth_key", Json::String(key)) => Json::String(names.name("key", key)),
+                    // Cinder's folders are called by an id, its first digits first.
+                    ("container", Json::String(path)) if path.matches('/').count() == 2 => {
+                        Json::String(names.name("container", path))
+                    }
                     ("device_path", Json::String(path)) => Json::String(names.name("path", path)),
                     ("backup_url", Json::String(url)) => Json::String(names.name("record", url)),
                     ("secret", Json::String(secret)) if secret.len() > 60 => {
