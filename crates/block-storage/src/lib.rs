@@ -25,6 +25,7 @@ pub mod snapshot;
 #[cfg(test)]
 mod tests;
 mod transfer;
+pub(crate) mod upload;
 #[cfg(test)]
 mod upstream;
 mod version;
@@ -35,6 +36,7 @@ pub mod volume_type;
 
 use std::sync::Arc;
 
+use ::image::image::by_node::Terms;
 use reconcile::Reconciler;
 use rest::{FaultStyle, Service};
 use store::{Migration, Tx};
@@ -51,6 +53,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(5, include_str!("../migrations/0005_messages.sql")),
     migration(6, include_str!("../migrations/0006_snapshots.sql")),
     migration(7, include_str!("../migrations/0007_transfers.sql")),
+    migration(13, include_str!("../migrations/0013_uploads.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {
@@ -62,9 +65,10 @@ pub const ZONE: &str = "nova";
 /// The type of volumes for which no other was asked.
 pub const DEFAULT_TYPE: &str = "default";
 
-/// The service, at `/volume`. Paths may name the caller's project, as clients of old do.
-pub fn service() -> Service {
-    let routes = volume::api::routes()
+/// The service, at `/volume`. Paths may name the caller's project, as clients of old do. `images` is what the image
+/// service says of images that are made here.
+pub fn service(images: Terms) -> Service {
+    let routes = volume::api::routes(images)
         .and(snapshot::api::routes())
         .and(transfer::api::routes())
         .and(attachment::api::routes())
@@ -94,6 +98,7 @@ pub fn reconcilers() -> Vec<Arc<dyn Reconciler>> {
     vec![
         Arc::new(volume::reconcile::Volumes),
         Arc::new(snapshot::reconcile::Snapshots),
+        Arc::new(upload::reconcile::Uploads),
         Arc::new(message::reconcile::Messages),
     ]
 }

@@ -6,8 +6,9 @@ mod varied;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agent_api::block::{Volume as Document, VolumeSeen};
-use agent_api::{FromNode, NodeFacts, Report, ToNode};
+use agent_api::block::{Copied, Copy, CopySeen, CopyTo, Volume, VolumeSeen};
+use agent_api::{Document, FromNode, Kind, NodeFacts, Report, ToNode};
+use image::image::by_node::Terms;
 use nodes::{Inquiries, Session};
 use serde_json::{Value as Json, json};
 use storage::ImageStore;
@@ -22,15 +23,18 @@ pub(crate) const ADMIN: &str = "admin@admin";
 
 /// The services in process.
 pub(crate) fn api() -> Api {
-    api_over(None)
+    api_over(None, image::Config::default())
 }
 
-fn api_over(scratch: Option<Scratch>) -> Api {
+/// The services in process, the image service with what an operator decides. On SQLite, or a database server.
+pub(crate) fn api_over(scratch: Option<Scratch>, config: image::Config) -> Api {
     let images: Arc<dyn ImageStore> = Arc::new(Fake::new());
     let migrations = [nodes::MIGRATIONS, image::MIGRATIONS, crate::MIGRATIONS];
     let build = |store: &Store| {
-        let image = image::service(store, images, image::Config::default());
-        (vec![image, crate::service()], crate::reconcilers())
+        let service = crate::service(Terms::new(images.clone(), &config));
+        let mut reconcilers = crate::reconcilers();
+        reconcilers.extend(image::reconcilers(images.clone(), config.clone()));
+        (vec![image::service(store, images, config.clone()), service], reconcilers)
     };
     let api = match scratch {
         None => Api::new(&migrations, build),
@@ -38,6 +42,12 @@ fn api_over(scratch: Option<Scratch>) -> Api {
     };
     api.store.write_blocking(crate::bootstrap).unwrap();
     api
+}
+
+/// The service alone, to look at.
+pub(crate) fn service() -> rest::Service {
+    let images: Arc<dyn ImageStore> = Arc::new(Fake::new());
+    crate::service(Terms::new(images, &image::Config::default()))
 }
 
 /// Replays a conversation below `src`.
@@ -52,6 +62,8 @@ pub(crate) struct Node {
     pub(crate) refuses: Option<&'static str>,
     /// Whether it does not answer.
     pub(crate) silent: bool,
+    /// Whether its copies are never done.
+    pub(crate) slow: bool,
     sequence: u64,
 }
 
@@ -61,7 +73,7 @@ impl Node {
         let facts = NodeFacts { disk_gib, ..NodeFacts::default() };
         let (session, _, _) =
             Session::hello(&api.store, &Inquiries::default(), &name.into(), facts, &BTreeMap::new()).unwrap();
-        Node { session, refuses: None, silent: false, sequence: 0 }
+        Node { session, refuses: None, silent: false, slow: false, sequence: 0 }
     }
 
     /// Takes what changed and reports, then lets the reconcilers run.
@@ -71,29 +83,65 @@ impl Node {
             if self.silent {
                 break;
             }
-            let reports = documents.into_iter().map(|document| {
-                let wanted: Option<Document> =
-                    document.body.map(|body| serde_json::from_value(body).unwrap());
-                let error = wanted.as_ref().and(self.refuses).map(str::to_owned);
-                let made = wanted.filter(|_| error.is_none());
-                let seen = made.map(|volume| VolumeSeen {
-                    size_gib: volume.size_gib,
-                    snapshots: volume.snapshots.clone(),
-                    reverted: volume.revert.as_ref().map(|revert| revert.token.clone()),
-                });
-                Report {
-                    key: document.key,
-                    revision: document.revision,
-                    at: runtime::now(),
-                    seen: seen.map(|seen| serde_json::to_value(seen).unwrap()),
-                    error,
-                }
-            });
-            self.sequence += 1;
-            let message = FromNode::Reports { sequence: self.sequence, reports: reports.collect() };
-            self.session.receive(message).unwrap();
+            self.report(documents);
             api.settle();
         }
+    }
+
+    /// Says what came of documents.
+    pub(crate) fn report(&mut self, documents: Vec<Document>) {
+        let reports = documents.into_iter().map(|document| {
+            let error = document.body.as_ref().and(self.refuses).map(str::to_owned);
+            let wanted = document.body.filter(|_| error.is_none());
+            let seen = wanted.map(|body| match document.key.kind {
+                Kind::Copy => serde_json::to_value(self.copied(&serde_json::from_value(body).unwrap())),
+                _ => serde_json::to_value(made(&serde_json::from_value(body).unwrap())),
+            });
+            Report {
+                key: document.key,
+                revision: document.revision,
+                at: runtime::now(),
+                seen: seen.map(Result::unwrap),
+                error,
+            }
+        });
+        let reports = reports.collect();
+        self.sequence += 1;
+        self.session.receive(FromNode::Reports { sequence: self.sequence, reports }).unwrap();
+    }
+
+    /// What it has not seen yet of what is wanted.
+    pub(crate) fn wanted(&mut self, api: &Api) -> Vec<Document> {
+        api.settle();
+        match self.session.changes().unwrap() {
+            Some(ToNode::Documents { documents, .. }) => documents,
+            _ => Vec::new(),
+        }
+    }
+
+    /// A copy, which is half made as long as it is told to be slow.
+    fn copied(&self, copy: &Copy) -> CopySeen {
+        let sum = |digits: usize| Some("0".repeat(digits));
+        let done = Copied {
+            size_bytes: 512,
+            virtual_size_bytes: 1 << 30,
+            md5: sum(32),
+            sha512: sum(128),
+            objects: 0,
+        };
+        match (&copy.to, self.slow) {
+            (CopyTo::Image(_), false) => CopySeen { percent: 100, done: Some(done) },
+            (CopyTo::Image(_), true) => CopySeen { percent: 50, done: None },
+            other => panic!("nothing is known of copies like {other:?}"),
+        }
+    }
+}
+
+fn made(volume: &Volume) -> VolumeSeen {
+    VolumeSeen {
+        size_gib: volume.size_gib,
+        snapshots: volume.snapshots.clone(),
+        reverted: volume.revert.as_ref().map(|revert| revert.token.clone()),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use agent_api::compute::{Milestone, Power, PowerSeen, TimelineEvent, Vm, VmSeen};
 use agent_api::{Document, FromNode, Kind, NodeFacts, Report, ToNode};
+use image::image::by_node::Terms;
 use nodes::{Inquiries, Session};
 use serde_json::{Value as Json, json};
 use storage::fake::Fake;
@@ -61,7 +62,7 @@ pub(crate) fn api() -> Api {
             image::service(store, images.clone(), image::Config::default()),
             placement::service(),
             network::service(),
-            block_storage::service(),
+            block_storage::service(Terms::new(images.clone(), &image::Config::default())),
             crate::service(store, &Inquiries::default()),
         ];
         let mut reconcilers = crate::reconcilers();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ::image::image::by_node::Terms;
 use nodes::Inquiries;
 use reconcile::Reconciler;
 use store::Store;
@@ -32,12 +33,13 @@ pub fn rules() -> [(&'static str, &'static policy::Rules); 6] {
 
 /// All services with their routes.
 pub fn all(shared: Shared<'_>, image: image::Config) -> Vec<rest::Service> {
+    let made_images = Terms::new(shared.images.clone(), &image);
     vec![
         identity::service(shared.store, shared.tokens),
         image::service(shared.store, shared.images, image),
         placement::service(),
         network::service(),
-        block_storage::service(),
+        block_storage::service(made_images),
         compute::service(shared.store, shared.inquiries),
     ]
 }

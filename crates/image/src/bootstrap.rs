@@ -52,7 +52,7 @@ pub fn bootstrap(store: &Store, stores: &Stores, guest: &GuestImage) -> Result<(
 /// The image to fill, unless there is one with bytes.
 fn claim(tx: &mut Tx<'_>, guest: &GuestImage, token: &str) -> Result<Option<ImageId>, Error> {
     let now = tx.now();
-    let upload = Some(UploadClaim { token: token.to_owned(), heard_at: now });
+    let upload = Some(UploadClaim { token: token.to_owned(), heard_at: now, by_node: false });
     if let Some(mut found) = table::by_name(tx, &guest.owner, NAME)? {
         let unfinished = match found.status {
             Status::Queued => true,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use http_body_util::BodyExt;
+use image::image::by_node::Terms;
 use nodes::Inquiries;
 use policy::{Caller, Scope};
 use reconcile::{Reconciler, Runner};
@@ -144,7 +145,7 @@ impl Process {
                 image::service(&store, shared.clone(), image::Config::default()),
                 placement::service(),
                 network::service(),
-                block_storage::service(),
+                block_storage::service(Terms::new(shared.clone(), &image::Config::default())),
                 compute::service(&store, &inquiries),
             ],
         });

@@ -12,7 +12,7 @@ use crate::node::Node;
 use crate::simulation::Simulation;
 
 /// Tables that may keep rows for ever: they are history, or what a project has once it was seen.
-const KEPT: [&str; 3] = ["work", "node_hosts", "sqlite_sequence"];
+const KEPT: [&str; 4] = ["work", "node_hosts", "sqlite_sequence", "block_storage_messages"];
 
 type Row = Vec<Value>;
 

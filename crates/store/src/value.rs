@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use types::{
-    AttachmentId, DomainId, FlavorId, FloatingIpId, GroupSnapshotId, HostId, ImageId, MacAddr, MessageId,
-    NetworkId, PortId, ProjectId, QosSpecsId, ResourceProviderId, RoleId, RouterId, SecurityGroupId,
-    SecurityGroupRuleId, ServerGroupId, ServerId, SnapshotId, SubnetId, SubnetPoolId, Timestamp, TransferId,
-    UserId, VolumeGroupId, VolumeGroupTypeId, VolumeId, VolumeTypeId,
+    AttachmentId, CopyId, DomainId, FlavorId, FloatingIpId, GroupSnapshotId, HostId, ImageId, MacAddr,
+    MessageId, NetworkId, PortId, ProjectId, QosSpecsId, ResourceProviderId, RoleId, RouterId,
+    SecurityGroupId, SecurityGroupRuleId, ServerGroupId, ServerId, SnapshotId, SubnetId, SubnetPoolId,
+    Timestamp, TransferId, UserId, VolumeGroupId, VolumeGroupTypeId, VolumeId, VolumeTypeId,
 };
 
 /// The value of one column in one row.
@@ -103,6 +103,6 @@ macro_rules! spelled {
 
 spelled! {
     AttachmentId DomainId FlavorId FloatingIpId HostId ImageId IpAddr MacAddr NetworkId PortId ProjectId ResourceProviderId
-    RoleId GroupSnapshotId SnapshotId TransferId VolumeGroupId VolumeGroupTypeId ServerGroupId MessageId QosSpecsId
+    RoleId GroupSnapshotId CopyId SnapshotId TransferId VolumeGroupId VolumeGroupTypeId ServerGroupId MessageId QosSpecsId
     RouterId SecurityGroupId SecurityGroupRuleId ServerId SubnetId SubnetPoolId UserId VolumeId VolumeTypeId
 }

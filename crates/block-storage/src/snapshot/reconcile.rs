@@ -10,6 +10,7 @@ use types::{HostId, SnapshotId, VolumeId};
 use super::store::{self as table, SNAPSHOTS};
 use super::{Phase, Purpose, Snapshot};
 use crate::message::{Action, Detail, Subject, ops as messages};
+use crate::upload;
 use crate::volume::reconcile::{KIND as VOLUME_KIND, want};
 use crate::volume::store::{VOLUMES, made_of};
 use crate::volume::{HOST_TIME_MAX, Volume};
@@ -133,6 +134,9 @@ pub(crate) fn remove(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>) -> Result
 fn tell(tx: &mut Tx<'_>, snapshot: &Snapshot) -> Result<(), Error> {
     for volume in made_of(tx, snapshot.id)? {
         tx.kick(VOLUME_KIND, volume.id)?;
+    }
+    for upload in upload::store::of_volume(tx, snapshot.volume_id)? {
+        tx.kick(upload::reconcile::KIND, upload)?;
     }
     tx.kick(VOLUME_KIND, snapshot.volume_id)
 }

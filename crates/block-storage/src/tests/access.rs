@@ -82,7 +82,7 @@ fn every_route_lets_in_whom_cinder_lets_in() {
 #[test]
 fn a_path_names_the_own_project_or_none() {
     let world = World::new();
-    let routes = crate::service().routes.table();
+    let routes = crate::tests::service().routes.table();
     let named: Vec<&String> =
         routes.iter().map(|(_, path)| path).filter(|p| p.contains("{project_id}")).collect();
     let plain = routes.iter().filter(|(_, path)| path.len() > 3 && !path.contains("{project_id}")).count();

@@ -50,7 +50,7 @@ fn folders() -> Vec<PathBuf> {
 
 /// Sends so many of them to clouds that are made so.
 fn send(wanted: usize, fresh: impl Fn() -> Api) {
-    let table = crate::service().routes.table();
+    let table = crate::tests::service().routes.table();
     let routes = table.into_iter().map(|(method, path)| (method.to_string(), path)).collect();
     let service =
         Varied { prefix: "/volume", routes, queries: &QUERIES, microversions: Some(("volume", 71)) };
@@ -100,9 +100,9 @@ fn answers_alike_on(server: Server) {
         return;
     }
     for path in PLAIN {
-        golden(&api_over(scratch()), path);
+        golden(&api_over(scratch(), image::Config::default()), path);
     }
-    send(500, || api_over(scratch()));
+    send(500, || api_over(scratch(), image::Config::default()));
 }
 
 #[test]

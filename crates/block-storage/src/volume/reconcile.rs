@@ -16,7 +16,7 @@ use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, Volume, limits};
 use crate::message::{Action, Detail, Subject, ops as messages};
 use crate::service::ops::accepts_volumes;
 use crate::snapshot::{self, Phase as SnapshotPhase};
-use crate::volume_type;
+use crate::{upload, volume_type};
 
 /// The reconciler's kind.
 pub(crate) const KIND: &str = "block_storage::volume";
@@ -144,6 +144,13 @@ fn release_source(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Error> {
 fn fail(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, fault: String) -> Result<Next, Error> {
     tracing::warn!(target: "block_storage::volume", volume = %volume.id, "{fault}");
     let now = tx.now();
+    let uploads = upload::store::of_volume(tx, volume.id)?;
+    if !uploads.is_empty() {
+        for id in uploads {
+            tx.kick(upload::reconcile::KIND, id)?;
+        }
+        return Ok(Next::Again(HOST_TIME_MAX));
+    }
     if let Some(host) = volume.host.clone() {
         documents::remove(tx, &host, Kind::Volume, &volume.id.to_string())?;
     }

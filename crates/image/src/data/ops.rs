@@ -57,7 +57,7 @@ pub(crate) fn claim(
     })?;
     check_ready(&image, sender.purpose, status)?;
     image.status = status;
-    image.upload = Some(UploadClaim { token: sender.token.clone(), heard_at: tx.now() });
+    image.upload = Some(UploadClaim { token: sender.token.clone(), heard_at: tx.now(), by_node: false });
     save(tx, &mut image)?;
     if let Some(project) = sender.caller.project_id() {
         quota::ops::check_uploading(tx, limits, project)?;
@@ -85,7 +85,7 @@ pub(crate) fn renew(tx: &mut Tx<'_>, id: ImageId, token: &str) -> Result<(), Err
         return Err(Error::Gone(id));
     };
     let now = tx.now();
-    image.upload = Some(UploadClaim { token: token.to_owned(), heard_at: now });
+    image.upload = Some(UploadClaim { token: token.to_owned(), heard_at: now, by_node: false });
     Ok(IMAGES.save(tx, &mut image).map(|_| ())?)
 }
 

@@ -3,6 +3,7 @@
 //! reconciler comes by, and what was cloned from it keeps what it needs.
 
 pub(crate) mod api;
+pub mod by_node;
 mod model;
 pub mod ops;
 pub(crate) mod reconcile;
@@ -10,6 +11,7 @@ pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
+pub use ::storage::{DiskFormat, StoredImage};
 pub use model::{
     CONTAINER_FORMATS, Image, ImageChange, ImageDraft, SILENCE_MAX, Status, UploadClaim, Visibility,
 };

@@ -61,6 +61,9 @@ pub struct UploadClaim {
     pub token: String,
     /// When it was last heard of.
     pub heard_at: Timestamp,
+    /// Whether a node writes the bytes. Then silence says nothing: whoever told the node to ends it.
+    #[serde(default)]
+    pub by_node: bool,
 }
 
 /// Where an image is in its life.
@@ -219,12 +222,17 @@ impl Image {
 
     /// Whether nothing was heard of the upload for too long.
     pub fn is_upload_lost(&self, now: Timestamp) -> bool {
-        self.upload.as_ref().is_none_or(|claim| now.since(claim.heard_at) > SILENCE_MAX)
+        self.upload.as_ref().is_none_or(|claim| !claim.by_node && now.since(claim.heard_at) > SILENCE_MAX)
     }
 
     /// Whether this upload is the one under way.
     pub fn is_claimed_by(&self, token: &str) -> bool {
         self.upload.as_ref().is_some_and(|claim| claim.token == token)
+    }
+
+    /// Whether a node writes its bytes, or is about to.
+    pub fn is_written_by_node(&self) -> bool {
+        self.upload.as_ref().is_some_and(|claim| claim.by_node)
     }
 
     /// Which formats are not known yet, for an upload needs both.

@@ -250,7 +250,7 @@ pub fn update(
 }
 
 fn apply(caller: &Caller, image: &mut Image, change: &ImageChange) -> Result<(), Error> {
-    let queued = matches!(image.status, Status::Queued | Status::Importing);
+    let queued = matches!(image.status, Status::Queued | Status::Importing) && !image.is_written_by_node();
     let format =
         |name: &str| Error::Forbidden(format!("Attribute {name} can be only replaced for a queued image."));
     let absent = |key: &str| Error::Conflict(format!("Property {key} does not exist."));
@@ -301,12 +301,17 @@ pub fn delete(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<(), Error
         let text = format!("Image {id} is protected and cannot be deleted.");
         return Err(Error::Forbidden(text));
     }
+    begin_delete(tx, &mut image)
+}
+
+/// Nobody sees the image any more, and nobody has a part in it.
+pub(crate) fn begin_delete(tx: &mut Tx<'_>, image: &mut Stored<Image>) -> Result<(), Error> {
     image.status = Status::Deleted;
-    save(tx, &mut image)?;
-    for member in member::store::of_image(tx, id)? {
+    save(tx, image)?;
+    for member in member::store::of_image(tx, image.id)? {
         member::store::MEMBERS.remove(tx, &member)?;
     }
-    Ok(tx.kick(reconcile::KIND, id)?)
+    Ok(tx.kick(reconcile::KIND, image.id)?)
 }
 
 /// Keeps an image from being used.

@@ -116,7 +116,8 @@ impl Images {
             }
             (true, true) => Ok(Next::Again(SOON)),
             (true, false) => {
-                image.upload = Some(UploadClaim { token: CLEANING.to_owned(), heard_at: tx.now() });
+                image.upload =
+                    Some(UploadClaim { token: CLEANING.to_owned(), heard_at: tx.now(), by_node: false });
                 IMAGES.save(tx, image)?;
                 Ok(Next::Again(Duration::ZERO))
             }

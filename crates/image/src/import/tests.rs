@@ -257,7 +257,7 @@ fn claim_for(api: &Api, task: &str, token: &'static str, heard_at: Timestamp) {
     api.store
         .write_blocking(move |tx: &mut Tx<'_>| {
             let mut task = TASKS.load(tx, task.as_str())?.unwrap();
-            task.claim = Some(UploadClaim { token: token.to_owned(), heard_at });
+            task.claim = Some(UploadClaim { token: token.to_owned(), heard_at, by_node: false });
             TASKS.save(tx, &mut task)
         })
         .unwrap();

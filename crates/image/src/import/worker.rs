@@ -105,7 +105,7 @@ impl Worker {
                 return Ok(None);
             };
             task.status = TaskStatus::Processing;
-            task.claim = Some(UploadClaim { token: token.to_owned(), heard_at: now });
+            task.claim = Some(UploadClaim { token: token.to_owned(), heard_at: now, by_node: false });
             save(tx, &mut task)?;
             Ok(Some(image.into_inner()))
         })
@@ -269,7 +269,7 @@ impl Worker {
         self.write(|tx, id, token| {
             let (mut task, _) = mine(tx, id, token)?;
             let heard_at = tx.now();
-            task.claim = Some(UploadClaim { token: token.to_owned(), heard_at });
+            task.claim = Some(UploadClaim { token: token.to_owned(), heard_at, by_node: false });
             Ok(TASKS.save(tx, &mut task)?)
         })?;
         self.renewed = runtime::monotonic();

@@ -29,6 +29,7 @@ impl Usage {
         let copies = u64::try_from(image.places().len()).unwrap_or(u64::MAX);
         self.count += 1;
         match image.status {
+            Status::Queued if image.is_written_by_node() => self.uploading += 1,
             Status::Queued | Status::Deleted => {}
             Status::Saving => self.uploading += 1,
             Status::Uploading => {

@@ -127,6 +127,8 @@ pub enum Then {
     Nothing,
     /// It owns what the answer names.
     Owns(Kind),
+    /// It owns the image that is made of a volume.
+    OwnsImage,
     /// It owns this no longer.
     Lost(Kind, String),
     /// A router has a leg in a subnet.
@@ -202,6 +204,11 @@ impl Client {
                 let one = if kind.root().is_empty() { &answer.body } else { &answer.body[kind.root()] };
                 if let Some(id) = one["id"].as_str() {
                     self.owned.entry((project, *kind)).or_default().push(id.to_owned());
+                }
+            }
+            Then::OwnsImage => {
+                if let Some(id) = answer.body["os-volume_upload_image"]["image_id"].as_str() {
+                    self.owned.entry((project, Kind::Image)).or_default().push(id.to_owned());
                 }
             }
             Then::Lost(kind, id) => {

@@ -6,7 +6,7 @@ use super::{Client, Kind, Request, Then, Wish, create, member};
 use crate::chance::Chance;
 
 /// What is wished for, and how often.
-pub(super) const WISHES: [(usize, Wish); 9] = [
+pub(super) const WISHES: [(usize, Wish); 10] = [
     (4, create_image),
     (8, upload),
     (1, download),
@@ -15,6 +15,7 @@ pub(super) const WISHES: [(usize, Wish); 9] = [
     (3, delete_volume),
     (1, extend_volume),
     (2, hold_volume),
+    (2, upload_volume),
     (1, rename_volume),
 ];
 /// The most images and volumes that one project wants.
@@ -86,6 +87,16 @@ fn hold_volume(client: &Client, chance: &mut Chance, project: &'static str) -> O
     let all = ["os-reserve", "os-unreserve", "os-begin_detaching", "os-roll_detaching", "os-detach"];
     let action = chance.pick(&all).copied()?;
     act(client, chance, project, &json!({ action: {} }))
+}
+
+fn upload_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    if client.count(project, Kind::Image) >= OWNED_MAX {
+        return None;
+    }
+    let format = ["raw", "qcow2"][chance.below(2)];
+    let wanted = json!({"image_name": "made", "disk_format": format, "force": chance.one_in(2)});
+    let request = act(client, chance, project, &json!({"os-volume_upload_image": wanted}))?;
+    Some(request.then(Then::OwnsImage))
 }
 
 fn rename_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {

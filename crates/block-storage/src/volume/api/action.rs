@@ -1,5 +1,6 @@
 //! Actions: a POST whose one key says what is to be done.
 
+use image::image::by_node::Terms;
 use rest::{Fields, InvalidBody, Microversion, Reply, Request};
 use serde_json::{Value as Json, json};
 use store::Tx;
@@ -8,6 +9,7 @@ use types::{AttachmentId, ServerId, SnapshotId, VolumeId};
 use super::{size, volume_id};
 use crate::api::words_of;
 use crate::error::Error;
+use crate::upload;
 use crate::volume::ops::{self, Said};
 use crate::volume::{Phase, by_client};
 
@@ -17,7 +19,7 @@ const EXTEND_ATTACHED: Microversion = Microversion(3, 42);
 const REVERT: Microversion = Microversion(3, 40);
 
 /// Runs the action that the body names.
-pub(super) fn run(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+pub(super) fn run(images: &Terms, request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let id = volume_id(request)?;
     let Json::Object(body) = request.json()? else {
         return Err(Error::Invalid("Malformed request body".to_owned()));
@@ -49,6 +51,7 @@ pub(super) fn run(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
             ops::revert(request.caller(), tx, id, snapshot)?;
             Ok(Reply::empty(202))
         }
+        "os-volume_upload_image" => upload::api::run(images, request, tx, id, fields),
         "os-set_bootable" => {
             let bootable = required_flag(&mut fields, "bootable")?;
             ops::set_bootable(request.caller(), tx, id, bootable)?;

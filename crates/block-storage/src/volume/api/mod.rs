@@ -7,6 +7,7 @@ mod view;
 
 use std::str::FromStr;
 
+use image::image::by_node::Terms;
 use rest::{Fields, InvalidBody, Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
@@ -25,7 +26,7 @@ const FORCE: Microversion = Microversion(3, 23);
 const SUMMARY: Microversion = Microversion(3, 12);
 
 /// The routes of volumes, their actions and their metadata.
-pub(crate) fn routes() -> Routes {
+pub(crate) fn routes(images: Terms) -> Routes {
     Routes::new()
         .get("/volumes", own(index))
         .post("/volumes", own(create))
@@ -34,7 +35,7 @@ pub(crate) fn routes() -> Routes {
         .get("/volumes/{id}", own(show))
         .put("/volumes/{id}", own(update))
         .delete("/volumes/{id}", own(delete))
-        .post("/volumes/{id}/action", own(action::run))
+        .post("/volumes/{id}/action", own(move |request, tx| action::run(&images, request, tx)))
         .and(metadata::routes())
 }
 

@@ -1,0 +1,91 @@
+//! Asking for an image of a volume.
+
+use ::image::Error as ImageError;
+use ::image::image::by_node::{self, Terms};
+use ::image::image::{Image, ImageDraft};
+use policy::{Caller, Target};
+use rest::Fault;
+use store::{Stored, Tx};
+use types::{CopyId, VolumeId};
+
+use super::store::UPLOADS;
+use super::{Phase, Upload, UploadDraft, properties_of, reconcile};
+use crate::error::Error;
+use crate::policy::RULES;
+use crate::snapshot;
+use crate::volume::ops::{save, show_for};
+use crate::volume::{Phase as VolumePhase, Volume};
+
+/// Whether the caller may make images of this volume.
+pub(crate) fn check_rule(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<Stored<Volume>, Error> {
+    show_for(caller, tx, id, "volume_extension:volume_actions:upload_image")
+}
+
+/// Begins to make an image of a volume.
+pub(crate) fn create(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    terms: &Terms,
+    id: VolumeId,
+    draft: UploadDraft,
+) -> Result<(Stored<Volume>, Stored<Image>), Error> {
+    let mut volume = check_rule(caller, tx, id)?;
+    if draft.visibility == ::image::image::Visibility::Public {
+        let target = Target::project(&volume.project_id);
+        RULES.check("volume_extension:volume_actions:upload_public", caller, &target)?;
+    }
+    let usable = match draft.force {
+        true => &[VolumePhase::Available, VolumePhase::InUse][..],
+        false => &[VolumePhase::Available],
+    };
+    let host = volume.host.clone().filter(|_| volume.made && usable.contains(&volume.phase));
+    let Some(host) = host else {
+        let usable: Vec<&str> = usable.iter().map(|phase| phase.status()).collect();
+        return Err(Error::Volume(format!("Volume {id} status must be {}", usable.join(" or "))));
+    };
+    let copy: CopyId = runtime::new_uuid().into();
+    let format = draft.format;
+    let image = image_of(caller, &volume, draft);
+    let image = by_node::create(caller, tx, terms, image, &copy.to_string()).map_err(refused)?;
+    let held = snapshot::ops::hold(caller, tx, &volume)?;
+    let now = tx.now();
+    volume.enter(VolumePhase::Uploading, now);
+    save(tx, &mut volume)?;
+    let upload = Upload {
+        id: copy,
+        volume_id: id,
+        snapshot_id: held.id,
+        image_id: image.id,
+        format,
+        host,
+        phase: Phase::Holding,
+        heard_at: now,
+        percent: 0,
+    };
+    UPLOADS.insert(tx, upload)?;
+    tx.kick(reconcile::KIND, copy)?;
+    Ok((volume, image))
+}
+
+fn image_of(caller: &Caller, volume: &Volume, draft: UploadDraft) -> ImageDraft {
+    ImageDraft {
+        // An administrator without a project makes it for the volume's owner.
+        owner: caller.project_id().is_none().then(|| volume.project_id.clone()),
+        name: Some(draft.name),
+        visibility: Some(draft.visibility),
+        container_format: Some(draft.container),
+        disk_format: Some(draft.format),
+        protected: draft.protected,
+        properties: properties_of(&volume.image_metadata),
+        ..ImageDraft::default()
+    }
+}
+
+/// What the image service refuses is the request's fault here, as in Cinder.
+fn refused(error: ImageError) -> Error {
+    match error {
+        ImageError::Store(error) => Error::Store(error),
+        ImageError::Internal(text) => Error::Internal(text),
+        other => Error::Invalid(other.message()),
+    }
+}
