@@ -109,7 +109,7 @@ pub(crate) fn list(
         select = select.with(condition);
     }
     let marker = paging.marker.as_deref().map(|id| show(caller, tx, id)).transpose()?;
-    Ok(paging.rows(tx, &TRANSFERS, select, marker.as_deref())?)
+    paging.rows(tx, &TRANSFERS, select, marker.as_deref())
 }
 
 /// Withdraws an offer.
