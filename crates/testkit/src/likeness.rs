@@ -206,6 +206,7 @@ fn listed(path: &Path) -> BTreeSet<String> {
 }
 
 fn converse(peer: &dyn Peer, exchange: &Exchange, names: &mut Names, wanted: &[&str]) -> Plain {
+    made_up(&exchange.request).for_each(|id| names.keep(id));
     let sent = exchange.sent(names);
     let token = names.labelled(&sent.caller).unwrap_or(&sent.caller).to_owned();
     let headers: Vec<(&str, &str)> =
@@ -225,6 +226,16 @@ fn converse(peer: &dyn Peer, exchange: &Exchange, names: &mut Names, wanted: &[&
     headers.sort();
     let body = opaque(&sorted(&said(&answer.body, sent.path.contains("/schemas/")), names), names);
     Plain { status: answer.status, headers, body: names.normalise(&body) }
+}
+
+/// The ids of one digit that a conversation has made up: they are the same in every run.
+fn made_up(request: &str) -> impl Iterator<Item = &str> {
+    let words = request.split(|c: char| !c.is_ascii_hexdigit() && c != '-');
+    words.filter(|word| {
+        let mut digits = word.chars().filter(|c| *c != '-');
+        let first = digits.next();
+        word.len() == 36 && digits.all(|digit| Some(digit) == first)
+    })
 }
 
 /// The body without what the original's framework puts behind a message for browsers, and without what a schema tells

@@ -18,6 +18,11 @@ impl Names {
         self.by_value.iter().fold(text.to_owned(), |text, (value, name)| text.replace(name, value))
     }
 
+    /// Leaves a value as it is, unless it has a name.
+    pub(crate) fn keep(&mut self, value: &str) {
+        self.by_value.entry(value.to_owned()).or_insert_with(|| value.to_owned());
+    }
+
     /// Gives a value a name; the last of two values with the same name has it.
     pub(crate) fn label(&mut self, value: &str, label: &str) {
         let name = format!("<{label}>");
