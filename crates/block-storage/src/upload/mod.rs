@@ -4,7 +4,7 @@
 
 pub(crate) mod api;
 mod model;
-pub mod ops;
+mod ops;
 pub(crate) mod reconcile;
 pub(crate) mod store;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use ::image::Error as ImageError;
 use ::image::image::by_node::{self, Terms};
-use ::image::image::{Image, ImageDraft};
+use ::image::image::{Image, ImageDraft, Visibility};
 use policy::{Caller, Target};
 use rest::Fault;
 use store::{Stored, Tx};
@@ -16,11 +16,6 @@ use crate::snapshot;
 use crate::volume::ops::{save, show_for};
 use crate::volume::{Phase as VolumePhase, Volume};
 
-/// Whether the caller may make images of this volume.
-pub(crate) fn check_rule(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<Stored<Volume>, Error> {
-    show_for(caller, tx, id, "volume_extension:volume_actions:upload_image")
-}
-
 /// Begins to make an image of a volume.
 pub(crate) fn create(
     caller: &Caller,
@@ -29,8 +24,8 @@ pub(crate) fn create(
     id: VolumeId,
     draft: UploadDraft,
 ) -> Result<(Stored<Volume>, Stored<Image>), Error> {
-    let mut volume = check_rule(caller, tx, id)?;
-    if draft.visibility == ::image::image::Visibility::Public {
+    let mut volume = show_for(caller, tx, id, "volume_extension:volume_actions:upload_image")?;
+    if draft.visibility == Visibility::Public {
         let target = Target::project(&volume.project_id);
         RULES.check("volume_extension:volume_actions:upload_public", caller, &target)?;
     }
