@@ -140,6 +140,8 @@ pub enum CopyTo {
     },
     /// A volume that has a document on this node and that no VM has.
     Volume(VolumeId),
+    /// Nowhere: the backup that it is from is removed.
+    Nothing,
 }
 
 /// What the node sees of a copy.

@@ -33,6 +33,9 @@ pub enum Error {
     /// The snapshot's state does not allow it.
     #[error("Invalid snapshot: {0}")]
     Snapshot(String),
+    /// The backup's state does not allow it.
+    #[error("Invalid backup: {0}")]
+    Backup(String),
     /// Something exists already, or is held by another service.
     #[error("{0}")]
     Conflict(String),
@@ -58,6 +61,11 @@ impl Error {
         Error::NotFound { what: "Snapshot", id: id.to_string() }
     }
 
+    /// A backup that is not there, or not for the caller's eyes.
+    pub fn no_backup(id: impl ToString) -> Error {
+        Error::NotFound { what: "Backup", id: id.to_string() }
+    }
+
     /// For whoever hears of the database alone.
     pub(crate) fn into_store(self) -> store::Error {
         match self {
@@ -72,7 +80,7 @@ impl Fault for Error {
         match self {
             Error::NotFound { .. } | Error::NoRoute | Error::NoSuch(_) => 404,
             Error::Denied(_) => 403,
-            Error::Invalid(_) | Error::Volume(_) | Error::Snapshot(_) => 400,
+            Error::Invalid(_) | Error::Volume(_) | Error::Snapshot(_) | Error::Backup(_) => 400,
             Error::Conflict(_) => 409,
             Error::OverLimit(_) => 413,
             Error::Store(_) | Error::Internal(_) => 500,
@@ -86,6 +94,7 @@ impl Fault for Error {
             Error::Invalid(_) => "InvalidInput",
             Error::Volume(_) => "InvalidVolume",
             Error::Snapshot(_) => "InvalidSnapshot",
+            Error::Backup(_) => "InvalidBackup",
             Error::Conflict(_) => "Conflict",
             Error::OverLimit(_) => "QuotaError",
             Error::Store(_) | Error::Internal(_) => "InternalServerError",
@@ -107,6 +116,7 @@ impl Fault for Error {
             | Error::Invalid(_)
             | Error::Volume(_)
             | Error::Snapshot(_)
+            | Error::Backup(_)
             | Error::Conflict(_)
             | Error::OverLimit(_) => None,
         }

@@ -1,7 +1,7 @@
 //! Cinder: volumes, their types and attachments, QoS specs, quotas.
 //!
 //! A volume's row says what is wanted; a document tells a host to make it, and the host's report says that it did. Not
-//! here: backups, migration between hosts.
+//! here: migration between hosts.
 //!
 //! Invariants: a volume is in one server at a time; what compute attached only compute detaches; a row goes only after
 //! its host has reported that nothing is left; no request waits for a host.
@@ -10,6 +10,7 @@
 
 mod api;
 mod attachment;
+pub mod backup;
 mod default_type;
 pub mod encryption;
 mod error;
@@ -53,6 +54,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(5, include_str!("../migrations/0005_messages.sql")),
     migration(6, include_str!("../migrations/0006_snapshots.sql")),
     migration(7, include_str!("../migrations/0007_transfers.sql")),
+    migration(10, include_str!("../migrations/0010_backups.sql")),
     migration(13, include_str!("../migrations/0013_uploads.sql")),
 ];
 
@@ -72,6 +74,7 @@ pub fn service(images: Terms) -> Service {
         .and(snapshot::api::routes())
         .and(transfer::api::routes())
         .and(attachment::api::routes())
+        .and(backup::api::routes())
         .and(volume_type::api::routes())
         .and(encryption::api::routes())
         .and(qos_specs::api::routes())
@@ -99,6 +102,7 @@ pub fn reconcilers() -> Vec<Arc<dyn Reconciler>> {
         Arc::new(volume::reconcile::Volumes),
         Arc::new(snapshot::reconcile::Snapshots),
         Arc::new(upload::reconcile::Uploads),
+        Arc::new(backup::reconcile::Backups),
         Arc::new(message::reconcile::Messages),
     ]
 }

@@ -60,6 +60,8 @@ pub(crate) struct Node {
     session: Session,
     /// What it says to every volume that it is to make or grow.
     pub(crate) refuses: Option<&'static str>,
+    /// The one kind of document that it refuses, if not all.
+    pub(crate) refuses_only: Option<Kind>,
     /// Whether it does not answer.
     pub(crate) silent: bool,
     /// Whether its copies are never done.
@@ -73,7 +75,7 @@ impl Node {
         let facts = NodeFacts { disk_gib, ..NodeFacts::default() };
         let (session, _, _) =
             Session::hello(&api.store, &Inquiries::default(), &name.into(), facts, &BTreeMap::new()).unwrap();
-        Node { session, refuses: None, silent: false, slow: false, sequence: 0 }
+        Node { session, refuses: None, refuses_only: None, silent: false, slow: false, sequence: 0 }
     }
 
     /// Takes what changed and reports, then lets the reconcilers run.
@@ -91,7 +93,9 @@ impl Node {
     /// Says what came of documents.
     pub(crate) fn report(&mut self, documents: Vec<Document>) {
         let reports = documents.into_iter().map(|document| {
-            let error = document.body.as_ref().and(self.refuses).map(str::to_owned);
+            let is_refused = self.refuses_only.is_none_or(|kind| kind == document.key.kind);
+            let error = document.body.as_ref().and(self.refuses).filter(|_| is_refused);
+            let error = error.map(str::to_owned);
             let wanted = document.body.filter(|_| error.is_none());
             let seen = wanted.map(|body| match document.key.kind {
                 Kind::Copy => serde_json::to_value(self.copied(&serde_json::from_value(body).unwrap())),
@@ -132,7 +136,9 @@ impl Node {
         match (&copy.to, self.slow) {
             (CopyTo::Image(_), false) => CopySeen { percent: 100, done: Some(done) },
             (CopyTo::Image(_), true) => CopySeen { percent: 50, done: None },
-            other => panic!("nothing is known of copies like {other:?}"),
+            (CopyTo::Backup { .. } | CopyTo::Volume(_) | CopyTo::Nothing, _) => {
+                CopySeen { percent: 100, done: Some(Copied { objects: 3, ..Copied::default() }) }
+            }
         }
     }
 }

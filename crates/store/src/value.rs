@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use types::{
-    AttachmentId, CopyId, DomainId, FlavorId, FloatingIpId, GroupSnapshotId, HostId, ImageId, MacAddr,
-    MessageId, NetworkId, PortId, ProjectId, QosSpecsId, ResourceProviderId, RoleId, RouterId,
+    AttachmentId, BackupId, CopyId, DomainId, FlavorId, FloatingIpId, GroupSnapshotId, HostId, ImageId,
+    MacAddr, MessageId, NetworkId, PortId, ProjectId, QosSpecsId, ResourceProviderId, RoleId, RouterId,
     SecurityGroupId, SecurityGroupRuleId, ServerGroupId, ServerId, SnapshotId, SubnetId, SubnetPoolId,
     Timestamp, TransferId, UserId, VolumeGroupId, VolumeGroupTypeId, VolumeId, VolumeTypeId,
 };
@@ -102,7 +102,7 @@ macro_rules! spelled {
 }
 
 spelled! {
-    AttachmentId DomainId FlavorId FloatingIpId HostId ImageId IpAddr MacAddr NetworkId PortId ProjectId ResourceProviderId
+    AttachmentId BackupId DomainId FlavorId FloatingIpId HostId ImageId IpAddr MacAddr NetworkId PortId ProjectId ResourceProviderId
     RoleId GroupSnapshotId CopyId SnapshotId TransferId VolumeGroupId VolumeGroupTypeId ServerGroupId MessageId QosSpecsId
     RouterId SecurityGroupId SecurityGroupRuleId ServerId SubnetId SubnetPoolId UserId VolumeId VolumeTypeId
 }

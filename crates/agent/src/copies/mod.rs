@@ -56,6 +56,8 @@ pub enum Target {
     Image(ImageId, DiskFormat),
     /// A backup, which adds to its parent if it has one.
     Backup(BackupId, Option<BackupId>),
+    /// Nowhere: the backup it is from is removed.
+    Nothing,
 }
 
 /// Makes copies.
@@ -94,6 +96,7 @@ pub fn ensure(
     let to = match &copy.to {
         CopyTo::Image(image) => Target::Image(image.id, volumes::format(image)?),
         CopyTo::Volume(id) => Target::Disk(backend(id)?.blockdev(*id).map_err(words)?),
+        CopyTo::Nothing => Target::Nothing,
         CopyTo::Backup { id, parent } => Target::Backup(*id, *parent),
     };
     effects.copier.ensure(&Job { id: copy.id, from, to })
@@ -251,7 +254,11 @@ impl Shared {
                 backup::restore(*id, &mut to, backups.as_ref(), progress).map_err(words)?;
                 Ok(copied_disk(to.size_bytes()))
             }
-            (Origin::Backup(id), _) => Err(format!("backup {id} can only be copied to a volume")),
+            (Origin::Backup(id), Target::Nothing) => {
+                backup::remove(*id, backups.as_ref()).map_err(words)?;
+                Ok(Copied::default())
+            }
+            (from, to) => Err(format!("nothing is copied from {from:?} to {to:?}")),
         }
     }
 

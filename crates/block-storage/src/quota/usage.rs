@@ -6,7 +6,7 @@ use store::{Error, Tx};
 use types::{ProjectId, VolumeTypeId};
 
 use super::Resource;
-use crate::{snapshot, volume};
+use crate::{backup, snapshot, volume};
 
 /// How many there are, and how much they hold together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,9 +66,8 @@ fn snapshots(tx: &mut Tx<'_>, project: &ProjectId) -> Result<ByType, Error> {
     snapshot::store::usage(tx, project)
 }
 
-/// Backups are not built, so that nobody has any.
-fn backups(_tx: &mut Tx<'_>, _project: &ProjectId) -> Result<Amount, Error> {
-    Ok(Amount::default())
+fn backups(tx: &mut Tx<'_>, project: &ProjectId) -> Result<Amount, Error> {
+    backup::store::usage(tx, project)
 }
 
 /// Groups are not built, so that nobody has any.

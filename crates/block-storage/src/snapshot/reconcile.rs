@@ -94,7 +94,8 @@ fn fail(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>, fault: String) -> Resu
 fn delete(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>) -> Result<Next, Error> {
     let now = tx.now();
     if !snapshot.removing {
-        if !made_of(tx, snapshot.id)?.is_empty() {
+        let is_read = !crate::backup::store::readers(tx, snapshot.id)?.is_empty();
+        if is_read || !made_of(tx, snapshot.id)?.is_empty() {
             return Ok(Next::Again(HOST_TIME_MAX));
         }
         snapshot.removing = true;
@@ -132,6 +133,9 @@ pub(crate) fn remove(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>) -> Result
 
 /// Those that wait for the snapshot look again.
 fn tell(tx: &mut Tx<'_>, snapshot: &Snapshot) -> Result<(), Error> {
+    for backup in crate::backup::store::readers(tx, snapshot.id)? {
+        tx.kick(crate::backup::reconcile::KIND, backup)?;
+    }
     for volume in made_of(tx, snapshot.id)? {
         tx.kick(VOLUME_KIND, volume.id)?;
     }

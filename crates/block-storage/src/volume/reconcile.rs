@@ -229,7 +229,8 @@ fn delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     let now = tx.now();
     let snapshots = snapshot::store::of_volume(tx, volume.id)?;
     for snapshot in &snapshots {
-        if !table::made_of(tx, snapshot.id)?.is_empty() {
+        let is_read = !crate::backup::store::readers(tx, snapshot.id)?.is_empty();
+        if is_read || !table::made_of(tx, snapshot.id)?.is_empty() {
             return Ok(Next::Again(HOST_TIME_MAX));
         }
     }

@@ -45,6 +45,8 @@ const SNAPSHOT_ACTIONS: [(&str, &str); 3] = [
     ("os-update_snapshot_status", r#"{"status": "available"}"#),
     ("os-force_delete", "{}"),
 ];
+const BACKUP_ACTIONS: [(&str, &str); 2] =
+    [("os-reset_status", r#"{"status": "error"}"#), ("os-force_delete", "{}")];
 const TYPE_ACTIONS: [(&str, &str); 2] =
     [("addProjectAccess", r#"{"project": "gamma"}"#), ("removeProjectAccess", r#"{"project": "alpha"}"#)];
 
@@ -52,6 +54,7 @@ fn actions(route: &str) -> &'static [(&'static str, &'static str)] {
     match route {
         "/v3/volumes/{id}/action" => &VOLUME_ACTIONS,
         "/v3/snapshots/{id}/action" => &SNAPSHOT_ACTIONS,
+        "/v3/backups/{id}/action" => &BACKUP_ACTIONS,
         "/v3/types/{id}/action" => &TYPE_ACTIONS,
         other => panic!("nothing is known of the actions of {other}"),
     }
@@ -84,13 +87,20 @@ pub(super) fn sides(method: &str, route: &str) -> &'static [Side] {
         "/snapshots/{id}",
         "-transfer/{id}",
         "/volume-transfers/{id}",
+        "/backups/{id}",
         "/messages/{id}",
         "/os-quota-sets/",
     ];
     let private = method == "GET" && (route == "/v3/types/{id}" || route.contains("/types/{id}/extra_specs"));
     let names_volume = method == "POST"
-        && ["/v3/attachments", "/v3/snapshots", "/v3/os-volume-transfer", "/v3/volume-transfers"]
-            .contains(&route);
+        && [
+            "/v3/attachments",
+            "/v3/snapshots",
+            "/v3/backups",
+            "/v3/os-volume-transfer",
+            "/v3/volume-transfers",
+        ]
+        .contains(&route);
     let both = private || names_volume || owned.iter().any(|part| route.contains(part));
     if both { BOTH } else { &BOTH[..1] }
 }
@@ -127,7 +137,7 @@ impl World {
             key: RefCell::default(),
             complaints: RefCell::default(),
         };
-        let unlimited = json!({"quota_class_set": {"volumes": -1, "gigabytes": -1, "snapshots": -1}});
+        let unlimited = json!({"quota_class_set": {"volumes": -1, "gigabytes": -1, "snapshots": -1, "backups": -1, "backup_gigabytes": -1}});
         world.done(ADMIN, "PUT", "os-quota-class-sets/default", &unlimited);
         world
     }
@@ -249,6 +259,12 @@ impl World {
             "qos-specs" => {
                 self.made(ADMIN, "qos-specs", "qos_specs", json!({"name": self.fresh(), "k": "v"}))
             }
+            "backups" => {
+                let body = json!({"volume_id": self.volume("", side)});
+                let id = self.made(&format!("member@{}", project(side)), "backups", "backup", body);
+                self.node.borrow_mut().work(&self.api);
+                id
+            }
             "messages" => self.message(side),
             other => panic!("nothing is known to put behind {other}"),
         }
@@ -337,6 +353,11 @@ impl World {
                 json!({"accept": {"auth_key": *self.key.borrow()}})
             }
             ("POST", "snapshots") => json!({"snapshot": {"volume_id": self.volume("", side)}}),
+            ("POST", "backups") => json!({"backup": {"volume_id": self.volume("", side)}}),
+            ("PUT", "backups/{id}") => json!({"backup": {"name": "other"}}),
+            ("POST", "backups/{id}/restore") => {
+                json!({"restore": {"volume_id": self.volume("", side)}})
+            }
             ("PUT", "snapshots/{id}") => json!({"snapshot": {"name": "other"}}),
             (_, "snapshots/{id}/metadata") => json!({"metadata": {"k": "w"}}),
             (_, "snapshots/{id}/metadata/{key}") => json!({"meta": {"k": "w"}}),

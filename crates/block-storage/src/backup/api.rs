@@ -1,0 +1,229 @@
+//! Backups over HTTP.
+
+use rest::{Fields, InvalidBody, Microversion, Reply, Request, Routes};
+use serde_json::{Value as Json, json};
+use store::{Condition, Tx};
+use types::{BackupId, SnapshotId, VolumeId};
+
+use super::{Backup, BackupChange, BackupDraft, Phase, ops};
+use crate::ZONE;
+use crate::api::{asked, flag_in, links_of, own, since, sole_fields, text_in, words_of};
+use crate::error::Error;
+use crate::list::{Paging, Sortable, next_links};
+use crate::policy::RULES;
+
+/// The first microversions that know of these.
+const UPDATE: Microversion = Microversion(3, 9);
+const PROJECT: Microversion = Microversion(3, 18);
+const METADATA: Microversion = Microversion(3, 43);
+const WITH_COUNT: Microversion = Microversion(3, 45);
+const AVAILABILITY_ZONE: Microversion = Microversion(3, 51);
+const USER: Microversion = Microversion(3, 56);
+
+/// Sort keys and their columns.
+const SORTABLE: Sortable = &[
+    ("id", "id"),
+    ("name", "name"),
+    ("status", "status"),
+    ("volume_id", "volume_id"),
+    ("size", "size_gib"),
+    ("project_id", "project_id"),
+    ("data_timestamp", "data_timestamp"),
+    ("created_at", "created_at"),
+    ("updated_at", "updated_at"),
+];
+/// Filters, which are columns too.
+const FILTERS: [&str; 6] = ["id", "name", "status", "volume_id", "snapshot_id", "parent_id"];
+
+/// The routes of backups.
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/backups", own(|request, tx| listed(request, tx, false)))
+        .post("/backups", own(create))
+        .get("/backups/detail", own(|request, tx| listed(request, tx, true)))
+        .get("/backups/{id}", own(show))
+        .put("/backups/{id}", since(UPDATE, update))
+        .delete("/backups/{id}", own(delete))
+        .post("/backups/{id}/restore", own(restore))
+        .post("/backups/{id}/action", own(action))
+}
+
+/// The backup that a path is about. What is no UUID is no backup.
+fn backup_id(request: &Request) -> Result<BackupId, Error> {
+    let text = request.param("id");
+    text.parse().map_err(|_| Error::no_backup(text))
+}
+
+fn summary(request: &Request, backup: &Backup) -> Json {
+    json!({"id": backup.id, "name": backup.name, "links": links_of(request, "backups", backup.id)})
+}
+
+fn detail(request: &Request, tx: &mut Tx<'_>, backup: &Backup) -> Result<Json, Error> {
+    let mut view = summary(request, backup);
+    let changed = backup.updated_at != backup.created_at;
+    let more = json!({
+        "status": backup.phase.status(),
+        "size": backup.size_gib,
+        "object_count": backup.objects,
+        "availability_zone": ZONE,
+        "container": backup.container,
+        "created_at": backup.created_at.iso_micros(),
+        "updated_at": changed.then(|| backup.updated_at.iso_micros()),
+        "description": backup.description,
+        "fail_reason": backup.fail_reason,
+        "volume_id": backup.volume_id,
+        "is_incremental": backup.parent_id.is_some(),
+        "has_dependent_backups": ops::has_dependents(tx, backup.id)?,
+        "snapshot_id": backup.snapshot_id,
+        "data_timestamp": backup.data_timestamp.iso_micros(),
+    });
+    if let (Json::Object(view), Json::Object(more)) = (&mut view, more) {
+        view.extend(more);
+    }
+    if request.version >= PROJECT {
+        let rule =
+            RULES.check("backup:backup_project_attribute", request.caller(), &policy::Target::default());
+        if rule.is_ok() {
+            view["os-backup-project-attr:project_id"] = json!(backup.project_id);
+        }
+    }
+    if request.version >= METADATA {
+        view["metadata"] = json!(backup.metadata);
+    }
+    if request.version >= USER {
+        view["user_id"] = json!(backup.user_id);
+    }
+    Ok(view)
+}
+
+fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, Error> {
+    let all_projects = asked(request, "all_tenants")?;
+    let conditions = request
+        .query
+        .iter()
+        .filter_map(|(name, value)| {
+            let column = FILTERS.iter().find(|column| *column == name)?;
+            Some(Condition::Eq(column, value.as_str().into()))
+        })
+        .collect();
+    let paging = Paging::of(request, SORTABLE)?;
+    let (found, all) = ops::list(request.caller(), tx, (all_projects, conditions), &paging)?;
+    let mut views = Vec::with_capacity(found.len());
+    for one in &found {
+        views.push(if detailed { detail(request, tx, one)? } else { summary(request, one) });
+    }
+    let mut body = json!({"backups": views});
+    let path = if detailed { "backups/detail" } else { "backups" };
+    if let Some(links) = next_links(request, path, found.len(), found.last().map(|last| last.id)) {
+        body["backup_links"] = links;
+    }
+    if request.version >= WITH_COUNT && asked(request, "with_count")? {
+        body["count"] = all.into();
+    }
+    Ok(Reply::ok(body))
+}
+
+fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let mut fields = sole_fields(request, "backup")?;
+    let volume = id_in(&mut fields, "volume_id")?.ok_or_else(|| fields.error("volume_id", "is required"))?;
+    let volume: VolumeId = volume.parse().map_err(|_| fields.error("volume_id", "is not a UUID"))?;
+    let snapshot = id_in(&mut fields, "snapshot_id")?;
+    let snapshot = snapshot.map(|text| text.parse::<SnapshotId>()).transpose();
+    let draft = BackupDraft {
+        snapshot_id: snapshot.map_err(|_| fields.error("snapshot_id", "is not a UUID"))?,
+        name: text_in(&mut fields, "name")?.flatten(),
+        description: text_in(&mut fields, "description")?.flatten(),
+        container: text_in(&mut fields, "container")?.flatten(),
+        incremental: flag_in(&mut fields, "incremental")? == Some(true),
+        force: flag_in(&mut fields, "force")? == Some(true),
+        metadata: match request.version >= METADATA {
+            true => words_of(&mut fields, "metadata")?.unwrap_or_default(),
+            false => Default::default(),
+        },
+    };
+    if request.version >= AVAILABILITY_ZONE
+        && let Some(Some(zone)) = text_in(&mut fields, "availability_zone")?
+        && zone != ZONE
+    {
+        return Err(Error::Invalid(format!(
+            "Invalid input received: Availability zone '{zone}' is invalid."
+        )));
+    }
+    fields.finish()?;
+    let made = ops::create(request.caller(), tx, volume, draft)?;
+    Ok(Reply::json(202, json!({"backup": summary(request, &made)})))
+}
+
+/// A text that is an id; null is none.
+fn id_in(fields: &mut Fields, name: &str) -> Result<Option<String>, InvalidBody> {
+    Ok(fields.nullable_text(name)?.flatten())
+}
+
+fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let found = ops::show(request.caller(), tx, backup_id(request)?)?;
+    let view = detail(request, tx, &found)?;
+    Ok(Reply::ok(json!({"backup": view})))
+}
+
+fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let mut fields = sole_fields(request, "backup")?;
+    let change = BackupChange {
+        name: text_in(&mut fields, "name")?,
+        description: text_in(&mut fields, "description")?,
+        metadata: match request.version >= METADATA {
+            true => words_of(&mut fields, "metadata")?,
+            false => None,
+        },
+    };
+    fields.finish()?;
+    if change == BackupChange::default() {
+        return Err(InvalidBody::at("backup", "changes nothing").into());
+    }
+    let found = ops::update(request.caller(), tx, backup_id(request)?, change)?;
+    Ok(Reply::ok(json!({"backup": summary(request, &found)})))
+}
+
+fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    ops::delete(request.caller(), tx, backup_id(request)?, false)?;
+    Ok(Reply::empty(202))
+}
+
+fn restore(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let id = backup_id(request)?;
+    let mut fields = sole_fields(request, "restore")?;
+    let volume = id_in(&mut fields, "volume_id")?.map(|text| text.parse::<VolumeId>()).transpose();
+    let volume = volume.map_err(|_| fields.error("volume_id", "is not a UUID"))?;
+    let name = text_in(&mut fields, "name")?.flatten();
+    fields.finish()?;
+    let volume = ops::restore(request.caller(), tx, id, (volume, name))?;
+    let body = json!({"backup_id": id, "volume_id": volume.id, "volume_name": volume.name});
+    Ok(Reply::json(202, json!({"restore": body})))
+}
+
+/// Actions: a POST whose one key says what is to be done.
+fn action(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let id = backup_id(request)?;
+    let Json::Object(body) = request.json()? else {
+        return Err(Error::Invalid("Malformed request body".to_owned()));
+    };
+    let mut actions = body.into_iter();
+    let (Some((name, value)), None) = (actions.next(), actions.next()) else {
+        return Err(Error::Invalid("The body must name one action.".to_owned()));
+    };
+    match name.as_str() {
+        "os-force_delete" => ops::delete(request.caller(), tx, id, true)?,
+        "os-reset_status" => {
+            let mut fields = Fields::new(&name, value)?;
+            let status = fields.required_text("status")?;
+            fields.finish()?;
+            let phase = match status.as_str() {
+                "available" => Phase::Available,
+                "error" => Phase::Error,
+                _ => return Err(InvalidBody::at("status", "must be available or error").into()),
+            };
+            ops::reset_phase(request.caller(), tx, id, phase)?;
+        }
+        other => return Err(Error::Invalid(format!("There is no such action: {other}"))),
+    }
+    Ok(Reply::empty(202))
+}

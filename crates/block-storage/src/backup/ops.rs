@@ -1,0 +1,251 @@
+//! What callers do with backups.
+
+use policy::{Caller, Target};
+use store::{Condition, Select, Stored, Tx};
+use types::{BackupId, VolumeId};
+
+use super::reconcile::KIND;
+use super::store::{self as table, BACKUPS};
+use super::{Backup, BackupChange, BackupDraft, Phase};
+use crate::error::Error;
+use crate::list::Paging;
+use crate::policy::{RULES, own};
+use crate::quota::{self, Resource};
+use crate::snapshot::{self, Phase as SnapshotPhase};
+use crate::volume::store::VOLUMES;
+use crate::volume::{self, Phase as VolumePhase, Volume, VolumeDraft, WorkKey};
+
+/// Makes a backup of a volume as it is now, or as it was when a snapshot was made.
+pub fn create(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: VolumeId,
+    draft: BackupDraft,
+) -> Result<Stored<Backup>, Error> {
+    let mut found = volume::ops::show(caller, tx, id)?;
+    let project = caller.project_id().cloned().unwrap_or_else(|| found.project_id.clone());
+    RULES.check("backup:create", caller, &Target::project(&project))?;
+    let asked = draft.snapshot_id.map(|id| snapshot::ops::show(caller, tx, id)).transpose()?;
+    check_source(&found, asked.as_deref(), draft.force)?;
+    let parent =
+        match draft.incremental {
+            true => Some(table::newest_of(tx, &project, id)?.ok_or_else(|| {
+                Error::Backup("No backups available to do an incremental backup.".to_owned())
+            })?),
+            false => None,
+        };
+    let size = i64::from(found.size_gib);
+    quota::ops::check(tx, &project, None, &[(Resource::Backups, 1), (Resource::BackupGigabytes, size)])?;
+    let now = tx.now();
+    let (held, moment) = match &asked {
+        Some(snapshot) => (snapshot.id, snapshot.created_at),
+        None => (snapshot::ops::hold(caller, tx, &found)?.id, now),
+    };
+    let backup = Backup {
+        id: runtime::new_uuid().into(),
+        project_id: project,
+        user_id: caller.user_id.clone(),
+        name: draft.name,
+        description: draft.description,
+        volume_id: id,
+        snapshot_id: draft.snapshot_id,
+        held: Some(held),
+        parent_id: parent.map(|parent| parent.id),
+        size_gib: found.size_gib,
+        container: draft.container,
+        metadata: draft.metadata,
+        phase: Phase::Creating,
+        phase_since: now,
+        job: None,
+        restoring: None,
+        objects: 0,
+        fail_reason: None,
+        data_timestamp: moment,
+        created_at: now,
+        updated_at: now,
+    };
+    // A volume in a server goes on as it is, and one of a snapshot too: what is read does not change.
+    if found.phase == VolumePhase::Available && asked.is_none() {
+        found.enter(VolumePhase::BackingUp, now);
+        VOLUMES.save(tx, &mut found)?;
+    }
+    let backup = BACKUPS.insert(tx, backup)?;
+    tx.kick(KIND, backup.id)?;
+    Ok(backup)
+}
+
+fn check_source(found: &Volume, asked: Option<&snapshot::Snapshot>, force: bool) -> Result<(), Error> {
+    if let Some(snapshot) = asked {
+        if snapshot.volume_id != found.id {
+            let text = format!("Snapshot {} is not of volume {}.", snapshot.id, found.id);
+            return Err(Error::Invalid(text));
+        }
+        if snapshot.phase != SnapshotPhase::Available {
+            let text = format!(
+                "Snapshot to be backed up must be available, but the current status is \"{}\".",
+                snapshot.phase.status()
+            );
+            return Err(Error::Snapshot(text));
+        }
+        return Ok(());
+    }
+    match found.phase {
+        VolumePhase::InUse if !force => {
+            Err(Error::Volume("Backing up an in-use volume must use the force flag.".to_owned()))
+        }
+        VolumePhase::Available | VolumePhase::InUse if found.made => Ok(()),
+        phase => {
+            let text = format!(
+                "Volume to be backed up must be available or in-use, but the current status is \"{phase}\"."
+            );
+            Err(Error::Volume(text))
+        }
+    }
+}
+
+/// A backup that the caller sees.
+pub fn show(caller: &Caller, tx: &mut Tx<'_>, id: BackupId) -> Result<Stored<Backup>, Error> {
+    let found = BACKUPS.load(tx, id)?.ok_or_else(|| Error::no_backup(id))?;
+    if !caller.is_admin() && caller.project_id() != Some(&found.project_id) {
+        return Err(Error::no_backup(id));
+    }
+    RULES.check("backup:get", caller, &Target::project(&found.project_id))?;
+    Ok(found)
+}
+
+fn show_for(caller: &Caller, tx: &mut Tx<'_>, id: BackupId, rule: &str) -> Result<Stored<Backup>, Error> {
+    let found = show(caller, tx, id)?;
+    RULES.check(rule, caller, &Target::project(&found.project_id))?;
+    Ok(found)
+}
+
+/// The backups that the caller sees and asked for, and how many there are without paging.
+pub(crate) fn list(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    (all_projects, conditions): (bool, Vec<Condition>),
+    paging: &Paging,
+) -> Result<(Vec<Stored<Backup>>, usize), Error> {
+    RULES.check("backup:get_all", caller, &own(caller))?;
+    let mut select = Select::all();
+    if !(all_projects && caller.is_admin()) {
+        let project = caller.project_id().ok_or_else(|| Error::Denied("backup:get_all".to_owned()))?;
+        select = select.eq("project_id", project);
+    }
+    for condition in conditions {
+        select = select.with(condition);
+    }
+    let marker = match &paging.marker {
+        None => None,
+        Some(text) => Some(show(caller, tx, text.parse().map_err(|_| Error::no_backup(text))?)?),
+    };
+    let all = usize::try_from(BACKUPS.count(tx, &select)?).unwrap_or(0);
+    Ok((paging.rows(tx, &BACKUPS, select, marker.as_deref())?, all))
+}
+
+/// Whether other backups add to this one.
+pub(crate) fn has_dependents(tx: &mut Tx<'_>, id: BackupId) -> Result<bool, Error> {
+    Ok(table::has_dependents(tx, id)?)
+}
+
+/// Changes what its owner says about a backup.
+pub(crate) fn update(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: BackupId,
+    change: BackupChange,
+) -> Result<Stored<Backup>, Error> {
+    let mut found = show_for(caller, tx, id, "backup:update")?;
+    if let Some(name) = change.name {
+        found.name = name;
+    }
+    if let Some(description) = change.description {
+        found.description = description;
+    }
+    if let Some(metadata) = change.metadata {
+        found.metadata = metadata;
+    }
+    found.updated_at = tx.now();
+    BACKUPS.save(tx, &mut found)?;
+    Ok(found)
+}
+
+/// Deletes a backup that no other adds to; by force also one that is being made or removed.
+pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: BackupId, force: bool) -> Result<(), Error> {
+    let mut found = show_for(caller, tx, id, "backup:delete")?;
+    if force {
+        let rule = "volume_extension:backup_admin_actions:force_delete";
+        RULES.check(rule, caller, &Target::project(&found.project_id))?;
+    }
+    let idle = matches!(found.phase, Phase::Available | Phase::Error);
+    let stuck = force && matches!(found.phase, Phase::ErrorDeleting | Phase::Creating);
+    if !idle && !stuck {
+        return Err(Error::Backup("Backup status must be available or error".to_owned()));
+    }
+    if table::has_dependents(tx, id)? {
+        return Err(Error::Backup("Incremental backups exist for this backup.".to_owned()));
+    }
+    let now = tx.now();
+    found.enter(Phase::Deleting, now);
+    BACKUPS.save(tx, &mut found)?;
+    Ok(tx.kick(KIND, id)?)
+}
+
+/// Puts a backup back into a volume, or into a new one; the volume.
+pub(crate) fn restore(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: BackupId,
+    (into, name): (Option<VolumeId>, Option<String>),
+) -> Result<Stored<Volume>, Error> {
+    let mut found = show_for(caller, tx, id, "backup:restore")?;
+    if found.phase != Phase::Available {
+        return Err(Error::Backup("Backup status must be available".to_owned()));
+    }
+    let now = tx.now();
+    let watcher = Some(WorkKey { kind: KIND.to_owned(), id: id.to_string() });
+    let volume = match into {
+        None => {
+            let name = name.unwrap_or_else(|| format!("restore_backup_{id}"));
+            let size_gib = Some(found.size_gib);
+            let description = Some("auto-created_from_restore_from_backup".to_owned());
+            let draft =
+                VolumeDraft { name: Some(name), description, size_gib, watcher, ..VolumeDraft::default() };
+            volume::ops::create(caller, tx, draft)?
+        }
+        Some(id) => {
+            let mut volume = volume::ops::show(caller, tx, id)?;
+            if volume.phase != VolumePhase::Available {
+                return Err(Error::Volume("Volume to be restored to must be available".to_owned()));
+            }
+            if volume.size_gib < found.size_gib {
+                let text = format!(
+                    "Invalid input received: volume size {} is too small to restore backup of size {}.",
+                    volume.size_gib, found.size_gib
+                );
+                return Err(Error::Invalid(text));
+            }
+            volume.enter(VolumePhase::RestoringBackup, now);
+            VOLUMES.save(tx, &mut volume)?;
+            volume
+        }
+    };
+    found.restoring = Some(volume.id);
+    found.enter(Phase::Restoring, now);
+    BACKUPS.save(tx, &mut found)?;
+    tx.kick(KIND, id)?;
+    Ok(volume)
+}
+
+/// Says by hand that a backup is good, or that it is not.
+pub(crate) fn reset_phase(caller: &Caller, tx: &mut Tx<'_>, id: BackupId, phase: Phase) -> Result<(), Error> {
+    let mut found = show_for(caller, tx, id, "volume_extension:backup_admin_actions:reset_status")?;
+    if found.phase.is_moving() {
+        let text = format!("A host is busy with it: its status is {}.", found.phase.status());
+        return Err(Error::Backup(text));
+    }
+    let now = tx.now();
+    found.enter(phase, now);
+    BACKUPS.save(tx, &mut found)?;
+    Ok(())
+}

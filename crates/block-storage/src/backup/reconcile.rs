@@ -1,0 +1,252 @@
+//! Has hosts write backups, put them back and remove them.
+
+use agent_api::Kind;
+use agent_api::block::{Copied, Copy, CopyFrom, CopySeen, CopyTo};
+use nodes::documents::{self, Owner};
+use reconcile::{Next, Reconciler, StepError};
+use store::{Error, Stored, Tx};
+use types::{BackupId, CopyId, HostId};
+
+use super::model::{COPY_TIME_MAX, Job};
+use super::store::{self as table, BACKUPS};
+use super::{Backup, Phase};
+use crate::message::{Action, Detail, Subject, ops as messages};
+use crate::snapshot::store::SNAPSHOTS;
+use crate::snapshot::{self, Phase as SnapshotPhase};
+use crate::volume::reconcile::KIND as VOLUME_KIND;
+use crate::volume::store::VOLUMES;
+use crate::volume::{HOST_TIME_MAX, Phase as VolumePhase};
+
+/// The reconciler's kind.
+pub(crate) const KIND: &str = "block_storage::backup";
+
+/// The reconciler of backups.
+pub(crate) struct Backups;
+
+impl Reconciler for Backups {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn step(&self, tx: &mut Tx<'_>, id: &str) -> Result<Next, StepError> {
+        let Ok(id) = id.parse::<BackupId>() else { return Ok(Next::Done) };
+        let Some(mut backup) = BACKUPS.load(tx, id)? else { return Ok(Next::Done) };
+        Ok(match backup.phase {
+            Phase::Creating => create(tx, &mut backup)?,
+            Phase::Restoring => restore(tx, &mut backup)?,
+            Phase::Deleting => delete(tx, &mut backup)?,
+            Phase::Available | Phase::Error | Phase::ErrorDeleting => Next::Done,
+        })
+    }
+
+    fn sweep(&self, tx: &mut Tx<'_>) -> Result<Vec<String>, StepError> {
+        Ok(table::moving(tx)?.iter().map(ToString::to_string).collect())
+    }
+}
+
+/// A host writes it, once the snapshot is there that it reads.
+fn create(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
+    let snapshot = match backup.held {
+        Some(id) => SNAPSHOTS.load(tx, id)?,
+        None => None,
+    };
+    let volume = VOLUMES.load(tx, backup.volume_id)?;
+    let (Some(snapshot), Some(host)) = (snapshot, volume.and_then(|volume| volume.host.clone())) else {
+        return fail_create(tx, backup, "the volume went before it was read".to_owned());
+    };
+    if !snapshot.made {
+        return match snapshot.phase {
+            SnapshotPhase::Creating => Ok(Next::Again(HOST_TIME_MAX)),
+            _ => {
+                let fault = snapshot.fault.clone().unwrap_or_else(|| "it was never made".to_owned());
+                fail_create(tx, backup, format!("the volume cannot be read: {fault}"))
+            }
+        };
+    }
+    let from = CopyFrom::Snapshot { volume: snapshot.volume_id, id: snapshot.id };
+    let to = CopyTo::Backup { id: backup.id, parent: backup.parent_id };
+    match work(tx, backup, host, (from, to))? {
+        Work::Going => Ok(Next::Again(HOST_TIME_MAX)),
+        Work::Failed(reason) => fail_create(tx, backup, reason),
+        Work::Done(copied) => {
+            backup.objects = copied.objects;
+            backup.fail_reason = None;
+            end_create(tx, backup, Phase::Available)
+        }
+    }
+}
+
+fn fail_create(tx: &mut Tx<'_>, backup: &mut Stored<Backup>, reason: String) -> Result<Next, Error> {
+    tracing::warn!(target: "block_storage::backup", backup = %backup.id, "{reason}");
+    backup.fail_reason = Some(reason);
+    leave_message(tx, backup, (Action::BackupCreate, Detail::BackupCreateDriverError))?;
+    end_create(tx, backup, Phase::Error)
+}
+
+/// Nothing is read any more: what was held is let go, and the volume is as it was.
+fn end_create(tx: &mut Tx<'_>, backup: &mut Stored<Backup>, phase: Phase) -> Result<Next, Error> {
+    let now = tx.now();
+    end_job(tx, backup)?;
+    let held = backup.held.take();
+    backup.enter(phase, now);
+    BACKUPS.save(tx, backup)?;
+    if let Some(held) = held {
+        snapshot::ops::release(tx, held)?;
+        tx.kick(snapshot::reconcile::KIND, held)?;
+    }
+    settle_volume(tx, backup, VolumePhase::BackingUp)?;
+    Ok(Next::Done)
+}
+
+/// The volume of a backup that was made is idle again.
+fn settle_volume(tx: &mut Tx<'_>, backup: &Backup, from: VolumePhase) -> Result<(), Error> {
+    if let Some(mut volume) = VOLUMES.load(tx, backup.volume_id)?.filter(|volume| volume.phase == from) {
+        let now = tx.now();
+        let idle = volume.idle_phase();
+        volume.enter(idle, now);
+        VOLUMES.save(tx, &mut volume)?;
+        tx.kick(VOLUME_KIND, volume.id)?;
+    }
+    Ok(())
+}
+
+/// A host puts it back, once the volume is there that it goes to.
+fn restore(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
+    let now = tx.now();
+    let volume = match backup.restoring {
+        Some(id) => VOLUMES.load(tx, id)?,
+        None => None,
+    };
+    let Some(mut volume) = volume else { return end_restore(tx, backup, Some("the volume went".to_owned())) };
+    match volume.phase {
+        VolumePhase::Creating => return Ok(Next::Again(HOST_TIME_MAX)),
+        VolumePhase::RestoringBackup => {}
+        VolumePhase::Available => {
+            volume.watcher = None;
+            volume.enter(VolumePhase::RestoringBackup, now);
+            VOLUMES.save(tx, &mut volume)?;
+        }
+        phase => {
+            let reason = format!("the volume is {phase}: {}", volume.fault.as_deref().unwrap_or("in use"));
+            return end_restore(tx, backup, Some(reason));
+        }
+    }
+    let Some(host) = volume.host.clone() else {
+        return end_restore(tx, backup, Some("the volume is on no host".to_owned()));
+    };
+    match work(tx, backup, host, (CopyFrom::Backup(backup.id), CopyTo::Volume(volume.id)))? {
+        Work::Going => Ok(Next::Again(HOST_TIME_MAX)),
+        Work::Failed(reason) => end_restore(tx, backup, Some(reason)),
+        Work::Done(_) => end_restore(tx, backup, None),
+    }
+}
+
+/// The backup is as good as before; what became of the volume it says itself.
+fn end_restore(tx: &mut Tx<'_>, backup: &mut Stored<Backup>, fault: Option<String>) -> Result<Next, Error> {
+    let now = tx.now();
+    end_job(tx, backup)?;
+    let volume = backup.restoring.take();
+    if let Some(reason) = &fault {
+        tracing::warn!(target: "block_storage::backup", backup = %backup.id, "it was not put back: {reason}");
+        leave_message(tx, backup, (Action::BackupRestore, Detail::BackupRestoreError))?;
+    }
+    backup.fail_reason.clone_from(&fault);
+    backup.enter(Phase::Available, now);
+    BACKUPS.save(tx, backup)?;
+    let Some(id) = volume else { return Ok(Next::Done) };
+    let Some(mut volume) = VOLUMES.load(tx, id)? else { return Ok(Next::Done) };
+    if volume.phase == VolumePhase::RestoringBackup {
+        match fault {
+            None => volume.enter(VolumePhase::Available, now),
+            Some(reason) => volume.fail(VolumePhase::ErrorRestoring, reason, now),
+        }
+        VOLUMES.save(tx, &mut volume)?;
+    }
+    Ok(Next::Done)
+}
+
+/// The row goes once a host has removed all objects. Which host is nothing to them.
+fn delete(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
+    if let Some(held) = backup.held.take() {
+        end_job(tx, backup)?;
+        BACKUPS.save(tx, backup)?;
+        snapshot::ops::release(tx, held)?;
+        tx.kick(snapshot::reconcile::KIND, held)?;
+        settle_volume(tx, backup, VolumePhase::BackingUp)?;
+    }
+    let now = tx.now();
+    let hosts = nodes::hosts::list(tx)?;
+    let Some(host) = hosts.iter().find(|host| host.is_up(now)).or(hosts.first()) else {
+        return remove(tx, backup);
+    };
+    match work(tx, backup, host.id.clone(), (CopyFrom::Backup(backup.id), CopyTo::Nothing))? {
+        Work::Going => Ok(Next::Again(HOST_TIME_MAX)),
+        Work::Done(_) => {
+            end_job(tx, backup)?;
+            remove(tx, backup)
+        }
+        Work::Failed(reason) => {
+            end_job(tx, backup)?;
+            backup.fail_reason = Some(reason);
+            backup.enter(Phase::ErrorDeleting, now);
+            leave_message(tx, backup, (Action::BackupDelete, Detail::BackupDeleteDriverError))?;
+            BACKUPS.save(tx, backup)?;
+            Ok(Next::Done)
+        }
+    }
+}
+
+fn remove(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
+    BACKUPS.remove(tx, backup)?;
+    Ok(Next::Done)
+}
+
+/// How far a host is.
+enum Work {
+    Going,
+    Done(Copied),
+    Failed(String),
+}
+
+/// Has a host make a copy, which is the backup's job until it ends.
+fn work(
+    tx: &mut Tx<'_>,
+    backup: &mut Stored<Backup>,
+    host: HostId,
+    (from, to): (CopyFrom, CopyTo),
+) -> Result<Work, Error> {
+    let job = match backup.job.clone() {
+        Some(job) => job,
+        None => {
+            let job = Job { copy: CopyId(runtime::new_uuid()), host };
+            backup.job = Some(job.clone());
+            BACKUPS.save(tx, backup)?;
+            job
+        }
+    };
+    let (key, owner) = (job.copy.to_string(), backup.id.to_string());
+    let document = Copy { id: job.copy, from, to };
+    documents::put(tx, &job.host, Kind::Copy, &key, &document, Owner { kind: KIND, id: &owner })?;
+    let seen = documents::seen::<CopySeen>(tx, &job.host, Kind::Copy, &key)?.filter(|seen| seen.current);
+    let (done, error) =
+        seen.map(|seen| (seen.seen.and_then(|seen| seen.done), seen.error)).unwrap_or_default();
+    Ok(match (done, error) {
+        (Some(copied), _) => Work::Done(copied),
+        (None, Some(reason)) => Work::Failed(format!("host {} cannot do it: {reason}", job.host)),
+        (None, None) if backup.is_overdue(tx.now(), COPY_TIME_MAX) => {
+            Work::Failed(format!("host {} has not done it in time", job.host))
+        }
+        (None, None) => Work::Going,
+    })
+}
+
+fn end_job(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<(), Error> {
+    match backup.job.take() {
+        Some(job) => documents::remove(tx, &job.host, Kind::Copy, &job.copy.to_string()),
+        None => Ok(()),
+    }
+}
+
+fn leave_message(tx: &mut Tx<'_>, backup: &Backup, about: (Action, Detail)) -> Result<(), Error> {
+    messages::leave_failure(tx, &backup.project_id, about, (Subject::VolumeBackup, backup.id.to_string()))
+}

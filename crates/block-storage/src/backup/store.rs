@@ -1,0 +1,68 @@
+//! The table of backups.
+
+use store::{Column, Direction, Error, Select, Stored, Table, Tx};
+use types::{BackupId, ProjectId, SnapshotId, VolumeId};
+
+use super::{Backup, Phase};
+use crate::quota::usage::Amount;
+
+/// What the database knows of a backup.
+pub(crate) static BACKUPS: Table<Backup> = Table {
+    name: "block_storage_backups",
+    id: |b| b.id.into(),
+    columns: &[
+        Column { name: "name", value: |b| b.name.as_deref().unwrap_or_default().into() },
+        Column { name: "project_id", value: |b| (&b.project_id).into() },
+        Column { name: "volume_id", value: |b| b.volume_id.into() },
+        Column { name: "snapshot_id", value: |b| b.snapshot_id.into() },
+        Column { name: "parent_id", value: |b| b.parent_id.into() },
+        Column { name: "held_id", value: |b| b.held.into() },
+        Column { name: "status", value: |b| b.phase.status().into() },
+        Column { name: "size_gib", value: |b| b.size_gib.into() },
+        Column { name: "data_timestamp", value: |b| b.data_timestamp.into() },
+        Column { name: "created_at", value: |b| b.created_at.into() },
+        Column { name: "updated_at", value: |b| b.updated_at.into() },
+    ],
+    unique: &[],
+};
+
+/// The newest backup of a volume in a project that another can add to.
+pub(crate) fn newest_of(
+    tx: &mut Tx<'_>,
+    project: &ProjectId,
+    volume: VolumeId,
+) -> Result<Option<Stored<Backup>>, Error> {
+    let select = Select::all()
+        .eq("project_id", project)
+        .eq("volume_id", volume)
+        .eq("status", Phase::Available.status())
+        .order("data_timestamp", Direction::Desc)
+        .order("id", Direction::Desc);
+    Ok(BACKUPS.query(tx, &select.limit(1))?.pop())
+}
+
+/// Whether backups add to this one.
+pub(crate) fn has_dependents(tx: &mut Tx<'_>, id: BackupId) -> Result<bool, Error> {
+    Ok(BACKUPS.count(tx, &Select::all().eq("parent_id", id))? > 0)
+}
+
+/// The backups for which a snapshot is read.
+pub(crate) fn readers(tx: &mut Tx<'_>, id: SnapshotId) -> Result<Vec<BackupId>, Error> {
+    let rows = BACKUPS.query(tx, &Select::all().eq("held_id", id))?;
+    Ok(rows.iter().map(|backup| backup.id).collect())
+}
+
+/// How many backups a project has, and how much they hold.
+pub(crate) fn usage(tx: &mut Tx<'_>, project: &ProjectId) -> Result<Amount, Error> {
+    let sql = "SELECT COUNT(*), COALESCE(SUM(size_gib), 0) FROM block_storage_backups WHERE project_id = ?";
+    let rows = tx.rows(sql, &[project.into()])?;
+    let number = |at: usize| rows.first().and_then(|row| row[at].int()).unwrap_or(0);
+    Ok(Amount { count: number(0), gib: number(1) })
+}
+
+/// Backups that somebody must still do something about.
+pub(crate) fn moving(tx: &mut Tx<'_>) -> Result<Vec<BackupId>, Error> {
+    let statuses = Phase::ALL.into_iter().filter(|phase| phase.is_moving()).map(Phase::status);
+    let rows = BACKUPS.query(tx, &Select::all().is_in("status", statuses))?;
+    Ok(rows.iter().map(|backup| backup.id).collect())
+}
