@@ -121,8 +121,11 @@ const NEVER: [(&str, &str); 10] = [
 pub(crate) fn settled(sim: &mut Simulation) -> anyhow::Result<()> {
     let store = sim.control.store();
     let restless = "SELECT id, status FROM block_storage_volumes WHERE status IN \
-                    ('creating', 'extending', 'deleting', 'error_deleting')";
+                    ('creating', 'extending', 'reverting', 'deleting', 'error_deleting')";
     ensure!(query(store, restless)?.is_empty(), "volumes are moving: {:?}", query(store, restless)?);
+    let restless = "SELECT id, status FROM block_storage_snapshots WHERE kept = 0 OR status IN \
+                    ('creating', 'restoring', 'deleting', 'error_deleting')";
+    ensure!(query(store, restless)?.is_empty(), "snapshots are moving: {:?}", query(store, restless)?);
     let restless =
         "SELECT id, status FROM image_images WHERE status IN ('saving', 'deleted', 'pending_delete')";
     ensure!(query(store, restless)?.is_empty(), "images are moving: {:?}", query(store, restless)?);
@@ -204,6 +207,13 @@ fn world(node: &Node, documents: &Documents) -> anyhow::Result<()> {
     let volumes: BTreeSet<String> = of(Document::Volume).map(|(id, _)| id).chain(with_root).collect();
     let found = node.disks.observe_volumes()?.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
     ensure!(found == volumes, "volumes are {found:?}, documents say {volumes:?}");
+    for (id, body) in of(Document::Volume) {
+        let there = node.disks.observe_volume(id.parse()?)?.map(|state| state.snapshots).unwrap_or_default();
+        let there: BTreeSet<String> = there.iter().map(ToString::to_string).collect();
+        let wanted = body["snapshots"].as_array().into_iter().flatten();
+        let wanted: BTreeSet<String> = wanted.filter_map(|one| one.as_str().map(str::to_owned)).collect();
+        ensure!(there == wanted, "volume {id} has the snapshots {there:?}, its document says {wanted:?}");
+    }
     Ok(())
 }
 

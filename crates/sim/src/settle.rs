@@ -166,6 +166,10 @@ impl Simulation {
                 self.call(&Request::new(&token, "POST", format!("{path}/action"), &action))?;
             }
         }
+        if kind == Kind::Snapshot {
+            let reset = json!({"os-reset_status": {"status": "error"}});
+            self.call(&Request::new(&token, "POST", format!("{path}/action"), &reset))?;
+        }
         if kind == Kind::Router {
             self.strip(&token, id)?;
         }

@@ -23,6 +23,8 @@ pub enum Kind {
     Image,
     /// A volume.
     Volume,
+    /// A snapshot of one.
+    Snapshot,
     /// A network.
     Network,
     /// A subnet.
@@ -41,7 +43,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, users before what they use.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Server,
         Kind::FloatingIp,
         Kind::Port,
@@ -50,6 +52,7 @@ impl Kind {
         Kind::Network,
         Kind::SecurityGroupRule,
         Kind::SecurityGroup,
+        Kind::Snapshot,
         Kind::Volume,
         Kind::Image,
     ];
@@ -60,6 +63,7 @@ impl Kind {
             Kind::Server => "/compute/v2.1/servers",
             Kind::Image => "/image/v2/images",
             Kind::Volume => "/volume/v3/volumes",
+            Kind::Snapshot => "/volume/v3/snapshots",
             Kind::Network => "/network/v2.0/networks",
             Kind::Subnet => "/network/v2.0/subnets",
             Kind::Port => "/network/v2.0/ports",
@@ -76,6 +80,7 @@ impl Kind {
             Kind::Server => "server",
             Kind::Image => "",
             Kind::Volume => "volume",
+            Kind::Snapshot => "snapshot",
             Kind::Network => "network",
             Kind::Subnet => "subnet",
             Kind::Port => "port",
@@ -92,6 +97,7 @@ impl Kind {
             Kind::Server => "servers",
             Kind::Image => "images",
             Kind::Volume => "volumes",
+            Kind::Snapshot => "snapshots",
             Kind::Network => "networks",
             Kind::Subnet => "subnets",
             Kind::Port => "ports",

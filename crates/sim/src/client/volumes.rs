@@ -6,13 +6,16 @@ use super::{Client, Kind, Request, Then, Wish, create, member};
 use crate::chance::Chance;
 
 /// What is wished for, and how often.
-pub(super) const WISHES: [(usize, Wish); 10] = [
+pub(super) const WISHES: [(usize, Wish); 13] = [
     (4, create_image),
     (8, upload),
     (1, download),
     (1, delete_image),
     (5, create_volume),
     (3, delete_volume),
+    (4, create_snapshot),
+    (2, delete_snapshot),
+    (2, revert_volume),
     (1, extend_volume),
     (2, hold_volume),
     (2, upload_volume),
@@ -56,8 +59,14 @@ fn create_volume(client: &Client, chance: &mut Chance, project: &'static str) ->
         return None;
     }
     let mut fields = json!({"size": 1 + chance.below(3), "name": format!("volume-{}", chance.below(9))});
-    if chance.one_in(2) {
-        fields["imageRef"] = client.one(chance, project, Kind::Image)?.into();
+    let (key, kind) = match chance.below(6) {
+        0 | 1 => ("imageRef", Kind::Image),
+        2 => ("snapshot_id", Kind::Snapshot),
+        3 => ("source_volid", Kind::Volume),
+        _ => ("", Kind::Volume),
+    };
+    if !key.is_empty() {
+        fields[key] = client.one(chance, project, kind)?.into();
     }
     if chance.one_in(20) {
         fields["size"] = json!(100_000);
@@ -71,6 +80,25 @@ fn delete_volume(client: &Client, chance: &mut Chance, project: &'static str) ->
     let then = if chance.one_in(2) { Then::Nothing } else { Then::Lost(Kind::Volume, id.clone()) };
     let path = format!("{}/{id}", Kind::Volume.path());
     Some(Request::new(&member(project), "DELETE", path, &Json::Null).then(then))
+}
+
+fn create_snapshot(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    if client.count(project, Kind::Snapshot) >= OWNED_MAX {
+        return None;
+    }
+    let volume = client.one(chance, project, Kind::Volume)?;
+    Some(create(project, Kind::Snapshot, json!({"volume_id": volume, "force": chance.one_in(2)})))
+}
+
+fn delete_snapshot(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    client.delete(chance, project, Kind::Snapshot)
+}
+
+fn revert_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    let action = json!({"revert": {"snapshot_id": client.one(chance, project, Kind::Snapshot)?}});
+    let mut request = act(client, chance, project, &action)?;
+    request.headers.push(("openstack-api-version", "volume 3.71".to_owned()));
+    Some(request)
 }
 
 fn act(client: &Client, chance: &mut Chance, project: &'static str, action: &Json) -> Option<Request> {
