@@ -30,7 +30,7 @@ key_repository = {folder}/receipts
 [credential]
 key_repository = {folder}/credentials
 [auth]
-methods = password,token,application_credential,totp,mapped,ec2credential
+methods = password,token,application_credential,totp,mapped,oauth1,ec2credential
 [identity]
 domain_configurations_from_database = true
 password_hash_rounds = 4

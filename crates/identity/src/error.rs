@@ -3,6 +3,8 @@
 use rest::{Fault, InvalidBody};
 use store::TxError;
 
+use crate::oauth1::signature::Malformed;
+
 /// An error of the identity service.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -140,6 +142,12 @@ impl From<store::Error> for Error {
 impl From<InvalidBody> for Error {
     fn from(invalid: InvalidBody) -> Error {
         Error::Invalid(invalid.to_string())
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Error {
+        Error::Invalid(malformed.to_string())
     }
 }
 

@@ -62,6 +62,12 @@ text_id! {
     MappingId
     /// A service provider.
     ServiceProviderId
+    /// A consumer of OAuth.
+    ConsumerId
+    /// A request token of OAuth.
+    RequestTokenId
+    /// An access token of OAuth.
+    AccessTokenId
 }
 
 /// A fresh id: 32 hexadecimal digits, as Keystone's.

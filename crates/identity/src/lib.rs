@@ -34,6 +34,7 @@ mod import;
 mod limit;
 mod list;
 mod login;
+mod oauth1;
 mod password;
 mod policy;
 mod policy_document;
@@ -87,6 +88,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(7, include_str!("../migrations/0007_domain_configs.sql")),
     migration(8, include_str!("../migrations/0008_policy_associations.sql")),
     migration(9, include_str!("../migrations/0009_federation.sql")),
+    migration(10, include_str!("../migrations/0010_oauth1.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {
@@ -156,7 +158,8 @@ pub fn service(store: &Store, tokens: &Arc<Tokens>) -> Service {
         .and(policy_document::api::routes())
         .and(trust::api::routes())
         .and(endpoint_policy::api::routes())
-        .and(federation::routes(store, tokens));
+        .and(federation::routes(store, tokens))
+        .and(oauth1::routes(store, tokens));
     let routes = version::api::routes(&routes).and(routes);
     Service {
         prefix: PREFIX,

@@ -46,6 +46,8 @@ macro_rules! role_within {
 }
 
 const ADMIN: Rule = Rule::new("rule:admin_required").within(WITHOUT_DOMAIN);
+/// An administrator in a project, where rights are granted.
+const ADMIN_IN_PROJECT: Rule = Rule::new("rule:admin_required").within(PROJECT);
 /// An administrator, or a reader of the system.
 const READER: Rule = Rule::new(reader!()).within(WITHOUT_DOMAIN);
 /// An administrator, or a service that checks what its clients present.
@@ -163,6 +165,13 @@ pub static RULES: Rules = Rules::new(&[
     ("identity:get_access_rule", ACCESS_RULE_READER),
     ("identity:list_access_rules", ACCESS_RULE_READER),
     ("identity:delete_access_rule", ACCESS_RULE_WRITER),
+    // access token
+    ("identity:authorize_request_token", ADMIN_IN_PROJECT),
+    ("identity:get_access_token", ADMIN_IN_PROJECT),
+    ("identity:get_access_token_role", ADMIN_IN_PROJECT),
+    ("identity:list_access_tokens", ADMIN_IN_PROJECT),
+    ("identity:list_access_token_roles", ADMIN_IN_PROJECT),
+    ("identity:delete_access_token", ADMIN_IN_PROJECT),
     // application credential
     ("identity:get_application_credential", READER_OR_OWNER),
     ("identity:list_application_credentials", READER_OR_OWNER),
@@ -183,6 +192,12 @@ pub static RULES: Rules = Rules::new(&[
     ("admin_or_token_subject", Rule::new("rule:admin_required or rule:token_subject")),
     ("service_admin_or_token_subject", Rule::new("rule:service_or_admin or rule:token_subject")),
     ("domain_managed_target_role", MANAGED_ROLE),
+    // consumer
+    ("identity:get_consumer", READER),
+    ("identity:list_consumers", READER),
+    ("identity:create_consumer", ADMIN),
+    ("identity:update_consumer", ADMIN),
+    ("identity:delete_consumer", ADMIN),
     // credential
     ("identity:get_credential", CREDENTIAL_READER),
     ("identity:list_credentials", CREDENTIAL_READER),

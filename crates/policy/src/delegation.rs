@@ -24,6 +24,11 @@ pub enum Delegation {
     },
     /// The signature of an EC2 key, which another service let identity check.
     Ec2Key,
+    /// What a user granted a program by OAuth.
+    AccessToken {
+        /// The access token's id.
+        id: String,
+    },
 }
 
 /// A kind of request that an application credential is good for.
@@ -56,7 +61,11 @@ impl Caller {
                 paths.iter().any(allowed)
             }
             Some(Delegation::Ec2Key) => service != "identity",
-            Some(Delegation::ApplicationCredential { access_rules: None, .. } | Delegation::Trust { .. })
+            Some(
+                Delegation::ApplicationCredential { access_rules: None, .. }
+                | Delegation::Trust { .. }
+                | Delegation::AccessToken { .. },
+            )
             | None => true,
         }
     }

@@ -16,10 +16,10 @@ use crate::role::store::{ROLES, implications};
 use crate::token::ops::{changed, effective_roles};
 use crate::trust::ops::role_named;
 
-/// What a trust gave ends with it; a credential made by it would not.
+/// What a trust or an access token gave ends with it; a credential made by it would not.
 pub(crate) fn refuse_trust(caller: &Caller) -> Result<(), Error> {
     match &caller.delegation {
-        Some(Delegation::Trust { .. }) => Err(Error::Forbidden(
+        Some(Delegation::Trust { .. } | Delegation::AccessToken { .. }) => Err(Error::Forbidden(
             "Cannot manage application credentials with a token issued via delegation.".to_owned(),
         )),
         Some(Delegation::ApplicationCredential { .. } | Delegation::Ec2Key) | None => Ok(()),
@@ -32,9 +32,13 @@ fn refuse_restricted(caller: &Caller) -> Result<(), Error> {
             "Using method 'application_credential' is not allowed for managing additional application credentials."
                 .to_owned(),
         )),
-        Some(Delegation::ApplicationCredential { .. } | Delegation::Trust { .. } | Delegation::Ec2Key) | None => {
-            Ok(())
-        }
+        Some(
+            Delegation::ApplicationCredential { .. }
+            | Delegation::Trust { .. }
+            | Delegation::Ec2Key
+            | Delegation::AccessToken { .. },
+        )
+        | None => Ok(()),
     }
 }
 

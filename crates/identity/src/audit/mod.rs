@@ -142,6 +142,7 @@ fn of_caller(caller: &Caller) -> Json {
         Some(Delegation::ApplicationCredential { id, .. }) => {
             of["application_credential_id"] = id.as_str().into();
         }
+        Some(Delegation::AccessToken { id }) => of["access_token_id"] = id.as_str().into(),
     }
     of
 }

@@ -51,6 +51,15 @@ impl CredentialKeys {
         blob.ok_or_else(|| Error::Internal("a credential was sealed with a key that is not here".to_owned()))
     }
 
+    /// Seals anew what an older key wrote; says whether it did.
+    pub(crate) fn renew(&self, sealed: &mut String) -> Result<bool, Error> {
+        if self.is_current(sealed) {
+            return Ok(false);
+        }
+        *sealed = self.seal(&self.open(sealed)?)?;
+        Ok(true)
+    }
+
     /// Whether the key that writes now wrote it.
     pub(crate) fn is_current(&self, sealed: &str) -> bool {
         self.0.first().is_some_and(|key| key.decrypt_at_time(sealed, None, NO_TIME).is_ok())

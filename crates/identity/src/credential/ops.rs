@@ -11,6 +11,7 @@ use super::model::{Credential, CredentialDraft, EC2, Opened};
 use super::store::CREDENTIALS;
 use crate::Error;
 use crate::ids::{CredentialId, fresh};
+use crate::oauth1;
 use crate::policy::RULES;
 
 fn find(caller: &Caller, tx: &mut Tx<'_>, rule: &str, id: &str) -> Result<Stored<Credential>, Error> {
@@ -172,5 +173,5 @@ pub fn reseal(tx: &mut Tx<'_>, keys: &CredentialKeys) -> Result<(), Error> {
             CREDENTIALS.save(tx, &mut credential)?;
         }
     }
-    Ok(())
+    oauth1::reseal(tx, keys)
 }

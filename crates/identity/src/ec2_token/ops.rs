@@ -63,6 +63,7 @@ pub(crate) fn create(
         from: None,
         federated: None,
         application_credential_id: None,
+        access_token_id: None,
     };
     issue(tx, &proven, &ScopeWish::Project(Named::Id(project.to_string())), tokens.config.token_ttl)
 }

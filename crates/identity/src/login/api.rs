@@ -13,6 +13,8 @@ use super::model::{Login, Named, Proven, Receipt, ScopeWish, Shown};
 use super::ops;
 use crate::Error;
 use crate::api::public_url;
+use crate::ids::AccessTokenId;
+use crate::oauth1::access_token::ops::proven;
 use crate::token::api::described;
 use crate::token::model::{Claims, UserRef};
 use crate::token::ops::Tokens;
@@ -70,6 +72,7 @@ struct Proofs {
     password: Option<String>,
     from: Option<Claims>,
     application_credential_id: Option<String>,
+    access_token_id: Option<AccessTokenId>,
 }
 
 impl Proofs {
@@ -124,6 +127,13 @@ async fn prove(
                 proofs.of(found.user_id)?;
                 proofs.application_credential_id = Some(found.id);
             }
+            Shown::Signature(signed) => {
+                let (checker, signed) = (tokens.clone(), signed.clone());
+                let prove = move |tx: &mut Tx<'_>| proven(tx, &checker.config.credential_keys, &signed);
+                let token = store.read(prove).await?;
+                proofs.of(token.user_id)?;
+                proofs.access_token_id = Some(token.id);
+            }
             Shown::Token(token) => {
                 let (checker, token) = (tokens.clone(), token.clone());
                 let checked = store.read(move |tx| checker.check(tx, &token)).await;
@@ -140,10 +150,10 @@ async fn prove(
         proofs.of(receipt.user_id)?;
         proofs.by(&receipt.methods);
     }
-    let Proofs { user_id, methods, password, from, application_credential_id } = proofs;
+    let Proofs { user_id, methods, password, from, application_credential_id, access_token_id } = proofs;
     let federated = from.as_ref().and_then(|claims| claims.federated.clone());
     let user_id = user_id.ok_or(Error::Unauthorized)?;
-    Ok(Proven { user_id, methods, password, from, federated, application_credential_id })
+    Ok(Proven { user_id, methods, password, from, federated, application_credential_id, access_token_id })
 }
 
 /// The user, if this is its passcode of now and was not shown before. A wrong one costs as much as a wrong password, or

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use super::model::{DomainSpec, Login, Named, NamedCredential, ScopeWish, Shown};
 use crate::Error;
 use crate::ids::TrustId;
+use crate::oauth1::api::signed_login;
 use crate::password::PASSWORD_BYTES_MAX;
 
 /// The login that a request spells.
@@ -15,7 +16,7 @@ pub(crate) fn login(request: &Request) -> Result<Login, Error> {
     let mut methods = identity.texts("methods")?.ok_or_else(|| identity.error("methods", "is required"))?;
     methods.sort();
     methods.dedup();
-    let shown = methods.iter().map(|method| shown(&mut identity, method));
+    let shown = methods.iter().map(|method| shown(request, &mut identity, method));
     let shown = shown.collect::<Result<_, Error>>()?;
     let by_credential = methods.iter().any(|method| method == "application_credential");
     if by_credential && auth.has("scope") {
@@ -28,7 +29,7 @@ pub(crate) fn login(request: &Request) -> Result<Login, Error> {
     Ok(Login { shown, scope: scope(&mut auth)?, receipt })
 }
 
-fn shown(identity: &mut Fields, method: &str) -> Result<Shown, Error> {
+fn shown(request: &Request, identity: &mut Fields, method: &str) -> Result<Shown, Error> {
     let missing = |identity: &Fields| Error::from(identity.error(method, "is required"));
     let fields = identity.object(method)?;
     match method {
@@ -48,6 +49,10 @@ fn shown(identity: &mut Fields, method: &str) -> Result<Shown, Error> {
             let secret = fields.required_text("secret")?;
             Ok(Shown::ApplicationCredential { credential: named_credential(&mut fields)?, secret })
         }
+        "oauth1" => match fields {
+            Some(_) => Ok(Shown::Signature(signed_login(request)?)),
+            None => Err(missing(identity)),
+        },
         _ => Err(Error::LoginRefused("Attempted to authenticate with an unsupported method.".to_owned())),
     }
 }

@@ -2,7 +2,8 @@
 
 use types::{Timestamp, UserId};
 
-use crate::ids::TrustId;
+use crate::ids::{AccessTokenId, TrustId};
+use crate::oauth1::signature::SignedRequest;
 use crate::token::model::{Claims, Federated};
 
 /// A user or project as a login names it.
@@ -71,6 +72,8 @@ pub enum Shown {
         /// The secret.
         secret: String,
     },
+    /// A signature of the login itself, by OAuth.
+    Signature(SignedRequest),
 }
 
 /// An application credential as a login names it.
@@ -95,6 +98,7 @@ impl Shown {
             Shown::Token(_) => "token",
             Shown::Totp { .. } => "totp",
             Shown::ApplicationCredential { .. } => "application_credential",
+            Shown::Signature(_) => "oauth1",
         }
     }
 }
@@ -125,11 +129,13 @@ pub struct Proven {
     pub federated: Option<Federated>,
     /// The application credential whose secret was shown, which alone says what the token is for.
     pub application_credential_id: Option<String>,
+    /// The access token by which the login was signed, which alone says what the token is for.
+    pub access_token_id: Option<AccessTokenId>,
 }
 
 /// The methods there are. A rule may name others, which nobody can show and which do not count.
-pub(crate) const METHODS: [&str; 6] =
-    ["password", "token", "totp", "application_credential", "mapped", "openid"];
+pub(crate) const METHODS: [&str; 7] =
+    ["password", "token", "totp", "application_credential", "mapped", "openid", "oauth1"];
 
 /// Whether these methods are enough for a user with these rules. A rule of which no method is known is none; where all
 /// are such, everybody would be locked out, so none of them holds.

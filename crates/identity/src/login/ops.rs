@@ -15,7 +15,8 @@ use crate::credential::store::CREDENTIALS;
 use crate::domain::model::Domain;
 use crate::domain::store::DOMAINS;
 use crate::federation::login::ops::refuse_stale;
-use crate::ids::{TrustId, key_of};
+use crate::ids::{AccessTokenId, TrustId, key_of};
+use crate::oauth1::access_token::store::ACCESS_TOKENS;
 use crate::project::model::Project;
 use crate::project::store::PROJECTS;
 use crate::token::codec;
@@ -100,9 +101,11 @@ pub(crate) fn issue(
             refuse_stale(tx, federated)?;
         }
     }
-    let wished = match &proven.application_credential_id {
-        Some(id) => Some(by_credential(tx, id, &mut claims)?),
-        None => claimed(tx, wish)?,
+    let wished = match (&proven.application_credential_id, &proven.access_token_id) {
+        (Some(id), None) => Some(by_credential(tx, id, &mut claims)?),
+        (None, Some(id)) => Some(by_access_token(tx, id, &mut claims)?),
+        (None, None) => claimed(tx, wish)?,
+        (Some(_), Some(_)) => return Err(Error::Unauthorized),
     };
     let token = match wished {
         Some((scope, trust_id)) => {
@@ -133,6 +136,7 @@ fn unscoped_claims(tx: &Tx<'_>, proven: &Proven, ttl: Duration) -> Claims {
         audit_ids,
         trust_id: None,
         application_credential_id: None,
+        access_token_id: None,
         federated: proven.federated.clone(),
     }
 }
@@ -149,8 +153,26 @@ fn by_credential(
     Ok((ClaimedScope::Project(credential.project_id.clone()), None))
 }
 
+/// An access token is for its own project, and no token of it outlives it.
+fn by_access_token(
+    tx: &mut Tx<'_>,
+    id: &AccessTokenId,
+    claims: &mut Claims,
+) -> Result<(ClaimedScope, Option<TrustId>), Error> {
+    let token = ACCESS_TOKENS.load(tx, id)?.ok_or(Error::Unauthorized)?;
+    claims.access_token_id = Some(token.id.clone());
+    claims.expires_at = claims.expires_at.min(token.expires_at);
+    Ok((ClaimedScope::Project(token.project_id.clone()), None))
+}
+
 /// What was given for one purpose gives nothing for another.
 fn refuse_rescope(from: &Claims, wish: &ScopeWish) -> Result<(), Error> {
+    if from.access_token_id.is_some() {
+        return Err(Error::Denied(
+            "Using OAuth-scoped token to create another token. Create a new OAuth-scoped token instead"
+                .to_owned(),
+        ));
+    }
     if from.trust_id.is_some() {
         return Err(Error::Denied(
             "Using trust-scoped token to create another token. Create a new trust-scoped token instead"

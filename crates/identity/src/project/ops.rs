@@ -270,6 +270,7 @@ pub(crate) fn remove(tx: &mut Tx<'_>, project: &Stored<Project>) -> Result<(), E
     remove_in(tx, &AssignedIn::Project(project.id.clone()))?;
     crate::endpoint_filter::ops::forget_project(tx, &project.id)?;
     crate::limit::ops::forget_project(tx, &project.id)?;
+    crate::oauth1::forget_project(tx, &project.id)?;
     let inside = Select::all().eq("project_id", &project.id);
     for credential in CREDENTIALS.query(tx, &inside)? {
         CREDENTIALS.remove(tx, &credential)?;

@@ -34,8 +34,11 @@ fn view(event: &Revocation) -> Json {
         Subject::User => "user_id",
         Subject::Project => "project_id",
         Subject::Trust => "OS-TRUST:trust_id",
+        Subject::Consumer => "OS-OAUTH1:consumer_id",
     };
-    let mut view = json!({"issued_before": event.issued_before.iso_micros_z()});
+    // Whatever is revoked is revoked at once.
+    let at = event.issued_before.iso_micros_z();
+    let mut view = json!({"issued_before": at, "revoked_at": at});
     view[key] = json!(event.subject_id());
     view
 }

@@ -21,6 +21,8 @@ pub enum Subject {
     Project,
     /// Tokens by a trust.
     Trust,
+    /// Tokens by what a consumer was granted.
+    Consumer,
 }
 
 /// That tokens were revoked.
@@ -32,7 +34,7 @@ pub struct Revocation {
     /// What the tokens have in common.
     #[serde(default)]
     pub subject: Subject,
-    /// The id of the user, project or trust.
+    /// The id of the user, project, trust or consumer.
     #[serde(default)]
     pub subject_id: Option<String>,
     /// Tokens that are not older than this are good.

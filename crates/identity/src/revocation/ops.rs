@@ -7,7 +7,7 @@ use types::{ProjectId, Timestamp, UserId};
 use super::model::{EVENT_LIFE, Revocation, Subject};
 use super::store::{REVOCATIONS, clear};
 use crate::Error;
-use crate::ids::{TrustId, fresh};
+use crate::ids::{ConsumerId, TrustId, fresh};
 use crate::policy::RULES;
 use crate::token::ops::changed;
 
@@ -32,6 +32,11 @@ pub(crate) fn create_for_project(tx: &mut Tx<'_>, project: &ProjectId) -> Result
 /// Revokes all tokens by a trust.
 pub(crate) fn create_for_trust(tx: &mut Tx<'_>, trust: &TrustId) -> Result<(), Error> {
     create(tx, fresh(), Subject::Trust, Some(trust.to_string()))
+}
+
+/// Revokes all tokens by what a consumer was granted.
+pub(crate) fn create_for_consumer(tx: &mut Tx<'_>, consumer: &ConsumerId) -> Result<(), Error> {
+    create(tx, fresh(), Subject::Consumer, Some(consumer.to_string()))
 }
 
 fn create(tx: &mut Tx<'_>, id: String, subject: Subject, subject_id: Option<String>) -> Result<(), Error> {

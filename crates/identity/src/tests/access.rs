@@ -34,6 +34,7 @@ const PATTERNS: &[Pattern] = &[
     always("anyone", EVERYBODY),
     always("admin", "! ---+ ---- ---+"),
     always("reader", "! ---+ ---- ++++"),
+    always("admin-in-project", "! ---+ ---- ----"),
     always("service", "! ---+ ---+ ---+"),
     always("manager-lists", "! ---+ --++ ++++"),
     always("manager-sees", "! --++ --++ ++++"),
@@ -76,6 +77,8 @@ fn is_about_the_token(route: &str) -> bool {
         || route.ends_with("/password")
         || route.ends_with("/auth")
         || matches!(route, "/v3/OS-FEDERATION/projects" | "/v3/OS-FEDERATION/domains")
+        // Whoever asks these signs the request instead.
+        || matches!(route, "/v3/OS-OAUTH1/request_token" | "/v3/OS-OAUTH1/access_token")
 }
 
 /// What a route answers to everybody, one text for each side that makes a difference to it.

@@ -236,6 +236,9 @@ fn view(token: &Token, catalog: Option<Json>) -> Json {
         }
         view["application_credential"] = by;
     }
+    if let Some(token) = &token.access_token {
+        view["OS-OAUTH1"] = json!({"access_token_id": token.id.0, "consumer_id": token.consumer_id.0});
+    }
     if let Some(catalog) = catalog {
         view["catalog"] = catalog;
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use types::{DomainId, ProjectId, Timestamp, UserId};
 
 use super::model::{ClaimedScope, Claims, Federated};
-use crate::ids::TrustId;
+use crate::ids::{AccessTokenId, TrustId};
 use crate::login::model::Receipt;
 
 /// What is in the list: `T2` for a token's claims, so that nothing else that our keys encrypt passes for them.
@@ -15,9 +15,9 @@ const RECEIPT: &str = "R1";
 #[derive(Serialize, Deserialize)]
 struct PackedToken(String, String, Vec<String>, char, String, i64, i64, Vec<String>, PackedOrigin);
 
-/// Trust, application credential, federated login.
+/// Trust, application credential, federated login, access token. Tokens that are older than the last lack it.
 #[derive(Serialize, Deserialize)]
-struct PackedOrigin(Option<String>, Option<String>, Option<Federated>);
+struct PackedOrigin(Option<String>, Option<String>, Option<Federated>, #[serde(default)] Option<String>);
 
 /// The mark, user, methods, times in microseconds.
 #[derive(Serialize, Deserialize)]
@@ -44,6 +44,7 @@ pub(crate) fn encode(claims: &Claims) -> Vec<u8> {
             claims.trust_id.as_ref().map(ToString::to_string),
             claims.application_credential_id.clone(),
             claims.federated.clone(),
+            claims.access_token_id.as_ref().map(ToString::to_string),
         ),
     );
     serde_json::to_vec(&packed).unwrap_or_default()
@@ -60,7 +61,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Claims> {
         's' => ClaimedScope::System,
         _ => return None,
     };
-    let PackedOrigin(trust_id, application_credential_id, federated) = origin;
+    let PackedOrigin(trust_id, application_credential_id, federated, access_token_id) = origin;
     (mark == TOKEN && !audit_ids.is_empty()).then_some(Claims {
         user_id: UserId(user),
         methods,
@@ -70,6 +71,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Claims> {
         audit_ids,
         trust_id: trust_id.map(TrustId),
         application_credential_id,
+        access_token_id: access_token_id.map(AccessTokenId),
         federated,
     })
 }

@@ -4,7 +4,7 @@ use policy::{AccessRule, Caller, Delegation, Policy, Scope};
 use serde::{Deserialize, Serialize};
 use types::{DomainId, ProjectId, RoleId, Timestamp, UserId};
 
-use crate::ids::{GroupId, TrustId};
+use crate::ids::{AccessTokenId, ConsumerId, GroupId, TrustId};
 
 /// The method of a token for who signed with an EC2 key.
 pub(crate) const EC2_METHOD: &str = "ec2credential";
@@ -41,6 +41,8 @@ pub struct Claims {
     pub trust_id: Option<TrustId>,
     /// The application credential it was issued by.
     pub application_credential_id: Option<String>,
+    /// The access token of OAuth it was issued by.
+    pub access_token_id: Option<AccessTokenId>,
     /// Where the user logged in, if elsewhere.
     pub federated: Option<Federated>,
 }
@@ -140,6 +142,15 @@ pub struct ApplicationCredentialRef {
     pub access_rules: Option<Vec<AccessRule>>,
 }
 
+/// The access token of OAuth behind a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessTokenRef {
+    /// Its id.
+    pub id: AccessTokenId,
+    /// Who acts by it.
+    pub consumer_id: ConsumerId,
+}
+
 /// A token that is good now, with all that it gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
@@ -155,6 +166,8 @@ pub struct Token {
     pub trust: Option<TrustRef>,
     /// By which application credential.
     pub application_credential: Option<ApplicationCredentialRef>,
+    /// By which access token.
+    pub access_token: Option<AccessTokenRef>,
 }
 
 impl Token {
@@ -184,6 +197,9 @@ impl Token {
         }
         if self.claims.methods.iter().any(|method| method == EC2_METHOD) {
             return Some(Delegation::Ec2Key);
+        }
+        if let Some(token) = &self.access_token {
+            return Some(Delegation::AccessToken { id: token.id.to_string() });
         }
         let credential = self.application_credential.as_ref()?;
         Some(Delegation::ApplicationCredential {

@@ -14,7 +14,8 @@ use super::cache::{CHANGED, Cache, Checked};
 use super::codec;
 use super::keys::Keys;
 use super::model::{
-    ApplicationCredentialRef, ClaimedScope, Claims, DomainRef, RoleRef, Token, TokenScope, TrustRef, UserRef,
+    AccessTokenRef, ApplicationCredentialRef, ClaimedScope, Claims, DomainRef, RoleRef, Token, TokenScope,
+    TrustRef, UserRef,
 };
 use super::store::{count_change, generation};
 use crate::application_credential::model::ApplicationCredential;
@@ -27,6 +28,8 @@ use crate::domain::model::Domain;
 use crate::domain::store::DOMAINS;
 use crate::federation::login::ops::is_known;
 use crate::ids::{GroupId, TrustId};
+use crate::oauth1::access_token::model::AccessToken;
+use crate::oauth1::access_token::store::ACCESS_TOKENS;
 use crate::password::Passwords;
 use crate::policy::RULES;
 use crate::project::model::Project;
@@ -140,7 +143,7 @@ pub(crate) fn resolve(tx: &mut Tx<'_>, claims: Claims) -> Result<Token, Error> {
     {
         return Err(Error::Unauthorized);
     }
-    let mut trust_roles = None;
+    let mut given = None;
     let mut trust_ref = None;
     // Whose roles the token gives: by a trust that was handed on, those of the first who gave.
     let mut holder = claims.user_id.clone();
@@ -162,9 +165,13 @@ pub(crate) fn resolve(tx: &mut Tx<'_>, claims: Claims) -> Result<Token, Error> {
             trustee_id: trust.trustee_id,
             impersonation: trust.impersonation,
         });
-        trust_roles = Some(trust.roles);
+        given = Some(trust.roles);
     }
     let credential = live_credential(tx, &claims)?;
+    let access_token = live_access_token(tx, &claims)?;
+    if let Some(token) = &access_token {
+        given = Some(token.roles.clone());
+    }
     let (scope, target) = live_scope(tx, &claims.scope)?;
     if let TokenScope::Project { id, .. } = &scope {
         subjects.push(id.to_string());
@@ -179,7 +186,7 @@ pub(crate) fn resolve(tx: &mut Tx<'_>, claims: Claims) -> Result<Token, Error> {
             let held = held_by(tx, &holder, groups_of_token(&claims, &holder))?;
             let held = roles_in(tx, held, &target)?;
             let mut roles = with_implied(tx, &held)?;
-            if let Some(given) = &trust_roles {
+            if let Some(given) = &given {
                 let given = implied(&given.iter().cloned().collect(), &implications(tx)?);
                 roles.retain(|role| given.contains(&role.id));
             }
@@ -192,13 +199,19 @@ pub(crate) fn resolve(tx: &mut Tx<'_>, claims: Claims) -> Result<Token, Error> {
             roles
         }
     };
-    let application_credential = credential.map(|credential| ApplicationCredentialRef {
+    let application_credential = credential.map(by_credential);
+    let access_token =
+        access_token.map(|token| AccessTokenRef { id: token.id, consumer_id: token.consumer_id });
+    Ok(Token { claims, user, scope, roles, trust: trust_ref, application_credential, access_token })
+}
+
+fn by_credential(credential: ApplicationCredential) -> ApplicationCredentialRef {
+    ApplicationCredentialRef {
         id: credential.id,
         name: credential.name,
         unrestricted: credential.unrestricted.unwrap_or(false),
         access_rules: credential.access_rules,
-    });
-    Ok(Token { claims, user, scope, roles, trust: trust_ref, application_credential })
+    }
 }
 
 /// The application credential of a token, still there and in force.
@@ -207,6 +220,17 @@ fn live_credential(tx: &mut Tx<'_>, claims: &Claims) -> Result<Option<Applicatio
     let found = APPLICATION_CREDENTIALS.load(tx, id)?.ok_or(Error::Unauthorized)?.into_inner();
     let here = ClaimedScope::Project(found.project_id.clone());
     if found.is_expired(tx.now()) || found.user_id != claims.user_id || here != claims.scope {
+        return Err(Error::Unauthorized);
+    }
+    Ok(Some(found))
+}
+
+/// The access token of a token, still there and in force.
+fn live_access_token(tx: &mut Tx<'_>, claims: &Claims) -> Result<Option<AccessToken>, Error> {
+    let Some(id) = &claims.access_token_id else { return Ok(None) };
+    let found = ACCESS_TOKENS.load(tx, id)?.ok_or(Error::Unauthorized)?.into_inner();
+    let here = ClaimedScope::Project(found.project_id.clone());
+    if tx.now() > found.expires_at || found.user_id != claims.user_id || here != claims.scope {
         return Err(Error::Unauthorized);
     }
     Ok(Some(found))

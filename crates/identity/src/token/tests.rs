@@ -168,6 +168,7 @@ fn claims(now: Timestamp) -> Claims {
         audit_ids: vec!["a1".to_owned()],
         trust_id: None,
         application_credential_id: None,
+        access_token_id: None,
         federated: None,
     }
 }

@@ -55,6 +55,9 @@ pub(crate) fn create(caller: &Caller, tx: &mut Tx<'_>, draft: TrustDraft) -> Res
     }
     let chain = match &caller.delegation {
         Some(Delegation::Trust { id }) => chain_of(tx, &TrustId(id.clone()))?,
+        Some(Delegation::AccessToken { .. }) => {
+            return Err(Error::Denied("Redelegation allowed for delegated by trust only".to_owned()));
+        }
         Some(Delegation::ApplicationCredential { .. } | Delegation::Ec2Key) | None => Vec::new(),
     };
     let holder = chain.last().map_or(&draft.trustor_id, |first| &first.trustor_id).clone();
@@ -84,7 +87,7 @@ fn refuse_application_credential(caller: &Caller) -> Result<(), Error> {
         Some(Delegation::ApplicationCredential { .. }) => {
             Err(Error::Denied("Delegated tokens cannot manage trusts.".to_owned()))
         }
-        Some(Delegation::Trust { .. } | Delegation::Ec2Key) | None => Ok(()),
+        Some(Delegation::Trust { .. } | Delegation::Ec2Key | Delegation::AccessToken { .. }) | None => Ok(()),
     }
 }
 

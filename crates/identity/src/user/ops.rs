@@ -247,6 +247,7 @@ pub(crate) fn remove(tx: &mut Tx<'_>, user: &Stored<User>) -> Result<(), Error> 
     }
     application_credential::ops::remove_of(tx, Some(&user.id), None)?;
     access_rule::ops::remove_of_user(tx, &user.id)?;
+    crate::oauth1::forget_user(tx, &user.id)?;
     federated::ops::forget(tx, &user.id)?;
     USERS.remove(tx, user)?;
     revocation::ops::create_for_user(tx, &user.id)?;

@@ -74,6 +74,7 @@ pub(crate) fn log_in(tx: &mut Tx<'_>, ids: (&str, &str), claims: &Claims) -> Res
             from: None,
             federated: None,
             application_credential_id: None,
+            access_token_id: None,
         });
     }
     let groups = groups(tx, &mapped, &mapping)?;
@@ -95,6 +96,7 @@ pub(crate) fn log_in(tx: &mut Tx<'_>, ids: (&str, &str), claims: &Claims) -> Res
         from: None,
         federated: Some(federated),
         application_credential_id: None,
+        access_token_id: None,
     })
 }
 

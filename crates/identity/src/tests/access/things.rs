@@ -280,6 +280,9 @@ impl World {
             }
             "idp_id" => self.put("OS-FEDERATION/identity_providers", "identity_provider", &json!({})),
             "mapping_id" => self.put("OS-FEDERATION/mappings", "mapping", &json!({"rules": mapping_rules()})),
+            "consumer_id" => by_admin("OS-OAUTH1/consumers", "consumer", json!({})),
+            // A route that looks for one finds none, as every caller may learn who may ask.
+            "request_token_id" | "access_token_id" => self.fresh(),
             "service_provider_id" => {
                 let body = json!({"auth_url": "http://x", "sp_url": "http://x"});
                 self.put("OS-FEDERATION/service_providers", "service_provider", &body)
@@ -386,6 +389,8 @@ impl World {
             (_, "/v3/domains/{domain_id}/config/{group}") => json!({"config": {"ldap": {"url": "ldap://x"}}}),
             (_, "/v3/domains/{domain_id}/config/{group}/{option}") => json!({"config": {"url": "ldap://x"}}),
             (_, _) if route.contains("OS-FEDERATION") => self.federal(method, route, (side, who)),
+            ("POST", "/v3/OS-OAUTH1/consumers") => json!({"consumer": {}}),
+            ("PUT", "/v3/OS-OAUTH1/authorize/{request_token_id}") => json!({"roles": []}),
             ("POST", "/v3/users/{user_id}/application_credentials") => {
                 json!({"application_credential": {"name": fresh}})
             }
