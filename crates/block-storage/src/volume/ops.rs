@@ -52,6 +52,7 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
         (wanted, _) => volume_type::ops::choose(caller, tx, wanted.as_deref())?,
     };
     check_type(&volume_type, source.size_gib, Some(&zone))?;
+    check_encryption(tx, &volume_type)?;
     check_backend(tx, &source, &volume_type)?;
     quota::ops::check_volumes(tx, &project_id, &volume_type, source.size_gib)?;
     let held = match draft.source_volume_id {
@@ -107,6 +108,17 @@ fn row(
         created_at: now,
         updated_at: now,
     }
+}
+
+/// Whoever asks for an encrypted volume must not get another.
+fn check_encryption(tx: &mut Tx<'_>, volume_type: &VolumeType) -> Result<(), Error> {
+    if volume_type::ops::recipe(tx, volume_type.id)?.encryption.is_none() {
+        return Ok(());
+    }
+    let name = &volume_type.name;
+    Err(Error::Invalid(format!(
+        "Volume type {name} demands encryption, and no backend here encrypts volumes yet."
+    )))
 }
 
 fn check_size(size: u32) -> Result<(), Error> {
