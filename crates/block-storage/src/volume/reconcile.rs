@@ -75,12 +75,17 @@ fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
                 VOLUMES.save(tx, volume)?;
                 host
             }
-            None if volume.is_overdue(now, PLACEMENT_TIME_MAX) => {
-                let about = (Action::ScheduleAllocateVolume, Detail::NoBackendAvailable);
-                leave_message(tx, volume, about)?;
-                return fail(tx, volume, "no host is up that could hold it; start or enable one".to_owned());
+            None => {
+                let reason = match absent_backend(tx, volume)? {
+                    Some(name) => format!("no host has the storage backend {name} that its type asks for"),
+                    None if volume.is_overdue(now, PLACEMENT_TIME_MAX) => {
+                        "no host is up that could hold it; start or enable one".to_owned()
+                    }
+                    None => return Ok(Next::Again(LOOK_EVERY)),
+                };
+                leave_message(tx, volume, (Action::ScheduleAllocateVolume, Detail::NoBackendAvailable))?;
+                return fail(tx, volume, reason);
             }
-            None => return Ok(Next::Again(LOOK_EVERY)),
         },
     };
     if hosts::load(tx, &host)?.is_none() {
@@ -326,6 +331,18 @@ fn choose(tx: &mut Tx<'_>, volume: &Volume) -> Result<Option<(HostId, Option<Str
         }
     }
     Ok(best.map(|(_, host, backend)| (host, backend)))
+}
+
+/// The backend that the type asks for, if hosts are up and none has one of that name: waiting would not help.
+fn absent_backend(tx: &mut Tx<'_>, volume: &Volume) -> Result<Option<String>, Error> {
+    let now = tx.now();
+    let recipe = volume_type::ops::recipe(tx, volume.volume_type_id).map_err(|error| error.into_store())?;
+    let wanted = recipe.extra_specs.get("volume_backend_name").cloned();
+    let all = hosts::list(tx)?;
+    let is_known = |name: &String| {
+        all.iter().flat_map(|host| crate::service::backends(host)).any(|backend| backend.name == *name)
+    };
+    Ok(wanted.filter(|name| all.iter().any(|host| host.is_up(now)) && !is_known(name)))
 }
 
 fn tell_watcher(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Error> {
