@@ -112,6 +112,11 @@ impl Config {
         );
         storage_config::check(&config)
             .with_context(|| format!("the configuration {} is not usable", path.display()))?;
+        // Only the agent uses it, and could say so nowhere but in its log.
+        config
+            .backup
+            .target(Path::new("backups"))
+            .with_context(|| format!("the configuration {} is not usable", path.display()))?;
         Ok(config)
     }
 
