@@ -4,7 +4,7 @@ use rest::{Fields, InvalidBody, Request};
 use serde_json::{Map, Value as Json, json};
 
 use crate::list::truth;
-pub(crate) use crate::list::{Filters, Kind, asked, filtered, listed, refuse_values};
+pub(crate) use crate::list::{Filters, Kind, Listed, asked, filtered, listed, refuse_values};
 
 /// Fields that the service does not know; Keystone keeps them and gives them back.
 pub type Extra = Map<String, Json>;

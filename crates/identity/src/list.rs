@@ -3,9 +3,11 @@
 //! A resource names its filters once, as [`Filters`], and hands [`filtered`] the views of what the caller may see. What
 //! SQL can sort out before, by [`crate::api::filter_of`], it should; here the rest is sorted out for all alike.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use rest::{Reply, Request, encoded};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value as Json, json};
 use types::Timestamp;
 
@@ -42,45 +44,69 @@ const FLAGS: [&str; 19] = [
 ];
 const FLAGS_TOLD: &str = "[True, 'True', 'TRUE', 'true', False, 'False', 'FALSE', 'false', '', '1', '0', 'y', 'Y', 'n', 'N', 'on', 'ON', 'off', 'OFF', 'yes', 'no']";
 
+/// What a list shows of an object. It is written as it is, and only looked into where a request asks for that.
+pub(crate) trait Listed: Serialize {
+    /// One of its attributes, null if it has none of this name.
+    fn attribute(&self, name: &str) -> Cow<'_, Json>;
+}
+
+impl Listed for Json {
+    fn attribute(&self, name: &str) -> Cow<'_, Json> {
+        Cow::Borrowed(&self[name])
+    }
+}
+
 /// The whole list: for what is neither filtered nor paged, such as the roles of somebody somewhere.
 pub(crate) fn listed(request: &Request, key: &str, views: Vec<Json>) -> Reply {
-    Reply::ok(body(request, key, views, Json::Null))
+    written(request, key, &views, None)
 }
 
 /// The part of the list that the request's filters, `marker` and `limit` ask for, in the order of `sort_key`.
-pub(crate) fn filtered(
+pub(crate) fn filtered<V: Listed>(
     request: &Request,
     key: &str,
     filters: Filters,
-    mut views: Vec<Json>,
+    mut views: Vec<V>,
 ) -> Result<Reply, Error> {
     let tests = tests(request, filters)?;
     let limit = limit(request)?;
     sort(request, &mut views)?;
     if let Some(marker) = request.query("marker").filter(|marker| !marker.is_empty()) {
-        let at = views.iter().position(|view| view["id"] == *marker);
+        let at = views.iter().position(|view| *view.attribute("id") == *marker);
         let at = at.ok_or_else(|| Error::Absent(format!("Marker {marker} could not be found.")))?;
         views.drain(..=at);
     }
-    views.retain(|view| tests.iter().all(|test| test.passes(view)));
-    let more = limit.is_some_and(|limit| views.len() > limit);
-    let mut next = Json::Null;
-    if let (true, Some(limit)) = (more, limit) {
+    views.retain(|view| tests.iter().all(|test| test.passes(&view.attribute(test.attribute))));
+    let mut next = None;
+    if let Some(limit) = limit.filter(|limit| views.len() > *limit) {
         views.truncate(limit);
-        next = json!(next_url(request, limit, views.last()));
+        next = Some(next_url(request, limit, views.last()));
     }
-    let mut body = body(request, key, views, next);
-    if more {
-        body["truncated"] = json!(true);
-    }
-    Ok(Reply::ok(body))
+    Ok(written(request, key, &views, next))
 }
 
-/// The views are moved in, for `json!` would copy every one of them.
-fn body(request: &Request, key: &str, views: Vec<Json>, next: Json) -> Json {
-    let mut body = json!({"links": {"next": next, "self": own_url(request), "previous": null}});
-    body[key] = Json::Array(views);
-    body
+/// A list as an answer; with the address of what comes after it, if it was cut.
+fn written<V: Listed>(request: &Request, key: &str, views: &[V], next: Option<String>) -> Reply {
+    let list = List { key, views, links: json!({"next": next, "self": own_url(request), "previous": null}) };
+    Reply::written(&list)
+}
+
+struct List<'l, V> {
+    key: &'l str,
+    views: &'l [V],
+    links: Json,
+}
+
+impl<V: Serialize> Serialize for List<'_, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("links", &self.links)?;
+        map.serialize_entry(self.key, self.views)?;
+        if !self.links["next"].is_null() {
+            map.serialize_entry("truncated", &true)?;
+        }
+        map.end()
+    }
 }
 
 /// Refuses the values that no filter of this kind can have, for a list that does its own filtering.
@@ -168,8 +194,8 @@ impl<'r> Condition<'r> {
 }
 
 impl Test<'_> {
-    fn passes(&self, view: &Json) -> bool {
-        match (&view[self.attribute], &self.condition) {
+    fn passes(&self, value: &Json) -> bool {
+        match (value, &self.condition) {
             (Json::Bool(flag), Condition::Is(value)) => *flag == truth(value),
             (Json::String(text), Condition::Is(value)) => text == value,
             (Json::String(text), Condition::Has { place, value, fold: false }) => place.has(text, value),
@@ -250,17 +276,20 @@ fn limit(request: &Request) -> Result<Option<usize>, Error> {
     }
 }
 
-fn sort(request: &Request, views: &mut [Json]) -> Result<(), Error> {
+fn sort<V: Listed>(request: &Request, views: &mut Vec<V>) -> Result<(), Error> {
     let reverse = match request.query("sort_dir") {
         None | Some("asc") => false,
         Some("desc") => true,
         Some(other) => return Err(invalid("sort_dir", other, "is not one of ['asc', 'desc']")),
     };
     if let Some(key) = request.query("sort_key").filter(|key| !key.is_empty()) {
-        views.sort_by(|a, b| {
-            let order = order(&a[key], &b[key]);
+        let mut keyed: Vec<(Json, V)> =
+            views.drain(..).map(|view| (view.attribute(key).into_owned(), view)).collect();
+        keyed.sort_by(|(a, _), (b, _)| {
+            let order = order(a, b);
             if reverse { order.reverse() } else { order }
         });
+        views.extend(keyed.into_iter().map(|(_, view)| view));
     }
     Ok(())
 }
@@ -285,10 +314,11 @@ fn own_url(request: &Request) -> String {
 }
 
 /// The address of the page after this one.
-fn next_url(request: &Request, limit: usize, last: Option<&Json>) -> String {
+fn next_url(request: &Request, limit: usize, last: Option<&impl Listed>) -> String {
     let kept = request.query.iter().filter(|(name, _)| !matches!(name.as_str(), "marker" | "limit"));
     let kept = kept.map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
-    let last = last.and_then(|view| view["id"].as_str()).unwrap_or_default();
+    let last = last.map(|view| view.attribute("id"));
+    let last = last.as_deref().and_then(Json::as_str).unwrap_or_default();
     let paging = [format!("limit={limit}"), format!("marker={}", encoded(last))];
     let query: Vec<String> = kept.chain(paging).collect();
     format!("{}{}?{}", request.base_url, request.path, query.join("&"))

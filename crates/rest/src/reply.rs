@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use axum::body::Bytes;
 use http_body::Frame;
+use serde::Serialize;
 use serde_json::Value as Json;
 
 /// Bytes that come while the answer is being sent. An error cuts the connection, so that the client notices.
@@ -41,6 +42,13 @@ impl Reply {
     /// 200 with a JSON body.
     pub fn ok(body: Json) -> Reply {
         Reply::json(200, body)
+    }
+
+    /// 200 with a JSON body that is written at once: for long lists, whose objects need no document of their own.
+    pub fn written(body: &impl Serialize) -> Reply {
+        let bytes = serde_json::to_vec(body).unwrap_or_default();
+        let reply = Reply { status: 200, headers: Vec::new(), body: ReplyBody::Bytes(bytes) };
+        reply.header("content-type", "application/json")
     }
 
     /// 201 with a JSON body.

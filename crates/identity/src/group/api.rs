@@ -11,7 +11,8 @@ use crate::Error;
 use crate::api::{
     Filters, Kind, changing, extra, filter_of, filtered, links, name, required_name, with_extra,
 };
-use crate::user::api::{FILTERS as USER_FILTERS, view as user_view};
+use crate::user::api::FILTERS as USER_FILTERS;
+use crate::user::view::views as user_views;
 
 const NAME_MAX: usize = 64;
 const FILTERS: Filters = &[("domain_id", Kind::Id), ("name", Kind::Name(255))];
@@ -61,7 +62,7 @@ fn list_of_user(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 
 fn list_users(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let users = ops::list_users(request.caller(), tx, request.param("group_id"))?;
-    filtered(request, "users", USER_FILTERS, users.iter().map(|user| user_view(request, user)).collect())
+    filtered(request, "users", USER_FILTERS, user_views(request, &users))
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use rest::{Fields, InvalidBody, Method, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::{Store, Tx};
-use types::{DomainId, ProjectId, Timestamp};
+use types::{DomainId, ProjectId};
 
 use super::model::{User, UserChange, UserDraft, UserFilter};
 use super::ops;
 use super::options;
 use super::proof::{Attempt, by_password};
+use super::view::{UserView, views};
 use crate::Error;
 use crate::api::{
-    Extra, Filters, Kind, changing, extra, filter_of, filtered, flag, flag_of, links, name, required_name,
-    with_extra,
+    Extra, Filters, Kind, changing, extra, filter_of, filtered, flag, flag_of, name, required_name,
 };
 use crate::federation::user::api as federated;
 use crate::login::model::Named;
@@ -54,7 +54,7 @@ fn list(tokens: &Tokens, request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Er
         identity: federated::filter(request),
     };
     let users = ops::list(request.caller(), tx, &tokens.config.security_compliance, &filter)?;
-    filtered(request, "users", FILTERS, users.iter().map(|user| view(request, user)).collect())
+    filtered(request, "users", FILTERS, views(request, &users))
 }
 
 async fn create((store, tokens): (Store, Arc<Tokens>), request: Request) -> Result<Reply, Error> {
@@ -188,24 +188,7 @@ fn kept(fields: Fields) -> Extra {
 
 /// A user, and who the user is elsewhere, which lists do not say.
 fn whole_view(tx: &mut Tx<'_>, request: &Request, user: &User) -> Result<Json, Error> {
-    let mut view = view(request, user);
+    let mut view = json!(UserView::of(request, user));
     federated::add_identities(tx, &user.id, &mut view)?;
     Ok(view)
-}
-
-/// A user.
-pub(crate) fn view(request: &Request, user: &User) -> Json {
-    let mut view = json!({
-        "id": user.id.as_str(),
-        "name": user.name,
-        "domain_id": user.domain_id.as_str(),
-        "enabled": user.enabled,
-        "password_expires_at": user.login.password_expires_at.map(Timestamp::iso_micros),
-        "options": options::view(&user.options),
-        "links": links(request, &format!("users/{}", user.id)),
-    });
-    if let Some(project) = &user.default_project_id {
-        view["default_project_id"] = json!(project.as_str());
-    }
-    with_extra(&user.extra, view)
 }
