@@ -1,6 +1,6 @@
 //! A Ceph cluster for a test: the one that the run of tests started, or one of its own, to be harmed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -108,10 +108,19 @@ impl Ceph {
         self.says("rados", arguments)
     }
 
+    /// Gives `rados` something to store.
+    pub fn rados_stores(&self, arguments: &[&str], value: File) {
+        self.run("rados", arguments, value.into());
+    }
+
     fn says(&self, program: &str, arguments: &[&str]) -> String {
+        self.run(program, arguments, Stdio::null())
+    }
+
+    fn run(&self, program: &str, arguments: &[&str], input: Stdio) -> String {
         let mut command = self.program(program);
         command.arg("-c").arg(self.folder.join("ceph.conf")).args(["-n", "client.admin", "-p", &self.pool]);
-        let output = command.args(arguments).output().unwrap();
+        let output = command.args(arguments).stdin(input).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{program} {arguments:?}: {errors}");
         String::from_utf8_lossy(&output.stdout).into_owned()

@@ -1,5 +1,6 @@
 //! What only the backend in Ceph does, seen through Ceph's own `rbd` too.
 
+use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use storage::{DiskFormat, Error, ImageStore, NewVolume, Snapshot, Source, Tidied
 use types::{ImageId, SnapshotId, VolumeId};
 
 use crate::ceph::{Ceph, QemuIo};
-use crate::{file_world, qcow2_bytes, upload};
+use crate::{TempDir, file_world, qcow2_bytes, upload};
 
 pub const MIB: u64 = 1 << 20;
 
@@ -97,6 +98,30 @@ fn what_has_clones_waits_in_the_trash_until_the_last_is_gone() {
     until("nothing is left in the pool", || {
         volumes.sweep().unwrap();
         ceph.rbd_says(&["trash", "ls"]).is_empty() && ceph.rbd_says(&["ls"]).is_empty()
+    });
+}
+
+#[test]
+fn a_move_to_the_trash_that_nobody_ended_is_ended() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let name = format!("volume-{}", blank(MIB).id);
+    ceph.rbd_says(&["create", "--size", "8M", &name]);
+    let id = json_of(&ceph.rbd_says(&["info", "--format", "json", &name]))["id"].as_str().unwrap().to_owned();
+    ceph.rbd_says(&["trash", "mv", &name]);
+    // The state is the last byte of the entry: 1 is "moving", as it stands when the mover dies.
+    let (key, dir) = (format!("id_{id}"), TempDir::new());
+    let entry = dir.path().join("entry");
+    ceph.rados_says(&["getomapval", "rbd_trash", &key, entry.to_str().unwrap()]);
+    let mut bytes = std::fs::read(&entry).unwrap();
+    assert_eq!(bytes.pop(), Some(0), "the entry ends with another state");
+    bytes.push(1);
+    std::fs::write(&entry, bytes).unwrap();
+    ceph.rados_stores(&["setomapval", "rbd_trash", &key], File::open(&entry).unwrap());
+    let rbd = ceph.rbd();
+    let volumes = rbd.volumes(None);
+    until("nothing is left in the trash", || {
+        volumes.sweep().unwrap();
+        ceph.rbd_says(&["trash", "ls"]).is_empty()
     });
 }
 

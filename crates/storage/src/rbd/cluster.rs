@@ -208,6 +208,10 @@ unsafe impl Send for Pool {}
 // SAFETY: as above.
 unsafe impl Sync for Pool {}
 
+/// States of an image in the trash (`cls_rbd_types.h`).
+const TRASH_NORMAL: u8 = 0;
+const TRASH_MOVING: u8 = 1;
+
 /// An image in the trash.
 pub struct Trashed {
     pub id: String,
@@ -284,7 +288,46 @@ impl Pool {
         let c_name = c_string(name)?;
         // SAFETY: as above.
         let result = unsafe { (self.libraries.rbd.rbd_trash_move)(self.io, c_name.as_ptr(), 0) };
+        if result == -nix::libc::ESTALE {
+            // Someone else has ended the move meanwhile.
+            return Ok(());
+        }
         check(result.into(), || format!("move {}/{name} to the trash", self.name)).map(drop)
+    }
+
+    /// Says of an image in the trash that it is wholly there, where whoever was moving it died just before saying so:
+    /// its name is given up by then. librbd refuses to remove such an image, and finds it again only by a name that may
+    /// be another image's since. Whether it was so.
+    pub fn end_move(self: &Arc<Self>, trashed: &Trashed) -> Done<bool> {
+        match self.open_read_only(&trashed.name, None) {
+            Err(fault) if fault.is(nix::libc::ENOENT) => {}
+            named => {
+                if named?.id()? == trashed.id {
+                    return Ok(false);
+                }
+            }
+        }
+        // What the class `rbd` of the OSDs takes (`cls_rbd.cc`): the id, the new state, the one that is expected.
+        let mut input = Vec::new();
+        input.extend((trashed.id.len() as u32).to_le_bytes());
+        input.extend(trashed.id.as_bytes());
+        input.extend([TRASH_NORMAL, TRASH_MOVING]);
+        let exec = self.libraries.rados.rados_exec;
+        // SAFETY: the context is open, the names and the input live for the time of the call, there is no room for an answer.
+        let result = unsafe {
+            exec(
+                self.io,
+                c"rbd_trash".as_ptr(),
+                c"rbd".as_ptr(),
+                c"trash_state_set".as_ptr(),
+                input.as_ptr().cast(),
+                input.len(),
+                ptr::null_mut(),
+                0,
+            )
+        };
+        check(result.into(), || format!("end the move of {}/{} to the trash", self.name, trashed.id))?;
+        Ok(true)
     }
 
     /// Removes an image of the trash with its data.

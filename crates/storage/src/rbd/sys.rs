@@ -142,6 +142,7 @@ library!(
         rados_stat(IoCtx, *const c_char, *mut u64, *mut i64) -> c_int;
         rados_write_full(IoCtx, *const c_char, *const c_char, usize) -> c_int;
         rados_remove(IoCtx, *const c_char) -> c_int;
+        rados_exec(IoCtx, *const c_char, *const c_char, *const c_char, *const c_char, usize, *mut c_char, usize) -> c_int;
     }
 );
 

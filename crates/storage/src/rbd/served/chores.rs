@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::libc;
 
-use super::super::cluster::Done;
+use super::super::cluster::{Done, Pool, Trashed};
 use super::super::names;
 use super::{Link, ghosts};
 
@@ -84,34 +84,45 @@ fn purge_all(link: &Link) -> Done<()> {
     let mut purged = 0;
     loop {
         let before = purged;
+        let mut failed = Ok(());
         for pool in &pools {
             let pool = link.pool(pool)?;
             for trashed in pool.list_trash()?.iter().filter(|trashed| names::is_ours(&trashed.name)) {
-                let mut done = pool.purge(&trashed.id);
-                if done.as_ref().is_err_and(|fault| fault.is(libc::EBUSY))
-                    && ghosts::lay(&*link.cluster()?, &pool, &trashed.id)?
-                {
-                    done = pool.purge(&trashed.id);
-                }
-                if done.as_ref().is_err_and(|fault| fault.is(libc::ENOENT)) {
-                    // A clone whose maker was killed before the parent knew of it cannot be opened once that is gone.
-                    pool.remove_mark(&names::header(&trashed.id))?;
-                    done = pool.purge(&trashed.id);
-                }
-                match done {
+                match purge(link, &pool, trashed) {
                     Ok(()) => purged += 1,
                     Err(fault) if waits(&fault) => {}
-                    Err(fault) => return Err(fault),
+                    // What one image suffers from keeps no other.
+                    Err(fault) => failed = Err(fault),
                 }
             }
         }
         if purged == before {
-            return Ok(());
+            return failed;
         }
     }
 }
 
-/// Whether it has clones, is open, is kept by an operator for a while, or was purged by another.
+/// Removes an image from the trash, and first whatever a killed client left in the way.
+fn purge(link: &Link, pool: &Arc<Pool>, trashed: &Trashed) -> Done<()> {
+    let mut done = pool.purge(&trashed.id);
+    let failed = |done: &Done<()>, errno| done.as_ref().is_err_and(|fault| fault.is(errno));
+    if failed(&done, libc::EUCLEAN) && pool.end_move(trashed)? {
+        done = pool.purge(&trashed.id);
+    }
+    if failed(&done, libc::EBUSY) && ghosts::lay(&*link.cluster()?, pool, &trashed.id)? {
+        done = pool.purge(&trashed.id);
+    }
+    if failed(&done, libc::ENOENT) {
+        // A clone whose maker was killed before the parent knew of it cannot be opened once that is gone.
+        pool.remove_mark(&names::header(&trashed.id))?;
+        done = pool.purge(&trashed.id);
+    }
+    done
+}
+
+/// Whether it has clones, is open or on its way, is kept by an operator for a while, or was purged by another.
 fn waits(fault: &super::super::wire::Fault) -> bool {
-    [libc::ENOTEMPTY, libc::EBUSY, libc::EPERM, libc::ENOENT].into_iter().any(|errno| fault.is(errno))
+    [libc::ENOTEMPTY, libc::EBUSY, libc::EUCLEAN, libc::EPERM, libc::ENOENT]
+        .into_iter()
+        .any(|errno| fault.is(errno))
 }
