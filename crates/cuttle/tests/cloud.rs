@@ -7,6 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value as Json;
 
 /// A guest that boots without hardware acceleration beside other tests takes its time.
@@ -81,12 +83,21 @@ impl Cloud {
 
     /// Starts a simulated cloud with this configuration.
     pub fn configured(toml: &str) -> Cloud {
+        Cloud::with_files(&[], toml)
+    }
+
+    /// The same with files beside the configuration, in which `{}` stands for their folder.
+    pub fn with_files(files: &[(&str, &str)], toml: &str) -> Cloud {
         let mut cloud = Cloud {
             folder: Folder::new("sim"),
             up: None,
             endpoint: String::new(),
             variables: BTreeMap::new(),
         };
+        for (name, text) in files {
+            cloud.folder.write(name, text.as_bytes());
+        }
+        let toml = toml.replace("{}", cloud.folder.0.to_str().unwrap());
         let path = cloud.folder.write("cuttle.toml", toml.as_bytes());
         cloud.up(&["--sim", "--config", &path], None);
         cloud
@@ -127,6 +138,12 @@ impl Cloud {
         self.up = Some(child);
         let endpoint = line.trim().strip_prefix("ready ");
         self.endpoint = endpoint.unwrap_or_else(|| panic!("not ready: {}", self.log())).to_owned();
+    }
+
+    /// Sends `cuttle up` a signal.
+    pub fn signal(&self, signal: Signal) {
+        let up = self.up.as_ref().map(|up| Pid::from_raw(up.id().cast_signed())).unwrap();
+        kill(up, signal).unwrap();
     }
 
     /// What `cuttle up` logged.

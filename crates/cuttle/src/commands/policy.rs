@@ -1,5 +1,6 @@
 //! `cuttle policy`: the rules there are, and why one says yes or no.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -91,9 +92,18 @@ fn sample() {
     let mut text =
         "# Every rule with its default. To state one otherwise, take the # away and change the expression.\n"
             .to_owned();
+    let mut stated = BTreeSet::new();
     for (service, rules) in services::rules() {
         let _ = writeln!(text, "\n# {service}");
         for (name, rule) in rules.list() {
+            if !stated.insert(*name) {
+                let _ = writeln!(
+                    text,
+                    "# {name} is stated above, for this service too; its default here: {}",
+                    rule.check
+                );
+                continue;
+            }
             let scopes: Vec<&str> = rule.scopes.iter().map(|scope| scope.name()).collect();
             if !scopes.is_empty() {
                 let _ = writeln!(text, "# for tokens of: {}", scopes.join(", "));
