@@ -61,6 +61,19 @@ pub(crate) fn sole_fields(request: &Request, root: &str) -> Result<Fields, Inval
     Fields::new(root, value)
 }
 
+/// The action that a body names with its one key, and the fields of that. Some clients send null, some an empty object.
+pub(crate) fn action_in(request: &Request) -> Result<(String, Fields), Error> {
+    let Json::Object(body) = request.json()? else {
+        return Err(Error::Invalid("Malformed request body".to_owned()));
+    };
+    let mut actions = body.into_iter();
+    let (Some((action, value)), None) = (actions.next(), actions.next()) else {
+        return Err(Error::Invalid("The body must name one action.".to_owned()));
+    };
+    let fields = Fields::new(&action, if value.is_null() { json!({}) } else { value })?;
+    Ok((action, fields))
+}
+
 /// The project that a path is about. One whose id is longer than any is not there.
 pub(crate) fn project_in(request: &Request) -> Result<ProjectId, Error> {
     let id = request.param("target");
@@ -109,6 +122,27 @@ pub(crate) fn required_in(fields: &mut Fields, name: &str) -> Result<String, Inv
     }
 }
 
+/// The name of a type, which is not of spaces alone.
+pub(crate) fn name_in(fields: &mut Fields) -> Result<String, Error> {
+    let name = required_in(fields, "name")?;
+    match name.trim() {
+        "" => Err(Error::Invalid(
+            "An invalid 'name' value was provided. The 'name' can not be empty.".to_owned(),
+        )),
+        _ => Ok(name),
+    }
+}
+
+/// Which types an administrator's list shows: the public or the private ones, or all.
+pub(crate) fn public_filter(request: &Request) -> Result<Option<bool>, Error> {
+    match request.query("is_public").map(str::to_lowercase).as_deref() {
+        Some("none") => Ok(None),
+        Some("false" | "0" | "f" | "no" | "n" | "off") => Ok(Some(false)),
+        None | Some("true" | "1" | "t" | "yes" | "y" | "on") => Ok(Some(true)),
+        Some(other) => Err(Error::Invalid(format!("Invalid is_public filter [{other}]"))),
+    }
+}
+
 /// A parameter of the query that is true or false; false if it is not there.
 pub(crate) fn asked(request: &Request, name: &str) -> Result<bool, Error> {
     let Some(word) = request.query(name) else { return Ok(false) };
@@ -146,6 +180,12 @@ pub(crate) fn specs_in(fields: Fields, also: &str) -> Result<BTreeMap<String, Op
         }
     });
     specs.collect()
+}
+
+/// The body of a change to the one spec that its path names: as [`specs_in`], with one key.
+pub(crate) fn sole_spec(request: &Request) -> Result<BTreeMap<String, Option<String>>, InvalidBody> {
+    let new = specs_in(Fields::new("", request.json()?)?, "")?;
+    if new.len() == 1 { Ok(new) } else { Err(InvalidBody::at("", "does not have exactly one property")) }
 }
 
 /// One key and its value, both of at most 255 characters.

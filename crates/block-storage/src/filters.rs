@@ -2,13 +2,16 @@
 
 use rest::{Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
-use store::Tx;
+use store::{Condition, Tx};
 
 use crate::api::since;
 use crate::error::Error;
+use crate::list::{Sortable, escaped};
 
 /// The first microversion that tells them.
 const FIRST: Microversion = Microversion(3, 33);
+/// From here on users hear of filters that are none.
+const STRICT: Microversion = Microversion(3, 31);
 /// From here on `name~` finds parts of names.
 const LIKE: Microversion = Microversion(3, 34);
 
@@ -41,8 +44,18 @@ const FILTERS: [(&str, &[&str]); 9] = [
 ];
 
 /// Parameters that say how a list comes, and filter nothing.
-const NO_FILTERS: [&str; 9] =
-    ["limit", "marker", "offset", "sort", "sort_key", "sort_dir", "with_count", "all_tenants", "detail"];
+const NO_FILTERS: [&str; 10] = [
+    "limit",
+    "marker",
+    "offset",
+    "sort",
+    "sort_key",
+    "sort_dir",
+    "with_count",
+    "all_tenants",
+    "detail",
+    "list_volume",
+];
 
 /// The route that tells them.
 pub(crate) fn routes() -> Routes {
@@ -55,6 +68,34 @@ fn index(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let views: Vec<Json> =
         found.map(|(resource, filters)| json!({"resource": resource, "filters": filters})).collect();
     Ok(Reply::ok(json!({"resource_filters": views})))
+}
+
+/// The conditions of a list's filters, each of which is a column. What is no column nothing has, with any value.
+pub(crate) fn conditions(
+    request: &Request,
+    resource: &str,
+    columns: Sortable,
+) -> Result<Vec<Condition>, Error> {
+    if request.version >= STRICT && !request.caller().is_admin() {
+        refuse_unknown(request, resource)?;
+    }
+    Ok(columns_of(request, columns))
+}
+
+/// The same for a list that is not strict about it.
+pub(crate) fn columns_of(request: &Request, columns: Sortable) -> Vec<Condition> {
+    let is_filter = |name: &str| !NO_FILTERS.contains(&name);
+    let asked = request.query.iter().filter(|(name, _)| is_filter(name));
+    let conditions = asked.map(|(name, value)| {
+        let like = name.strip_suffix('~').filter(|_| request.version >= LIKE);
+        let plain = like.unwrap_or(name);
+        match (columns.iter().find(|(known, _)| *known == plain), like) {
+            (Some((_, column)), Some(_)) => Condition::Like(column, format!("%{}%", escaped(value))),
+            (Some((_, column)), None) => Condition::Eq(column, value.as_str().into()),
+            (None, _) => Condition::Any(Vec::new()),
+        }
+    });
+    conditions.collect()
 }
 
 /// Refuses a query with a filter that a kind of thing does not have.

@@ -1,4 +1,4 @@
-//! Cinder: volumes, their types and attachments, QoS specs, quotas.
+//! Cinder: volumes, their types and attachments, groups of volumes, QoS specs, quotas.
 //!
 //! A volume's row says what is wanted; a document tells a host to make it, and the host's report says that it did. Not
 //! here: migration between hosts.
@@ -15,6 +15,9 @@ mod default_type;
 pub mod encryption;
 mod error;
 mod filters;
+pub(crate) mod group;
+pub(crate) mod group_snapshot;
+pub(crate) mod group_type;
 mod list;
 pub mod message;
 mod policy;
@@ -56,6 +59,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(7, include_str!("../migrations/0007_transfers.sql")),
     migration(10, include_str!("../migrations/0010_backups.sql")),
     migration(13, include_str!("../migrations/0013_uploads.sql")),
+    migration(16, include_str!("../migrations/0016_groups.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {
@@ -75,6 +79,9 @@ pub fn service(images: Terms) -> Service {
         .and(transfer::api::routes())
         .and(attachment::api::routes())
         .and(backup::api::routes())
+        .and(group_type::api::routes())
+        .and(group::api::routes())
+        .and(group_snapshot::api::routes())
         .and(volume_type::api::routes())
         .and(encryption::api::routes())
         .and(qos_specs::api::routes())
@@ -103,11 +110,14 @@ pub fn reconcilers() -> Vec<Arc<dyn Reconciler>> {
         Arc::new(snapshot::reconcile::Snapshots),
         Arc::new(upload::reconcile::Uploads),
         Arc::new(backup::reconcile::Backups),
+        Arc::new(group::reconcile::Groups),
+        Arc::new(group_snapshot::reconcile::GroupSnapshots),
         Arc::new(message::reconcile::Messages),
     ]
 }
 
-/// What a fresh cloud has: the default volume type.
+/// What a fresh cloud has: the default volume type, and the type of groups that Cinder's schema brings along.
 pub fn bootstrap(tx: &mut Tx<'_>) -> Result<(), Error> {
-    volume_type::ops::ensure_default(tx)
+    volume_type::ops::ensure_default(tx)?;
+    group_type::ops::ensure_migrated(tx)
 }

@@ -6,7 +6,7 @@ use store::{Error, Tx};
 use types::{ProjectId, VolumeTypeId};
 
 use super::Resource;
-use crate::{backup, snapshot, volume};
+use crate::{backup, group, snapshot, volume};
 
 /// How many there are, and how much they hold together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,7 +70,6 @@ fn backups(tx: &mut Tx<'_>, project: &ProjectId) -> Result<Amount, Error> {
     backup::store::usage(tx, project)
 }
 
-/// Groups are not built, so that nobody has any.
-fn groups(_tx: &mut Tx<'_>, _project: &ProjectId) -> Result<i64, Error> {
-    Ok(0)
+fn groups(tx: &mut Tx<'_>, project: &ProjectId) -> Result<i64, Error> {
+    group::store::count(tx, project)
 }

@@ -10,10 +10,10 @@ use types::{HostId, SnapshotId, VolumeId};
 use super::store::{self as table, SNAPSHOTS};
 use super::{Phase, Purpose, Snapshot};
 use crate::message::{Action, Detail, Subject, ops as messages};
-use crate::upload;
 use crate::volume::reconcile::{KIND as VOLUME_KIND, want};
 use crate::volume::store::{VOLUMES, made_of};
 use crate::volume::{HOST_TIME_MAX, Volume};
+use crate::{group_snapshot, upload};
 
 /// The reconciler's kind.
 pub(crate) const KIND: &str = "block_storage::snapshot";
@@ -30,7 +30,8 @@ impl Reconciler for Snapshots {
         let Ok(id) = id.parse::<SnapshotId>() else { return Ok(Next::Done) };
         let Some(mut snapshot) = SNAPSHOTS.load(tx, id)? else { return Ok(Next::Done) };
         Ok(match snapshot.phase {
-            Phase::Creating => create(tx, &mut snapshot)?,
+            // One that is made is said to be so by an operator, who may say so.
+            Phase::Creating if !snapshot.made => create(tx, &mut snapshot)?,
             Phase::Deleting | Phase::ErrorDeleting if snapshot.unwanted => delete(tx, &mut snapshot)?,
             _ => Next::Done,
         })
@@ -118,6 +119,7 @@ fn delete(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>) -> Result<Next, Erro
             snapshot.enter(Phase::ErrorDeleting, now);
             SNAPSHOTS.save(tx, snapshot)?;
             leave_message(tx, snapshot, Action::SnapshotDelete, Detail::SnapshotDeleteError)?;
+            tell_group(tx, snapshot)?;
             Ok(Next::Again(HOST_TIME_MAX))
         }
         Some(_) => Ok(Next::Again(HOST_TIME_MAX)),
@@ -142,7 +144,15 @@ fn tell(tx: &mut Tx<'_>, snapshot: &Snapshot) -> Result<(), Error> {
     for upload in upload::store::of_volume(tx, snapshot.volume_id)? {
         tx.kick(upload::reconcile::KIND, upload)?;
     }
+    tell_group(tx, snapshot)?;
     tx.kick(VOLUME_KIND, snapshot.volume_id)
+}
+
+fn tell_group(tx: &mut Tx<'_>, snapshot: &Snapshot) -> Result<(), Error> {
+    match snapshot.group_snapshot_id {
+        Some(id) => tx.kick(group_snapshot::reconcile::KIND, id),
+        None => Ok(()),
+    }
 }
 
 fn leave_message(tx: &mut Tx<'_>, snapshot: &Snapshot, action: Action, detail: Detail) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use store::{Column, Direction, Error, Select, Stored, Table, Tx, Value};
-use types::{ProjectId, SnapshotId, VolumeId};
+use types::{GroupSnapshotId, ProjectId, SnapshotId, VolumeId};
 
 use super::{Phase, Purpose, Snapshot};
 use crate::quota::usage::{Amount, ByType};
@@ -42,6 +42,12 @@ pub(crate) fn kept_of_volume(tx: &mut Tx<'_>, id: VolumeId) -> Result<Vec<Stored
     Ok(all)
 }
 
+/// The snapshots that a snapshot of a group consists of, oldest first.
+pub(crate) fn of_group(tx: &mut Tx<'_>, id: GroupSnapshotId) -> Result<Vec<Stored<Snapshot>>, Error> {
+    let select = Select::all().eq("group_snapshot_id", id);
+    SNAPSHOTS.query(tx, &select.order("created_at", Direction::Asc).order("id", Direction::Asc))
+}
+
 /// The snapshots that a volume's host should have.
 pub(crate) fn on_host(tx: &mut Tx<'_>, id: VolumeId) -> Result<BTreeSet<SnapshotId>, Error> {
     let all = of_volume(tx, id)?;
@@ -65,6 +71,7 @@ pub(crate) fn usage(tx: &mut Tx<'_>, project: &ProjectId) -> Result<ByType, Erro
 pub(crate) fn moving(tx: &mut Tx<'_>) -> Result<Vec<SnapshotId>, Error> {
     let statuses = Phase::ALL.into_iter().filter(|phase| phase.is_moving()).map(Phase::status);
     let rows = SNAPSHOTS.query(tx, &Select::all().is_in("status", statuses))?;
-    let is_moving = |snapshot: &&Stored<Snapshot>| snapshot.phase == Phase::Creating || snapshot.unwanted;
+    let is_moving =
+        |one: &&Stored<Snapshot>| if one.phase == Phase::Creating { !one.made } else { one.unwanted };
     Ok(rows.iter().filter(is_moving).map(|snapshot| snapshot.id).collect())
 }

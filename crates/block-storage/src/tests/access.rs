@@ -35,6 +35,9 @@ const PATTERNS: &[Pattern] = &[
     Pattern { name: "reads", by_side: ["! ++++ ???+ ???+", HIDDEN] },
     Pattern { name: "writes", by_side: ["! -+++ ???+ ???+", HIDDEN] },
     Pattern { name: "admin-of-what-is-seen", by_side: ["! ---+ ???+ ???+", HIDDEN] },
+    // What is made of something that has to be seen; without a project nobody can have it.
+    Pattern { name: "copies", by_side: ["! -+++ ???- ???-", "! ???+ ???- ???-"] },
+    Pattern { name: "copies-if-it-may", by_side: ["! -+++ ---- ----", "! -??+ ---- ----"] },
     Pattern { name: "reads-named", by_side: ["! ++++ ---+ ---+", "! ---+ ---+ ---+"] },
     Pattern { name: "reads-open", by_side: ["! ++++ ---+ ---+", "! ???+ ---+ ---+"] },
 ];
@@ -49,6 +52,8 @@ fn pattern_of(answers: &[(Side, String)]) -> Option<&'static str> {
 
 #[test]
 fn every_route_lets_in_whom_cinder_lets_in() {
+    // It takes longer than a host may be silent.
+    let _clock = runtime::simulate(1, types::Timestamp::from_seconds(1_800_000_000));
     let world = World::new();
     let (mut lines, mut odd) = (Vec::new(), Vec::new());
     for (method, route, action) in things::requests() {

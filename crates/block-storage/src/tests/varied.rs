@@ -8,7 +8,7 @@ use testkit::{Api, Begun, Conversations, Scratch, Server, Varied};
 use crate::tests::{ADMIN, Node, api, api_over, golden};
 
 /// Parameters of the lists.
-const QUERIES: [&str; 24] = [
+const QUERIES: [&str; 26] = [
     "limit",
     "marker",
     "offset",
@@ -33,6 +33,8 @@ const QUERIES: [&str; 24] = [
     "volume_type",
     "project_id",
     "resource_type",
+    "group_id",
+    "list_volume",
 ];
 
 /// The folders of conversations: each resource has one.
@@ -81,10 +83,12 @@ fn nothing_that_is_sent_is_a_fault_of_ours() {
 }
 
 /// Conversations that begin with nothing but a fresh cloud.
-const PLAIN: [&str; 9] = [
+const PLAIN: [&str; 11] = [
     "default_type/golden/life.http",
     "encryption/golden/life.http",
     "golden/about.http",
+    "group/golden/legacy.http",
+    "group/golden/life.http",
     "qos_specs/golden/life.http",
     "qos_specs/golden/refusals.http",
     "quota/golden/life.http",

@@ -37,6 +37,9 @@ pub(crate) fn create(
     if offered.phase != Phase::Available {
         return Err(Error::Volume("status must be available".to_owned()));
     }
+    if let Some(group) = offered.group_id {
+        return Err(Error::Volume(format!("Volume {id} must not be part of a group, and is in {group}.")));
+    }
     if !draft.no_snapshots {
         let all = snapshot::store::kept_of_volume(tx, id)?;
         if let Some(busy) = all.iter().find(|one| one.phase != SnapshotPhase::Available) {

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::policy::RULES;
 use crate::snapshot::Phase as SnapshotPhase;
 use crate::volume_type::VolumeType;
-use crate::{ZONE, quota, snapshot, transfer, volume_type};
+use crate::{ZONE, group, quota, snapshot, transfer, volume_type};
 
 /// Which volumes a list shows.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +52,9 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
         (wanted, _) => volume_type::ops::choose(caller, tx, wanted.as_deref())?,
     };
     check_type(&volume_type, source.size_gib, Some(&zone))?;
+    if let Some(group) = draft.group_id {
+        group::ops::check_takes(caller, tx, group, (draft.volume_type.as_deref(), &volume_type))?;
+    }
     check_encryption(tx, &volume_type)?;
     check_backend(tx, &source, &volume_type)?;
     quota::ops::check_volumes(tx, &project_id, &volume_type, source.size_gib)?;
@@ -303,7 +306,8 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, how: Deleti
     begin_delete(tx, &mut volume)
 }
 
-fn is_in_server(volume: &Volume) -> bool {
+/// Whether a server has it, or compute holds it for one.
+pub(crate) fn is_in_server(volume: &Volume) -> bool {
     volume.attachment.as_ref().is_some_and(|held| held.by_compute || held.attached_at.is_some())
 }
 
@@ -312,7 +316,8 @@ pub fn force_delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<()
     delete(caller, tx, id, Deletion { force: true, cascade: false })
 }
 
-fn begin_delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<(), Error> {
+/// The volume is wanted no longer.
+pub(crate) fn begin_delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<(), Error> {
     let now = tx.now();
     transfer::ops::forget(tx, volume.id)?;
     volume.attachment = None;

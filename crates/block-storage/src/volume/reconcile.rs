@@ -16,7 +16,7 @@ use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, Volume, limits};
 use crate::message::{Action, Detail, Subject, ops as messages};
 use crate::service::ops::accepts_volumes;
 use crate::snapshot::{self, Phase as SnapshotPhase};
-use crate::{upload, volume_type};
+use crate::{group, upload, volume_type};
 
 /// The reconciler's kind.
 pub(crate) const KIND: &str = "block_storage::volume";
@@ -246,6 +246,7 @@ fn delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
                 let reason = seen.error.unwrap_or_else(|| "it does not answer".to_owned());
                 volume.fail(Phase::ErrorDeleting, format!("host {host} has not removed it: {reason}"), now);
                 VOLUMES.save(tx, volume)?;
+                tell_group(tx, volume)?;
             }
             return Ok(Next::Again(HOST_TIME_MAX));
         }
@@ -255,6 +256,7 @@ fn delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     }
     VOLUMES.remove(tx, volume)?;
     release_source(tx, volume)?;
+    tell_group(tx, volume)?;
     Ok(Next::Done)
 }
 
@@ -345,9 +347,18 @@ fn absent_backend(tx: &mut Tx<'_>, volume: &Volume) -> Result<Option<String>, Er
     Ok(wanted.filter(|name| all.iter().any(|host| host.is_up(now)) && !is_known(name)))
 }
 
+/// Those look again that wait for the volume to be made.
 fn tell_watcher(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Error> {
+    tell_group(tx, volume)?;
     match &volume.watcher {
         Some(key) => tx.kick(&key.kind, &key.id),
+        None => Ok(()),
+    }
+}
+
+fn tell_group(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Error> {
+    match volume.group_id {
+        Some(id) => tx.kick(group::reconcile::KIND, id),
         None => Ok(()),
     }
 }

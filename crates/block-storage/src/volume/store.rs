@@ -1,7 +1,7 @@
 //! The table of volumes.
 
 use store::{Column, Direction, Error, Select, Stored, Table, Tx, Unique, Value};
-use types::{AttachmentId, HostId, ProjectId, ServerId, SnapshotId, VolumeId, VolumeTypeId};
+use types::{AttachmentId, HostId, ProjectId, ServerId, SnapshotId, VolumeGroupId, VolumeId, VolumeTypeId};
 
 use super::{Phase, Volume};
 use crate::quota::usage::{Amount, ByType};
@@ -80,6 +80,12 @@ pub(crate) fn made_of(tx: &mut Tx<'_>, id: SnapshotId) -> Result<Vec<Stored<Volu
     let mut found = VOLUMES.query(tx, &Select::all().eq("from_snapshot_id", id))?;
     found.retain(|volume| !volume.made && !volume.unwanted && volume.phase == Phase::Creating);
     Ok(found)
+}
+
+/// The volumes of a group, oldest first.
+pub(crate) fn of_group(tx: &mut Tx<'_>, id: VolumeGroupId) -> Result<Vec<Stored<Volume>>, Error> {
+    let select = Select::all().eq("group_id", id);
+    VOLUMES.query(tx, &select.order("created_at", Direction::Asc).order("id", Direction::Asc))
 }
 
 /// Whether any volume is of this type.

@@ -84,6 +84,11 @@ impl VolumeType {
         }
     }
 
+    /// Whether its volumes are to be replicated.
+    pub fn is_replicated(&self) -> bool {
+        self.extra_specs.get("replication_enabled").is_some_and(|value| value.as_deref() == Some(YES))
+    }
+
     /// The zones that its volumes can be in, if not in all.
     pub fn zones(&self) -> Option<Vec<&str>> {
         let zones = self.extra_specs.get(ZONES)?.as_deref()?;

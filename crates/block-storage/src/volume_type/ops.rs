@@ -10,7 +10,7 @@ use super::{Recipe, TypeChange, TypeDraft, VolumeType};
 use crate::error::Error;
 use crate::list::Paging;
 use crate::policy::{RULES, own};
-use crate::{DEFAULT_TYPE, default_type, qos_specs, volume};
+use crate::{DEFAULT_TYPE, default_type, group, qos_specs, volume};
 
 /// Which types a list shows.
 #[derive(Debug, Clone, Default)]
@@ -214,7 +214,7 @@ pub fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
         let text = format!("The volume type {id} is a default volume type and cannot be deleted.");
         return Err(Error::Invalid(text));
     }
-    if is_used(tx, found.id)? {
+    if is_used(tx, found.id)? || group::store::takes_type(tx, found.id)? {
         return Err(Error::Invalid("Target volume type is still in use.".to_owned()));
     }
     Ok(TYPES.remove(tx, &found)?)

@@ -1,25 +1,18 @@
 //! Actions on snapshots: a POST whose one key says what is to be done.
 
 use rest::{Fields, InvalidBody, Reply, Request};
-use serde_json::{Value as Json, json};
 use store::Tx;
 use types::SnapshotId;
 
 use super::snapshot_id;
+use crate::api::action_in;
 use crate::error::Error;
 use crate::snapshot::{Phase, ops};
 
 /// Runs the action that the body names.
 pub(super) fn run(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let id = snapshot_id(request)?;
-    let Json::Object(body) = request.json()? else {
-        return Err(Error::Invalid("Malformed request body".to_owned()));
-    };
-    let mut actions = body.into_iter();
-    let (Some((action, value)), None) = (actions.next(), actions.next()) else {
-        return Err(Error::Invalid("The body must name one action.".to_owned()));
-    };
-    let fields = Fields::new(&action, if value.is_null() { json!({}) } else { value })?;
+    let (action, fields) = action_in(request)?;
     match action.as_str() {
         "os-reset_status" => reset_status(request, tx, id, fields)?,
         "os-update_snapshot_status" => update_status(request, tx, id, fields)?,

@@ -2,12 +2,12 @@
 
 use image::image::by_node::Terms;
 use rest::{Fields, InvalidBody, Microversion, Reply, Request};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use store::Tx;
 use types::{AttachmentId, ServerId, SnapshotId, VolumeId};
 
 use super::{size, volume_id};
-use crate::api::words_of;
+use crate::api::{action_in, words_of};
 use crate::error::Error;
 use crate::upload;
 use crate::volume::ops::{self, Said};
@@ -21,19 +21,7 @@ const REVERT: Microversion = Microversion(3, 40);
 /// Runs the action that the body names.
 pub(super) fn run(images: &Terms, request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let id = volume_id(request)?;
-    let Json::Object(body) = request.json()? else {
-        return Err(Error::Invalid("Malformed request body".to_owned()));
-    };
-    let mut actions = body.into_iter();
-    let (Some((action, value)), None) = (actions.next(), actions.next()) else {
-        return Err(Error::Invalid("The body must name one action.".to_owned()));
-    };
-    // Some clients send null, some an empty object.
-    let value = if value.is_null() { json!({}) } else { value };
-    let mut fields = match value {
-        Json::Object(_) => Fields::new(&action, value)?,
-        _ => return Err(InvalidBody::at(action, "is not an object").into()),
-    };
+    let (action, mut fields) = action_in(request)?;
     if let Some(reply) = attachment_action(request, tx, (id, &action), &mut fields)? {
         return Ok(reply);
     }

@@ -64,6 +64,7 @@ fn filter(list: &mut VolumeList, name: &str, value: &str) -> Result<bool, Error>
         "project_id" | "tenant_id" => Condition::Eq("project_id", value.into()),
         // Of `host@backend#pool` the host decides.
         "host" => Condition::Eq("host", value.split('@').next().unwrap_or_default().into()),
+        "group_id" => Condition::Eq("group_id", value.into()),
         "availability_zone" => Condition::Eq("availability_zone", value.into()),
         "size" => Condition::Eq("size_gib", value.parse::<i64>().map_err(|_| invalid(name, value))?.into()),
         "bootable" => {

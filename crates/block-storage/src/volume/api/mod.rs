@@ -11,11 +11,12 @@ use image::image::by_node::Terms;
 use rest::{Fields, InvalidBody, Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
-use types::{ImageId, VolumeId};
+use types::{ImageId, VolumeGroupId, VolumeId};
 
 use super::{Volume, VolumeChange, VolumeDraft, ops};
 use crate::api::{asked, own, text_in, words_of};
 use crate::error::Error;
+use crate::group;
 use crate::list::next_links;
 
 /// The first microversion that counts a list on demand.
@@ -106,11 +107,8 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 
 /// Reads the body of a creation. Cinder ignores fields that it does not know here.
 fn draft(mut fields: Fields) -> Result<VolumeDraft, Error> {
-    let absent = [("backup_id", "Backup"), ("group_id", "Group"), ("consistencygroup_id", "Group")];
-    for (field, what) in absent {
-        if let Some(id) = fields.text(field)? {
-            return Err(Error::NotFound { what, id });
-        }
+    if let Some(id) = fields.text("backup_id")? {
+        return Err(Error::NotFound { what: "Backup", id });
     }
     if fields.flag("multiattach")? == Some(true) {
         let text = "Invalid input received: No backend here can attach a volume to several servers.";
@@ -126,6 +124,7 @@ fn draft(mut fields: Fields) -> Result<VolumeDraft, Error> {
         snapshot_id: source(&mut fields, "snapshot_id")?,
         source_volume_id: source(&mut fields, "source_volid")?,
         image_id: image_id(&mut fields)?,
+        group_id: group_id(&mut fields)?,
         size_gib: match fields.take("size") {
             None | Some(Json::Null) => None,
             given => Some(size(given, "size")?),
@@ -142,6 +141,13 @@ fn source<Id: FromStr>(fields: &mut Fields, name: &str) -> Result<Option<Id>, Er
     let Some(text) = fields.text(name)? else { return Ok(None) };
     let id = text.parse().map_err(|_| fields.error(name, "is not a UUID"))?;
     Ok(Some(id))
+}
+
+/// The group that it is in; one of old is a group too.
+fn group_id(fields: &mut Fields) -> Result<Option<VolumeGroupId>, Error> {
+    let old = fields.text("consistencygroup_id")?;
+    let Some(text) = fields.text("group_id")?.or(old) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| group::ops::absent(text))
 }
 
 /// A size in GiB; one that is missing is as wrong as one that is none.

@@ -4,7 +4,7 @@ use rest::{Fields, InvalidBody, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 
-use crate::api::{own, specs_in};
+use crate::api::{own, sole_spec, specs_in};
 use crate::error::Error;
 use crate::volume_type::{Specs, VolumeType, ops};
 
@@ -71,10 +71,7 @@ fn add(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 
 fn set(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let key = request.param("key");
-    let new = specs_in(Fields::new("", request.json()?)?, "")?;
-    if new.len() != 1 {
-        return Err(InvalidBody::at("", "does not have exactly one property").into());
-    }
+    let new = sole_spec(request)?;
     let rule = (request.param("id"), "volume_extension:types_extra_specs:update");
     ops::change_specs(request.caller(), tx, rule, |found| {
         if !new.contains_key(key) {

@@ -8,7 +8,7 @@ use store::Tx;
 
 use super::ops::TypeFilter;
 use super::{TypeChange, TypeDraft, VolumeType, ops};
-use crate::api::{flag_in, own, required_in, sole_fields, text_in};
+use crate::api::{flag_in, name_in, own, public_filter, required_in, sole_fields, text_in};
 use crate::error::Error;
 use crate::filters::refuse_unknown;
 use crate::list::{Paging, Sortable, next_links, pairs};
@@ -83,16 +83,8 @@ fn filter(request: &Request) -> Result<TypeFilter, Error> {
     if request.version >= STRICT && !admin {
         refuse_unknown(request, "volume_type")?;
     }
-    let is_public = request.query("is_public").filter(|_| admin).map(str::to_lowercase);
-    let mut filter = TypeFilter {
-        is_public: match is_public.as_deref() {
-            Some("none") => None,
-            Some("false" | "0" | "f" | "no" | "n" | "off") => Some(false),
-            None | Some("true" | "1" | "t" | "yes" | "y" | "on") => Some(true),
-            Some(other) => return Err(Error::Invalid(format!("Invalid is_public filter [{other}]"))),
-        },
-        ..TypeFilter::default()
-    };
+    let is_public = if admin { public_filter(request)? } else { Some(true) };
+    let mut filter = TypeFilter { is_public, ..TypeFilter::default() };
     for (name, value) in &request.query {
         match name.as_str() {
             "limit" | "marker" | "offset" | "sort" | "sort_key" | "sort_dir" | "is_public" => {}
@@ -109,7 +101,7 @@ fn filter(request: &Request) -> Result<TypeFilter, Error> {
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let mut fields = sole_fields(request, "volume_type")?;
     let draft = TypeDraft {
-        name: name(&mut fields)?,
+        name: name_in(&mut fields)?,
         description: text_in(&mut fields, "description")?.flatten(),
         is_public: flag_in(&mut fields, "os-volume-type-access:is_public")?.unwrap_or(true),
         extra_specs: extra_specs::with_spaces(&mut fields, "extra_specs")?,
@@ -119,16 +111,6 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let mut view = changed(&made);
     view["os-volume-type-access:is_public"] = made.is_public.into();
     Ok(Reply::ok(json!({"volume_type": view})))
-}
-
-fn name(fields: &mut Fields) -> Result<String, Error> {
-    let name = required_in(fields, "name")?;
-    match name.trim() {
-        "" => Err(Error::Invalid(
-            "An invalid 'name' value was provided. The 'name' can not be empty.".to_owned(),
-        )),
-        _ => Ok(name),
-    }
 }
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

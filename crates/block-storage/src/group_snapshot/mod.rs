@@ -1,0 +1,12 @@
+//! A snapshot of a group: a snapshot of each of its volumes. All are wished for in one transaction; hosts take them one
+//! after another, as Cinder's backends do that know nothing of groups, so that volumes which are written to meanwhile
+//! are not of one moment. It is `available` when all are made, and in error when one cannot be; either way nothing of
+//! it is left when it is deleted.
+
+pub(crate) mod api;
+mod model;
+pub(crate) mod ops;
+pub(crate) mod reconcile;
+pub(crate) mod store;
+
+pub use model::{GroupSnapshot, GroupSnapshotDraft};
