@@ -8,7 +8,7 @@ use crate::Error;
 use crate::assignment::model::Target;
 use crate::domain::store::DOMAINS;
 use crate::project::store::PROJECTS;
-use crate::token::ops::effective_roles;
+use crate::token::resolve::effective_roles;
 use crate::user::store::USERS;
 
 /// Where the user acts, by ids.

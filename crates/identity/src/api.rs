@@ -2,7 +2,9 @@
 
 use rest::{Fields, InvalidBody, Request};
 use serde_json::{Map, Value as Json, json};
+use types::Timestamp;
 
+use crate::Error;
 use crate::list::truth;
 pub(crate) use crate::list::{Filters, Kind, Listed, asked, filtered, listed, refuse_values};
 
@@ -27,6 +29,16 @@ pub(crate) fn with_extra(extra: &Extra, mut known: Json) -> Json {
 /// The scheme, host and port that the client used.
 pub(crate) fn public_url(request: &Request) -> &str {
     request.base_url.strip_suffix(crate::PREFIX).unwrap_or(&request.base_url)
+}
+
+/// Reads a time, or says as Keystone does that it is none.
+pub(crate) fn time(text: &str) -> Result<Timestamp, Error> {
+    Timestamp::parse(text).map_err(|_| {
+        Error::Invalid(
+            "Timestamp not in expected format. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error."
+                .to_owned(),
+        )
+    })
 }
 
 /// Takes true or false and nothing that merely looks like it, as Keystone's schemas do.

@@ -92,20 +92,7 @@ pub fn bootstrap(tx: &mut Tx<'_>, with: &Bootstrap) -> Result<ProjectId, Error> 
 
 fn ensure_domain(tx: &mut Tx<'_>, id: &DomainId) -> Result<(), Error> {
     if DOMAINS.load(tx, id)?.is_none() {
-        let description = "The default domain".to_owned();
-        let name = "Default".to_owned();
-        DOMAINS.insert(
-            tx,
-            Domain {
-                id: id.clone(),
-                name,
-                description: Some(description),
-                enabled: true,
-                tags: Vec::new(),
-                immutable: None,
-                extra: Extra::new(),
-            },
-        )?;
+        DOMAINS.insert(tx, Domain::new(id.clone(), "Default", "The default domain".to_owned()))?;
     }
     Ok(())
 }
@@ -119,18 +106,7 @@ fn ensure_project(
     if let Some(known) = PROJECTS.first(tx, &Select::all().eq("domain_id", domain).eq("name", name))? {
         return Ok(known.id.clone());
     }
-    let project = Project {
-        id: ProjectId(fresh()),
-        domain_id: domain.clone(),
-        parent_id: None,
-        name: name.to_owned(),
-        description: Some(description.to_owned()),
-        enabled: true,
-        is_domain: false,
-        tags: Vec::new(),
-        immutable: None,
-        extra: Extra::new(),
-    };
+    let project = Project::new(domain.clone(), name, Some(description));
     Ok(PROJECTS.insert(tx, project)?.into_inner().id)
 }
 

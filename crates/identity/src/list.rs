@@ -183,13 +183,7 @@ impl<'r> Condition<'r> {
                 )));
             }
         };
-        match Timestamp::parse(time) {
-            Ok(at) => Ok(Condition::Time { at, passing }),
-            Err(_) => Err(Error::Invalid(
-                "Timestamp not in expected format. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error."
-                    .to_owned(),
-            )),
-        }
+        Ok(Condition::Time { at: crate::api::time(time)?, passing })
     }
 }
 

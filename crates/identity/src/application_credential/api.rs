@@ -13,7 +13,7 @@ use super::model::{ApplicationCredential, ApplicationCredentialDraft};
 use super::ops;
 use crate::Error;
 use crate::access_rule;
-use crate::api::{Filters, Kind, filtered, flag, links, required_name, sole_fields};
+use crate::api::{Filters, Kind, filtered, flag, links, required_name, sole_fields, time};
 use crate::immutable;
 use crate::role::model::Role;
 use crate::token::ops::Tokens;
@@ -113,14 +113,7 @@ fn draft(request: &Request) -> Result<(ApplicationCredentialDraft, Option<String
 }
 
 fn expiry(text: Option<String>) -> Result<Option<Timestamp>, Error> {
-    let Some(text) = text else { return Ok(None) };
-    let at = Timestamp::parse(&text).map_err(|_| {
-        Error::Invalid(
-            "Timestamp not in expected format. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error."
-                .to_owned(),
-        )
-    });
-    at.map(Some)
+    text.map(|text| time(&text)).transpose()
 }
 
 fn view(request: &Request, credential: &ApplicationCredential, roles: &[Role]) -> Json {

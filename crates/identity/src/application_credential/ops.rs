@@ -13,7 +13,8 @@ use crate::ids::fresh;
 use crate::policy::RULES;
 use crate::role::model::{Role, implied};
 use crate::role::store::{ROLES, implications};
-use crate::token::ops::{changed, effective_roles};
+use crate::token::ops::changed;
+use crate::token::resolve::effective_roles;
 use crate::trust::ops::role_named;
 
 /// What a trust or an access token gave ends with it; a credential made by it would not.

@@ -27,6 +27,21 @@ pub struct Domain {
     pub extra: Extra,
 }
 
+impl Domain {
+    /// One with nothing but a name.
+    pub(crate) fn new(id: DomainId, name: &str, description: String) -> Domain {
+        Domain {
+            id,
+            name: name.to_owned(),
+            description: Some(description),
+            enabled: true,
+            tags: Vec::new(),
+            immutable: None,
+            extra: Extra::new(),
+        }
+    }
+}
+
 /// A domain to be.
 #[derive(Debug, Clone)]
 pub struct DomainDraft {

@@ -22,7 +22,7 @@ use crate::project::store::PROJECTS;
 use crate::token::codec;
 use crate::token::keys::Keys;
 use crate::token::model::{ClaimedScope, Claims, Token, UserRef};
-use crate::token::ops::{live_user, resolve};
+use crate::token::resolve::{live_user, resolve};
 use crate::trust::store::TRUSTS;
 use crate::user::model::{Comparison, User};
 use crate::user::ops::judge;

@@ -7,6 +7,7 @@ use types::{DomainId, ProjectId};
 
 use crate::api::Extra;
 use crate::domain::model::{Domain, DomainChange, DomainDraft};
+use crate::ids::fresh;
 
 /// A project.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,22 @@ pub struct Project {
 }
 
 impl Project {
+    /// One right below its domain, with nothing but a name.
+    pub(crate) fn new(domain_id: DomainId, name: &str, description: Option<&str>) -> Project {
+        Project {
+            id: ProjectId(fresh()),
+            domain_id,
+            parent_id: None,
+            name: name.to_owned(),
+            description: description.map(str::to_owned),
+            enabled: true,
+            is_domain: false,
+            tags: Vec::new(),
+            immutable: None,
+            extra: Extra::new(),
+        }
+    }
+
     /// The id of the project or domain above it; none for a domain.
     pub fn above(&self) -> Option<&str> {
         match &self.parent_id {

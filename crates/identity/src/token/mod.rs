@@ -7,6 +7,7 @@ pub(crate) mod codec;
 pub(crate) mod keys;
 pub(crate) mod model;
 pub(crate) mod ops;
+pub(crate) mod resolve;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,6 @@ use types::DomainId;
 use super::model::{IdentityProvider, IdentityProviderChange, IdentityProviderDraft, RemoteId};
 use super::store::{IDENTITY_PROVIDERS, REMOTE_IDS};
 use crate::Error;
-use crate::api::Extra;
 use crate::domain::model::Domain;
 use crate::domain::ops::refuse_missing;
 use crate::domain::store::DOMAINS;
@@ -53,17 +52,9 @@ pub(crate) fn create(
 /// A domain for the users of a provider that came without one.
 fn create_domain(tx: &mut Tx<'_>, id: &IdentityProviderId) -> Result<DomainId, Error> {
     let domain_id = DomainId(fresh());
-    let domain = Domain {
-        id: domain_id.clone(),
-        name: domain_id.to_string(),
-        description: Some(format!("Auto generated federated domain for Identity Provider: {id}")),
-        enabled: true,
-        tags: Vec::new(),
-        immutable: None,
-        extra: Extra::new(),
-    };
-    DOMAINS.insert(tx, domain)?;
-    Ok(domain_id)
+    let description = format!("Auto generated federated domain for Identity Provider: {id}");
+    let domain = Domain::new(domain_id.clone(), domain_id.as_str(), description);
+    Ok(DOMAINS.insert(tx, domain)?.into_inner().id)
 }
 
 /// Makes the remote ids this provider's.

@@ -7,11 +7,10 @@ use types::{DomainId, ProjectId, RoleId, UserId};
 
 use super::ops::domain_named;
 use crate::Error;
-use crate::api::Extra;
 use crate::assignment::model::{Actor, Assignment, Target};
 use crate::assignment::store::{ASSIGNMENTS, assignment_key, of_actor};
 use crate::federation::mapping::model::{MappedProject, Version};
-use crate::ids::{fresh, key_of};
+use crate::ids::key_of;
 use crate::project::model::Project;
 use crate::project::store::PROJECTS;
 use crate::role::store::ROLES;
@@ -91,17 +90,6 @@ fn ensure_project(tx: &mut Tx<'_>, wanted: &MappedProject, domain: &DomainId) ->
     if let Some(known) = PROJECTS.first(tx, &select)? {
         return Ok(known.into_inner().id);
     }
-    let project = Project {
-        id: ProjectId(fresh()),
-        domain_id,
-        parent_id: None,
-        name: wanted.name.clone(),
-        description: None,
-        enabled: true,
-        is_domain: false,
-        tags: Vec::new(),
-        immutable: None,
-        extra: Extra::new(),
-    };
+    let project = Project::new(domain_id, &wanted.name, None);
     Ok(PROJECTS.insert(tx, project)?.into_inner().id)
 }

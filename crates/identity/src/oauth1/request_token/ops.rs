@@ -18,7 +18,7 @@ use crate::oauth1::refuse_delegated;
 use crate::oauth1::signature::{Malformed, SignedRequest};
 use crate::policy::RULES;
 use crate::project::store::PROJECTS;
-use crate::token::ops::effective_roles;
+use crate::token::resolve::effective_roles;
 use crate::trust::model::RoleSpec;
 use crate::trust::ops::role_named;
 
