@@ -1,4 +1,5 @@
-//! Copies, made beside the agent's own work: a few at once, each by a thread that gets what others leave.
+//! Copies, made beside the agent's own work: a few at once, each by a thread that gets what others leave. Those that change
+//! one backup come one after the other.
 //!
 //! What came of a copy is kept on disk until its document goes, so that an agent that was restarted does not make it
 //! twice; one that was interrupted is begun again, and nothing is seen of it before it is whole.
@@ -9,7 +10,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use agent_api::block::{Copied, Copy, CopyFrom, CopySeen, CopyTo, Volume};
 use serde_json::Value as Json;
@@ -27,6 +28,12 @@ use crate::volumes;
 /// How many are made at once; the others wait.
 const AT_ONCE: usize = 2;
 
+/// How often a copy whose disks cannot be opened is begun again, after a moment each, before that is told as its failure.
+/// Their layers may have been merged since they were looked up. While a merge goes on it has them to itself, which may
+/// take minutes.
+const OPENINGS_MAX: u32 = 5;
+const OPENINGS_LOCKED_MAX: u32 = 600;
+
 /// A copy to be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
@@ -36,6 +43,35 @@ pub struct Job {
     pub from: Origin,
     /// Where it goes.
     pub to: Target,
+}
+
+impl Job {
+    /// Whether it must not go on at the same time as another: one of them changes a backup that the other has to do with.
+    fn excludes(&self, other: &Job) -> bool {
+        let excludes = |one: &Job, other: &Job| {
+            one.changes()
+                .is_some_and(|backup| other.changes() == Some(backup) || other.reads().contains(&backup))
+        };
+        // One that was removed may still be on its way when it is wanted again.
+        self.id == other.id || excludes(self, other) || excludes(other, self)
+    }
+
+    /// The backup that it makes or removes.
+    fn changes(&self) -> Option<BackupId> {
+        match (&self.from, &self.to) {
+            (_, Target::Backup(id, _)) | (Origin::Backup(id), Target::Nothing) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The backups that must stay as they are meanwhile.
+    fn reads(&self) -> Vec<BackupId> {
+        match (&self.from, &self.to) {
+            (_, Target::Backup(_, parent)) => parent.iter().copied().collect(),
+            (Origin::Backup(id), _) => vec![*id],
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Where the bytes of a copy are.
@@ -123,13 +159,24 @@ struct Shared {
     /// For what came of copies, and for files that are needed meanwhile.
     dir: PathBuf,
     events: Sender<Event>,
+    start: StartThread,
     work: Mutex<Work>,
+    /// Something came to wait, or something ended.
+    changed: Condvar,
 }
+
+/// Starts a thread that makes copies until none waits.
+type StartThread = fn(Arc<Shared>) -> std::io::Result<()>;
 
 #[derive(Default)]
 struct Work {
     waiting: VecDeque<(Job, Arc<Progress>)>,
+    /// Those that a thread is at, wanted or not.
+    running: Vec<Job>,
+    /// Those that wait or run and are wanted.
     known: BTreeMap<CopyId, Arc<Progress>>,
+    /// How often the disks of a copy could not be opened.
+    openings: BTreeMap<CopyId, u32>,
     failed: BTreeMap<CopyId, String>,
     done: BTreeMap<CopyId, Copied>,
     threads: usize,
@@ -153,9 +200,14 @@ impl Threads {
                 _ => std::fs::remove_file(&path)?,
             }
         }
-        let shared = Shared { places, dir: dir.to_owned(), events, work: Mutex::new(work) };
+        let (work, changed) = (Mutex::new(work), Condvar::new());
+        let shared = Shared { places, dir: dir.to_owned(), events, start: start_thread, work, changed };
         Ok(Threads { shared: Arc::new(shared) })
     }
+}
+
+fn start_thread(shared: Arc<Shared>) -> std::io::Result<()> {
+    runtime::spawn_quiet_thread("copy", move || shared.run()).map(drop)
 }
 
 impl Copier for Threads {
@@ -173,11 +225,17 @@ impl Copier for Threads {
         let progress = Arc::new(Progress::default());
         work.known.insert(job.id, progress.clone());
         work.waiting.push_back((job.clone(), progress));
+        self.shared.changed.notify_all();
         if work.threads < AT_ONCE {
-            let shared = self.shared.clone();
-            let started = runtime::spawn_quiet_thread("copy", move || shared.run());
-            started.map_err(|error| format!("cannot start a thread: {error}"))?;
-            work.threads += 1;
+            match (self.shared.start)(self.shared.clone()) {
+                Ok(()) => work.threads += 1,
+                // Those that there are get to it.
+                Err(error) if work.threads > 0 => tracing::warn!("cannot start another thread: {error}"),
+                Err(error) => {
+                    work.forget(job.id);
+                    return Err(format!("cannot start a thread: {error}"));
+                }
+            }
         }
         Ok(CopySeen::default())
     }
@@ -188,10 +246,8 @@ impl Copier for Threads {
 
     fn remove(&mut self, id: CopyId) -> Result<(), String> {
         let mut work = self.shared.work();
-        work.waiting.retain(|(job, _)| job.id != id);
-        if let Some(progress) = work.known.remove(&id) {
-            progress.stop();
-        }
+        work.forget(id);
+        work.openings.remove(&id);
         work.failed.remove(&id);
         work.done.remove(&id);
         match std::fs::remove_file(self.shared.result(id)) {
@@ -203,6 +259,28 @@ impl Copier for Threads {
     }
 }
 
+impl Work {
+    /// Takes the first that may begin.
+    fn next(&mut self) -> Option<(Job, Arc<Progress>)> {
+        let free = |at: &usize| {
+            let before = self.waiting.iter().take(*at).map(|(job, _)| job);
+            !self.running.iter().chain(before).any(|other| other.excludes(&self.waiting[*at].0))
+        };
+        let at = (0..self.waiting.len()).find(free)?;
+        let next = self.waiting.remove(at)?;
+        self.running.push(next.0.clone());
+        Some(next)
+    }
+
+    /// It need not begin, or ends soon.
+    fn forget(&mut self, id: CopyId) {
+        self.waiting.retain(|(job, _)| job.id != id);
+        if let Some(progress) = self.known.remove(&id) {
+            progress.stop();
+        }
+    }
+}
+
 impl Shared {
     fn work(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
@@ -210,19 +288,20 @@ impl Shared {
 
     /// Makes copies until none waits.
     fn run(&self) {
+        let mut work = self.work();
         loop {
-            let next = {
-                let mut work = self.work();
-                let next = work.waiting.pop_front();
-                if next.is_none() {
-                    work.threads -= 1;
-                }
-                next
-            };
-            let Some((job, progress)) = next else { return };
-            tracing::info!("copy {} begins", job.id);
-            let made = self.make(&job, &progress);
-            self.ended(job.id, &progress, made);
+            if let Some((job, progress)) = work.next() {
+                drop(work);
+                tracing::info!("copy {} begins", job.id);
+                let made = self.make(&job, &progress);
+                self.ended(&job, &progress, made);
+                work = self.work();
+            } else if work.waiting.is_empty() {
+                work.threads -= 1;
+                return;
+            } else {
+                work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
+            }
         }
     }
 
@@ -263,12 +342,24 @@ impl Shared {
     }
 
     /// A copy that was removed meanwhile leaves no trace.
-    fn ended(&self, id: CopyId, progress: &Arc<Progress>, made: Result<Copied, String>) {
+    fn ended(&self, job: &Job, progress: &Arc<Progress>, made: Result<Copied, String>) {
+        let id = job.id;
         let mut work = self.work();
+        work.running.retain(|other| other.id != id);
+        self.changed.notify_all();
         if !work.known.get(&id).is_some_and(|known| Arc::ptr_eq(known, progress)) {
             return;
         }
         work.known.remove(&id);
+        if let Err(error) = &made {
+            let before = work.openings.entry(id).or_default();
+            *before += 1;
+            if *before < openings_max(error) {
+                tracing::info!("copy {id} is begun again: {error}");
+                return;
+            }
+        }
+        work.openings.remove(&id);
         match made.and_then(|copied| self.keep(id, &copied).map(|()| copied)) {
             Ok(copied) => {
                 work.done.insert(id, copied);
@@ -295,6 +386,12 @@ impl Shared {
     fn result(&self, id: CopyId) -> PathBuf {
         self.dir.join(format!("{id}.json"))
     }
+}
+
+/// How often a copy that ended so is begun, by the words of QEMU's tools.
+fn openings_max(error: &str) -> u32 {
+    let words = [("Failed to get", OPENINGS_LOCKED_MAX), ("Could not open", OPENINGS_MAX)];
+    words.iter().find(|(words, _)| error.contains(words)).map_or(1, |(_, times)| *times)
 }
 
 /// What a disk that was written to came to.

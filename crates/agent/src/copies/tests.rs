@@ -12,7 +12,7 @@ use storage::objects::Directory;
 use storage::{DiskFormat, ImageStore, NewVolume, Source, VolumeBackend};
 use types::{BackupId, CopyId, ImageId, VolumeId};
 
-use super::{Copied, Copier, Job, Origin, Places, Target, Threads};
+use super::{Copied, Copier, Job, OPENINGS_MAX, Origin, Places, Target, Threads, Work};
 use crate::effects::Event;
 
 const MIB: u64 = 1 << 20;
@@ -53,6 +53,19 @@ impl World {
 
     fn open(&self, tree: &Json, access: Access) -> OpenDisk {
         OpenDisk::open(tree, access, self.dir.path()).unwrap()
+    }
+
+    /// Lets a copy try so often to open its disks.
+    fn let_open(&mut self, job: &Job, times: u32) {
+        for time in 1..=times {
+            self.copier.ensure(job).unwrap();
+            let began = runtime::monotonic();
+            while self.copier.shared.work().openings.get(&job.id) != Some(&time) {
+                assert!(began.elapsed() < Duration::from_secs(60), "it does not fail");
+                std::thread::yield_now();
+            }
+        }
+        assert!(self.events.try_recv().is_err(), "nothing is told yet");
     }
 
     /// Makes a copy to its end.
@@ -143,9 +156,60 @@ fn a_failure_is_told_once_and_then_tried_again() {
     let (id, from) = world.volume(MIB);
     world.volumes.remove_volume(id).unwrap();
     let job = job(&from, Target::Image(ImageId(runtime::new_uuid()), DiskFormat::Raw));
+    world.let_open(&job, OPENINGS_MAX - 1);
     let error = world.make(&job).unwrap_err();
     assert!(error.contains("No such file"), "{error}");
     world.volumes.ensure_volume(&NewVolume { id, size_bytes: MIB, source: Source::Blank }).unwrap();
+    assert_eq!(world.make(&job).unwrap().size_bytes, MIB);
+}
+
+#[test]
+fn a_copy_whose_layers_were_merged_meanwhile_is_made() {
+    let Some(mut world) = world("a_copy_whose_layers_were_merged_meanwhile_is_made") else { return };
+    let (_, from) = world.volume(MIB);
+    let (_, gone) = world.volume(MIB);
+    let before = job(&gone, Target::Image(ImageId(runtime::new_uuid()), DiskFormat::Qcow2));
+    std::fs::remove_file(gone["file"]["filename"].as_str().unwrap()).unwrap();
+    world.let_open(&before, 2);
+    // The agent looks its layers up again.
+    let copied = world.make(&Job { from: Origin::Disk(from), ..before }).unwrap();
+    assert_eq!(copied.virtual_size_bytes, MIB);
+}
+
+#[test]
+fn copies_that_change_one_backup_come_one_after_the_other() {
+    let [a, b, c] = [1, 2, 3].map(|n| BackupId(uuid::Uuid::from_u128(n)));
+    let copy = |n, from, to| Job { id: CopyId(uuid::Uuid::from_u128(n)), from, to };
+    let make = |n, id, parent| copy(n, Origin::Disk(Json::Null), Target::Backup(id, parent));
+    let remove = |n, id| copy(n, Origin::Backup(id), Target::Nothing);
+    let restore = |n, id| copy(n, Origin::Backup(id), Target::Disk(Json::Null));
+    let check = |jobs: &[Job], begun: &[usize]| {
+        let mut work = Work::default();
+        work.waiting.extend(jobs.iter().map(|job| (job.clone(), Arc::default())));
+        let next = std::iter::from_fn(|| work.next().map(|(job, _)| job));
+        let next: Vec<usize> = next.map(|job| jobs.iter().position(|one| *one == job).unwrap()).collect();
+        assert_eq!(next, begun, "{jobs:?}");
+    };
+    check(&[make(1, a, None), make(2, b, None)], &[0, 1]);
+    check(&[make(1, a, None), remove(2, a), make(3, b, None)], &[0, 2]);
+    check(&[restore(1, a), restore(2, a), remove(3, a)], &[0, 1]);
+    check(&[make(1, b, Some(a)), make(2, c, Some(a)), restore(3, a), remove(4, a)], &[0, 1, 2]);
+    // None is overtaken by another that it waits for.
+    check(&[restore(1, a), remove(2, a), restore(3, a)], &[0]);
+    // One that was removed still ends.
+    check(&[make(1, a, None), make(1, a, None)], &[0]);
+}
+
+#[test]
+fn a_thread_that_cannot_be_started_leaves_nothing_behind() {
+    let Some(mut world) = world("a_thread_that_cannot_be_started_leaves_nothing_behind") else { return };
+    let (_, from) = world.volume(MIB);
+    let job = job(&from, Target::Image(ImageId(runtime::new_uuid()), DiskFormat::Raw));
+    let start = std::mem::replace(&mut Arc::get_mut(&mut world.copier.shared).unwrap().start, |_| {
+        Err(std::io::Error::other("too many"))
+    });
+    assert_eq!(world.copier.ensure(&job).unwrap_err(), "cannot start a thread: too many");
+    Arc::get_mut(&mut world.copier.shared).unwrap().start = start;
     assert_eq!(world.make(&job).unwrap().size_bytes, MIB);
 }
 
