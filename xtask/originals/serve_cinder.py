@@ -1,11 +1,11 @@
 """A fresh Cinder, the original of Cuttle's block storage service, that lives as long as this program.
 
-    serve_cinder.py FOLDER PORT [PROCESSES [GLANCE]]
+    serve_cinder.py FOLDER PORT [recorded | measured [GLANCE]]
 
-API, scheduler, volume and backup service are one process, over oslo.messaging's transport in memory, so PROCESSES is
-1. Everything it makes is in FOLDER: an SQLite database, volumes as sparse files, backups, configuration and log. It
-listens on loopback, below /volume as Cuttle does, and prints `ready URL` once it answers. Who calls is in the token
-(by_name.py). GLANCE is the address of the image service.
+API, scheduler, volume and backup service are one process, over oslo.messaging's transport in memory. Everything it
+makes is in FOLDER: an SQLite database, volumes as sparse files, backups, configuration and log. It listens on loopback,
+below /volume as Cuttle does, and prints `ready URL` once it answers. Who calls is in the token (by_name.py). GLANCE is
+the address of the image service.
 """
 
 import os
@@ -159,4 +159,4 @@ def application():
 
 
 set_up()
-serving.serve(application, "/volume", folder / "cinder.db", UNDER_WAY, [folder / "volumes"])
+serving.serve(application, "/volume", folder / "cinder.db", UNDER_WAY, [folder / "volumes"], processes_max=1)

@@ -1,6 +1,6 @@
 """A fresh Glance, the original of Cuttle's image service, that lives as long as this program.
 
-    serve_glance.py FOLDER PORT [PROCESSES]
+    serve_glance.py FOLDER PORT [recorded | measured]
 
 Everything it makes is in FOLDER: an SQLite database, two stores of files, configuration and log. It listens on
 loopback, below /image as Cuttle does, and prints `ready URL` once it answers. Who calls is in the token (by_name.py).

@@ -1,6 +1,6 @@
 """A fresh Keystone, the original of Cuttle's identity service, that lives as long as this program.
 
-    serve_keystone.py FOLDER PORT [PROCESSES]
+    serve_keystone.py FOLDER PORT [recorded | measured]
 
 Everything it makes is in FOLDER: an SQLite database, Fernet keys, configuration and log. It listens on loopback, below
 /identity as Cuttle does, and prints `ready URL` once it answers. Its administrator is `admin`, password `admin-secret`.
@@ -9,13 +9,12 @@ Passwords cost next to nothing, because it is its answers, and its work apart fr
 
 import os
 import pathlib
-import signal
-import socket
 import subprocess
 import sys
 
-folder, port = pathlib.Path(sys.argv[1]).resolve(), int(sys.argv[2])
-processes = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+import serving
+
+folder = pathlib.Path(sys.argv[1]).resolve()
 configuration = folder / "keystone.conf"
 
 CONFIGURATION = f"""
@@ -61,30 +60,13 @@ def set_up():
            "--bootstrap-public-url", "http://cloud.test/identity/v3")
 
 
-def serve():
-    listener = socket.create_server(("127.0.0.1", port), backlog=128)
+def application():
     os.environ["OS_KEYSTONE_CONFIG_FILES"] = str(configuration)
     sys.argv = ["keystone-wsgi-public"]
     from keystone.server.wsgi import initialize_public_application
-    import waitress
 
-    children = []
-    for _ in range(processes - 1):
-        child = os.fork()
-        if child == 0:
-            children = []
-            break
-        children.append(child)
-    else:
-        def end(*_):
-            for child in children:
-                os.kill(child, signal.SIGKILL)
-            os._exit(0)
-
-        signal.signal(signal.SIGTERM, end)
-        print(f"ready http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    waitress.serve(initialize_public_application(), sockets=[listener], threads=8, url_prefix="/identity")
+    return initialize_public_application()
 
 
 set_up()
-serve()
+serving.serve(application, "/identity")

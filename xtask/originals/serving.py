@@ -66,13 +66,15 @@ class OneAfterAnother:
         return connection.execute(query, states).fetchone()[0]
 
 
-def serve(make, prefix, database=None, under_way=None, folders=()):
-    """Serves what `make` makes in as many processes as the third argument says, and ends with this program.
+def serve(make, prefix, database=None, under_way=None, folders=(), processes_max=None):
+    """Serves what `make` makes, and ends with this program.
 
-    With a database whose tables show what is under way in their status, a single process lets one request wait for
-    what another began.
+    To be recorded, in one process: with a database whose tables show what is under way in their status, one request
+    waits for what another began. To be measured (the third argument is `measured`), in a process for each processor,
+    if more than one can be, and nothing waits.
     """
-    port, processes = int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    port, measured = int(sys.argv[2]), sys.argv[3:4] == ["measured"]
+    processes = min(processes_max or 64, os.cpu_count() or 1) if measured else 1
     listener = socket.create_server(("127.0.0.1", port), backlog=128)
     children = []
     for _ in range(processes - 1):
@@ -89,7 +91,7 @@ def serve(make, prefix, database=None, under_way=None, folders=()):
 
         signal.signal(signal.SIGTERM, end)
         application = make()
-        if database and processes == 1:
+        if database and not measured:
             application = OneAfterAnother(application, database, under_way, folders)
         print(f"ready http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
         return run(application, listener, prefix)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::golden::{KEYSTONE, Original};
+use crate::golden::{CINDER, GLANCE, KEYSTONE, Kind, Original, Purpose};
 use crate::project::{self, Outcome, failed};
 
 /// Builds and runs the measurements, as root, for namespaces and VMs are among them.
@@ -10,26 +10,36 @@ pub fn run(arguments: &[String]) -> Outcome {
     // What is measured stands beside what measures.
     let build = ["build", "--quiet", "--release", "--locked", "--package", "cuttle", "--package", "bench"];
     project::run(&mut project::cargo(&build))?;
-    let keystone = if wants_identity(arguments) { beside() } else { None };
-    let url = keystone.as_ref().map(|keystone| PathBuf::from(&keystone.url));
+    let beside = [("identity", KEYSTONE), ("beside", GLANCE), ("beside", CINDER)];
+    let originals: Vec<(Kind, Original)> = beside
+        .into_iter()
+        .filter(|(part, _)| is_wanted(arguments, part))
+        .filter_map(|(_, kind)| Some((kind, start(kind)?)))
+        .collect();
+    let told: Vec<_> = originals
+        .iter()
+        .map(|(kind, original)| {
+            let name = format!("CUTTLE_{}", kind.name.to_uppercase());
+            (name, PathBuf::from(format!("{} {}", original.url, original.pid())))
+        })
+        .collect();
     let image = std::env::var_os("CUTTLE_GUEST_IMAGE").map(PathBuf::from);
     let mut variables: Vec<_> = image.iter().map(|image| ("CUTTLE_GUEST_IMAGE", image.as_path())).collect();
-    variables.extend(url.iter().map(|url| ("CUTTLE_ORIGINAL", url.as_path())));
+    variables.extend(told.iter().map(|(name, value)| (name.as_str(), value.as_path())));
     let program = project::target().join("release/bench");
     project::run(project::as_root(&program, &variables).args(arguments))
 }
 
-/// Whether the identity service is among what is measured.
-fn wants_identity(arguments: &[String]) -> bool {
+/// Whether a part is among what is measured.
+fn is_wanted(arguments: &[String], part: &str) -> bool {
     let only = arguments.iter().skip_while(|word| *word != "--only").nth(1);
-    only.is_none_or(|parts| parts.split(',').any(|part| part == "identity"))
+    only.is_none_or(|parts| parts.split(',').any(|wanted| wanted == part))
 }
 
-/// The original of the identity service, with a process for each processor; without it, the others are measured.
-fn beside() -> Option<Original> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    Original::start(KEYSTONE, processors)
-        .map_err(|why| println!("bench: there is no Keystone to compare with: {why}"))
+/// An original to compare with; without it, the others are measured.
+fn start(kind: Kind) -> Option<Original> {
+    Original::start(kind, Purpose::Measured)
+        .map_err(|why| println!("bench: there is no {} to compare with: {why}", kind.name))
         .ok()
 }
 

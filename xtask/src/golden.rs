@@ -16,7 +16,7 @@ const START_SECONDS: f64 = 120.0;
 #[derive(Clone, Copy)]
 pub struct Kind {
     /// What it is called, here and on the command line.
-    name: &'static str,
+    pub name: &'static str,
     /// The program that runs it, in `xtask/originals`.
     script: &'static str,
     /// Which of our crates is to be like it.
@@ -58,6 +58,24 @@ pub struct Original {
     pub url: String,
 }
 
+/// What an original is for.
+#[derive(Clone, Copy)]
+pub enum Purpose {
+    /// Its answers: a request waits for what the one before it began.
+    Recorded,
+    /// Its speed: in a process for each processor, if it can be more than one.
+    Measured,
+}
+
+impl Purpose {
+    fn word(self) -> &'static str {
+        match self {
+            Purpose::Recorded => "recorded",
+            Purpose::Measured => "measured",
+        }
+    }
+}
+
 /// Records the conversations with an original anew.
 pub fn run(arguments: &[String]) -> Outcome {
     let [against, name] = arguments else { return Err(Failure::Usage(USAGE.into())) };
@@ -67,7 +85,7 @@ pub fn run(arguments: &[String]) -> Outcome {
         return Err(Failure::Usage(USAGE.into()));
     }
     for kind in kinds {
-        let original = Original::start(kind, 1)?;
+        let original = Original::start(kind, Purpose::Recorded)?;
         println!("recording what {name} answers at {}", original.url);
         let mut record = cargo(&["test", "-p", kind.of, "--lib", kind.test]);
         project::run(record.env("CUTTLE_ORIGINAL", &original.url))?;
@@ -76,8 +94,8 @@ pub fn run(arguments: &[String]) -> Outcome {
 }
 
 impl Original {
-    /// Starts a fresh one. Keystone works in this many processes.
-    pub fn start(kind: Kind, processes: usize) -> Outcome<Original> {
+    /// Starts a fresh one.
+    pub fn start(kind: Kind, purpose: Purpose) -> Outcome<Original> {
         let (python, name) = (python(kind)?, kind.name);
         let folder = std::env::temp_dir().join(format!("cuttle-{name}-{}", std::process::id()));
         doing("cannot make a folder for the original", fs::create_dir_all(&folder))?;
@@ -86,7 +104,7 @@ impl Original {
         let errors = doing("cannot write what the original says", out.try_clone())?;
         let mut command = Command::new(python);
         command.arg(project::root().join("xtask/originals").join(kind.script)).arg(&folder);
-        command.args(["0", &processes.to_string()]).stdin(Stdio::null()).stdout(out).stderr(errors);
+        command.args(["0", purpose.word()]).stdin(Stdio::null()).stdout(out).stderr(errors);
         let process = doing("cannot start the original", command.spawn())?;
         let mut original = Original { process, folder, url: String::new() };
         let mut ended = false;
@@ -101,6 +119,13 @@ impl Original {
             failed(format!("{name} does not start: {}", said.lines().last().unwrap_or("it says nothing")))
         })?;
         Ok(original)
+    }
+}
+
+impl Original {
+    /// The process that was started, whose children serve too.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::cloud::{Cloud, Node};
 use crate::http::{Answer, Connection, Load, run};
 use crate::machine;
 use crate::numbers::{median, ms, quantile};
-use crate::original::{self, Identity, login};
+use crate::original::{Identity, Original, login};
 use crate::report::{Goal, Report};
 
 const PAIRS: usize = 5;
@@ -40,9 +40,9 @@ pub fn measure(report: &mut Report) -> Result<()> {
     for n in 0..CLIENTS {
         ours.make("users", "user", json!({"name": format!("client-{n}"), "password": PASSWORD}))?;
     }
-    match original::address()? {
-        Some(address) => {
-            let mut theirs = Identity::log_in(address, "admin-secret")?;
+    match Original::find("CUTTLE_KEYSTONE")? {
+        Some(keystone) => {
+            let mut theirs = Identity::log_in(keystone.address, "admin-secret")?;
             validations(report, &ours, &theirs)?;
             logins(report, &theirs, seats.server)?;
             lists(report, &mut ours, &mut theirs)?;

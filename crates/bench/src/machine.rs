@@ -55,6 +55,13 @@ pub fn resident_mb(pid: u32) -> Result<f64> {
     Ok(kib.context("the kernel tells no resident memory")? * 1024.0 / 1e6)
 }
 
+/// The seconds of processor time that a process and the children it has now have used.
+pub fn cpu_seconds_with_children(pid: u32) -> Result<f64> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+    std::iter::once(pid).chain(children).map(cpu_seconds).sum()
+}
+
 /// The seconds of processor time that a process has used, its threads included.
 pub fn cpu_seconds(pid: u32) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))

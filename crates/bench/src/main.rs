@@ -5,6 +5,7 @@
 //! loopback and in namespaces made here; every loop ends by count or by time.
 
 mod bare;
+mod beside;
 mod boot;
 mod clones;
 mod cloud;
@@ -31,7 +32,7 @@ use report::Report;
 
 const USAGE: &str = "\
 bench [--only PART,…] [--pairs N] [--out FILE]
-    --only    some of: start, tokens, identity, servers, clones, images, volumes, namespaces, forwarding, boot; nothing is written without --out
+    --only    some of: start, tokens, identity, servers, clones, images, volumes, beside, namespaces, forwarding, boot; nothing is written without --out
     --pairs   how many times the boot through Cuttle is compared with bare QEMU; 7 unless said otherwise
     --out     where the table is written; docs/bench.md for a whole run";
 
@@ -46,6 +47,7 @@ const PARTS: &[Part] = &[
     ("clones", |report, _| clones::measure(report)),
     ("images", |report, _| images::measure(report)),
     ("volumes", |report, _| volumes::measure(report)),
+    ("beside", |report, _| beside::measure(report)),
     ("namespaces", |report, _| namespaces::measure(report)),
     ("forwarding", |report, _| forwarding::measure(report)),
     ("boot", |report, options| boot::measure(report, options.pairs)),

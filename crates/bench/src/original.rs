@@ -1,4 +1,4 @@
-//! The original of the identity service, a Keystone that `xtask bench` has started, and ours, asked alike.
+//! Original services that `xtask bench` has started, and identity services, the original and ours, asked alike.
 
 use std::net::SocketAddr;
 
@@ -17,11 +17,24 @@ pub struct Identity {
     connection: Connection,
 }
 
-/// Where the original answers, if there is one.
-pub fn address() -> Result<Option<SocketAddr>> {
-    let Ok(url) = std::env::var("CUTTLE_ORIGINAL") else { return Ok(None) };
-    let address = url.trim_start_matches("http://").parse();
-    address.map(Some).with_context(|| format!("CUTTLE_ORIGINAL is no http://ADDRESS:PORT: {url}"))
+/// An original that `xtask bench` has started.
+pub struct Original {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The first of its processes, whose children serve too.
+    pub pid: u32,
+}
+
+impl Original {
+    /// The one that a variable tells of, as `http://ADDRESS:PORT PID`, if there is one.
+    pub fn find(variable: &str) -> Result<Option<Original>> {
+        let Ok(told) = std::env::var(variable) else { return Ok(None) };
+        let read = || {
+            let (url, pid) = told.split_once(' ')?;
+            Some(Original { address: url.strip_prefix("http://")?.parse().ok()?, pid: pid.parse().ok()? })
+        };
+        read().map(Some).with_context(|| format!("{variable} is no http://ADDRESS:PORT PID: {told}"))
+    }
 }
 
 impl Identity {

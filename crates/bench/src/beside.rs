@@ -1,0 +1,192 @@
+//! The image and block-storage services beside their originals, on the same machine in the same run: what a list, a look
+//! and a new volume take, in time and in processor time.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value as Json, json};
+
+use crate::cloud::{Cloud, Node};
+use crate::http::{Connection, request};
+use crate::machine;
+use crate::numbers::{median, ms};
+use crate::original::Original;
+use crate::report::{Goal, Report};
+
+const ASKED_MIN: f64 = 100.0;
+const CREATED_MIN: f64 = 10.0;
+const CPU_MAX: f64 = 0.01;
+
+const IMAGES: usize = 100;
+const VOLUMES: usize = 50;
+const ROUNDS: usize = 5;
+/// How often a round asks us, and how often the original: the kernel counts processor time in hundredths of a second.
+const ASKS: [usize; 2] = [1000, 20];
+const CREATED: usize = 10;
+/// A pause between looks at a volume on its way, for an original whose one process does the work as well.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(2);
+const AVAILABLE_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// A service, ours or theirs, with somebody who may use it.
+struct Side {
+    connection: Connection,
+    token: String,
+    pid: u32,
+}
+
+/// Measures against each original that there is.
+pub fn measure(report: &mut Report) -> Result<()> {
+    let seats = machine::seats()?;
+    let cloud = Cloud::start(Node::Simulated, Some(seats.server))?;
+    let _pinned = machine::pin(seats.client)?;
+    let (mut admin, demo) = (cloud.log_in("admin")?, cloud.log_in("demo")?);
+    let quota = json!({"quota_set": {"volumes": -1, "gigabytes": -1}});
+    admin.call("PUT", &format!("/volume/v3/os-quota-sets/{}", demo.project), &quota)?;
+    let mut ours =
+        Side { connection: Connection::open(cloud.address)?, token: demo.token.clone(), pid: cloud.pid() };
+    match Original::find("CUTTLE_GLANCE")? {
+        Some(glance) => images(report, [&mut ours, &mut Side::of(&glance, "member@alpha")?])?,
+        None => report.skip("beside Glance", "there is none; ./x bench starts one"),
+    }
+    match Original::find("CUTTLE_CINDER")? {
+        Some(cinder) => {
+            let project = json!({"quota_set": {"volumes": -1, "gigabytes": -1}});
+            Side::of(&cinder, "admin@admin")?.call("PUT", "/volume/v3/os-quota-sets/alpha", &project)?;
+            volumes(report, [&mut ours, &mut Side::of(&cinder, "member@alpha")?])
+        }
+        None => {
+            report.skip("beside Cinder", "there is none; ./x bench starts one");
+            Ok(())
+        }
+    }
+}
+
+fn images(report: &mut Report, mut both: [&mut Side; 2]) -> Result<()> {
+    let mut shown = Vec::new();
+    for side in &mut both {
+        let mut last = String::new();
+        for n in 0..IMAGES {
+            let image =
+                json!({"name": format!("image-{n}"), "disk_format": "raw", "container_format": "bare"});
+            let made = side.call("POST", "/image/v2/images", &image)?;
+            last = made["id"].as_str().context("no image was made")?.to_owned();
+        }
+        shown.push(format!("/image/v2/images/{last}"));
+    }
+    let list = format!("/image/v2/images?limit={IMAGES}");
+    let listed = |answer: &Json| answer["images"].as_array().map(Vec::len) == Some(IMAGES);
+    compare(report, "Glance", "a list of 100 images", &mut both, [&list, &list], listed)?;
+    compare(report, "Glance", "a look at an image", &mut both, [&shown[0], &shown[1]], |answer| {
+        answer["id"].is_string()
+    })
+}
+
+fn volumes(report: &mut Report, mut both: [&mut Side; 2]) -> Result<()> {
+    let mut shown = Vec::new();
+    for side in &mut both {
+        let mut last = String::new();
+        for _ in 0..VOLUMES {
+            last = side.create()?.0;
+        }
+        shown.push(format!("/volume/v3/volumes/{last}"));
+    }
+    let list = "/volume/v3/volumes/detail".to_owned();
+    let listed = |answer: &Json| answer["volumes"].as_array().map(Vec::len) == Some(VOLUMES);
+    compare(report, "Cinder", "a list of 50 volumes", &mut both, [&list, &list], listed)?;
+    compare(report, "Cinder", "a look at a volume", &mut both, [&shown[0], &shown[1]], |answer| {
+        answer["volume"]["id"].is_string()
+    })?;
+    let (mut times, mut cpu) = ([Vec::new(), Vec::new()], [0.0, 0.0]);
+    for _ in 0..CREATED {
+        for (n, side) in both.iter_mut().enumerate() {
+            let before = side.cpu()?;
+            times[n].push(side.create()?.1);
+            cpu[n] += side.cpu()? - before;
+        }
+    }
+    let ratios: Vec<f64> = times[1].iter().zip(&times[0]).map(|(theirs, ours)| theirs / ours).collect();
+    let per = |n: usize| cpu[n] / CREATED as f64 * 1e3;
+    let how = format!(
+        "{:.1} ms : {:.0} ms; {:.1} ms : {:.0} ms of processor time, the looks included",
+        median(&times[0]),
+        median(&times[1]),
+        per(0),
+        per(1)
+    );
+    let what = "create → available: Cuttle : Cinder, in speed";
+    report.judge(what, Goal::AtLeast(CREATED_MIN), median(&ratios), "", &how);
+    Ok(())
+}
+
+/// One request of each side, in turn.
+fn compare(
+    report: &mut Report,
+    name: &str,
+    what: &str,
+    both: &mut [&mut Side; 2],
+    paths: [&String; 2],
+    is_right: impl Fn(&Json) -> bool,
+) -> Result<()> {
+    let (mut ratios, mut times, mut cpu) = (Vec::new(), [Vec::new(), Vec::new()], [0.0, 0.0]);
+    for _ in 0..ROUNDS {
+        for (n, side) in both.iter_mut().enumerate() {
+            let answer = side.call("GET", paths[n], &Json::Null)?;
+            ensure!(is_right(&answer), "{what} is answered with {answer}");
+            let asked = side.request("GET", paths[n], "");
+            let (before, began) = (side.cpu()?, runtime::monotonic());
+            for _ in 0..ASKS[n] {
+                let answer = side.connection.ask(&asked)?;
+                ensure!(answer.status == 200, "{what} is answered with {}", answer.status);
+            }
+            times[n].push(ms(began.elapsed()) / ASKS[n] as f64);
+            cpu[n] += side.cpu()? - before;
+        }
+        ratios.push(times[1][times[1].len() - 1] / times[0][times[0].len() - 1]);
+    }
+    let how = format!("{:.3} ms : {:.1} ms; {ROUNDS} rounds", median(&times[0]), median(&times[1]));
+    let label = format!("{what}: Cuttle : {name}, in speed");
+    report.judge(&label, Goal::AtLeast(ASKED_MIN), median(&ratios), "", &how);
+    let per = |n: usize| cpu[n] / (ROUNDS * ASKS[n]) as f64 * 1e3;
+    let how = format!("{:.3} ms : {:.1} ms", per(0), per(1));
+    let label = format!("{what}: Cuttle : {name}, in processor time");
+    report.judge(&label, Goal::AtMost(CPU_MAX), per(0) / per(1), "", &how);
+    Ok(())
+}
+
+impl Side {
+    fn of(original: &Original, token: &str) -> Result<Side> {
+        let connection = Connection::open(original.address)?;
+        Ok(Side { connection, token: token.to_owned(), pid: original.pid })
+    }
+
+    fn cpu(&self) -> Result<f64> {
+        machine::cpu_seconds_with_children(self.pid)
+    }
+
+    fn request(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
+        request(method, path, &[("X-Auth-Token", &self.token)], body)
+    }
+
+    /// Asks, and refuses anything but success.
+    fn call(&mut self, method: &str, path: &str, body: &Json) -> Result<Json> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.connection.ask(&self.request(method, path, &body))?;
+        let said = String::from_utf8_lossy(&answer.body);
+        ensure!(answer.status < 300, "{method} {path}: {} {said}", answer.status);
+        serde_json::from_str(&said).with_context(|| format!("{method} {path} answers no JSON: {said}"))
+    }
+
+    /// Makes a volume and waits until it is available: its id, and how long that took in ms.
+    fn create(&mut self) -> Result<(String, f64)> {
+        let began = runtime::monotonic();
+        let made =
+            self.call("POST", "/volume/v3/volumes", &json!({"volume": {"name": "bench", "size": 1}}))?;
+        let id = made["volume"]["id"].as_str().context("no volume was made")?.to_owned();
+        loop {
+            let shown = self.call("GET", &format!("/volume/v3/volumes/{id}"), &Json::Null)?;
+            match shown["volume"]["status"].as_str() {
+                Some("available") => return Ok((id, ms(began.elapsed()))),
+                Some("creating") if began.elapsed() < AVAILABLE_TIME_MAX => runtime::sleep_blocking(LOOK),
+                _ => anyhow::bail!("volume {id} does not become available: {shown}"),
+            }
+        }
+    }
+}
