@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use types::{BackupId, CopyId, ImageId, SnapshotId, VolumeId};
+use serde_json::Value as Json;
+use types::{BackupId, CopyId, EncryptionKeyId, ImageId, Secret, SnapshotId, VolumeId};
 
 /// A volume on a backend that this node serves, with everything that is wanted of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,12 +75,22 @@ pub struct Revert {
 /// How a volume is encrypted: as LUKS, by the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encryption {
-    /// The passphrase that opens its LUKS header.
-    pub passphrase: String,
+    /// Which key it is encrypted with.
+    pub key_id: EncryptionKeyId,
     /// `aes-xts-plain64`.
     pub cipher: String,
     /// 128 to 512.
     pub key_size_bits: u32,
+    /// The passphrase that opens its LUKS header. It is added on the way to the node and lies in no database and no file;
+    /// a node that was restarted has none until the control plane answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase: Option<Secret>,
+}
+
+/// Takes the secrets out of the body of a volume's document; tells whether there were any.
+pub fn take_secrets(body: &mut Json) -> bool {
+    let encryption = body.get_mut("encryption").and_then(Json::as_object_mut);
+    encryption.is_some_and(|encryption| encryption.remove("passphrase").is_some())
 }
 
 /// Limits of a disk by the names of QEMU's throttle groups (`iops-total`, `bps-read`, `iops-total-max`, …), in
@@ -108,6 +119,10 @@ pub struct Copy {
     pub from: CopyFrom,
     /// Where they go.
     pub to: CopyTo,
+    /// Whether the bytes of an encrypted volume are copied as they lie there, so that they stay secret on the way and need
+    /// the same key in the end. Otherwise it is what its VM sees.
+    #[serde(default)]
+    pub sealed: bool,
 }
 
 /// Where bytes to be copied are. What is named here does not change meanwhile.
@@ -123,6 +138,10 @@ pub enum CopyFrom {
     },
     /// A backup.
     Backup(BackupId),
+    /// An image, for a volume on the same backend.
+    Image(ImageSource),
+    /// Nothing: an encrypted volume gets its header.
+    Blank,
 }
 
 /// Where copied bytes go.
@@ -138,7 +157,8 @@ pub enum CopyTo {
         /// The backup that it adds to; without, it is a full one.
         parent: Option<BackupId>,
     },
-    /// A volume that has a document on this node and that no VM has.
+    /// A volume that has a document on this node and that no VM has. One that is encrypted is encrypted anew, unless the
+    /// copy is sealed.
     Volume(VolumeId),
     /// Nowhere: the backup that it is from is removed.
     Nothing,

@@ -259,8 +259,8 @@ impl Agent {
             self.gone(&kept.key, kept.revision, removed);
         }
         for kept in leaving(self, Kind::Copy) {
-            let id = kept.key.id.parse();
-            let removed = id.map_or(Ok(()), |id| self.effects.copier.remove(id));
+            let (id, copy) = (kept.key.id.parse(), kept.parse::<Copy>());
+            let removed = id.map_or(Ok(()), |id| copies::remove(&mut self.effects, id, copy.as_deref()));
             self.gone(&kept.key, kept.revision, removed);
         }
         for kept in leaving(self, Kind::Router) {
@@ -503,7 +503,8 @@ impl Agent {
     fn collect_volumes(&mut self) {
         let documents = &self.documents;
         volumes::collect(&mut self.effects, |id| {
-            documents.get(&volume_key(id)).is_some() || documents.get(&vm_key(ServerId(id.0))).is_some()
+            let copy = DocumentKey { kind: Kind::Copy, id: id.to_string() };
+            [volume_key(id), vm_key(ServerId(id.0)), copy].iter().any(|key| documents.get(key).is_some())
         });
     }
 

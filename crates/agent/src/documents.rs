@@ -1,11 +1,14 @@
 //! The documents that this node has, kept on disk so that a node without its control plane comes back as it was.
+//!
+//! Secrets are not kept: a document that has some is on disk without them and with the revision 0, so that the control
+//! plane sends it again to a node that was restarted.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use agent_api::block::Volume;
+use agent_api::block::{self, Volume};
 use agent_api::network::Port;
 use agent_api::{Document, DocumentKey, Kind};
 use serde::de::DeserializeOwned;
@@ -160,7 +163,11 @@ impl Documents {
 
     fn write(&self, kept: &Kept) {
         let Some(path) = self.path(&kept.key) else { return };
-        let written = serde_json::to_vec(kept).map_err(std::io::Error::other).and_then(|bytes| {
+        let mut kept = kept.clone();
+        if kept.key.kind == Kind::Volume && kept.body.as_mut().is_some_and(block::take_secrets) {
+            kept.revision = 0;
+        }
+        let written = serde_json::to_vec(&kept).map_err(std::io::Error::other).and_then(|bytes| {
             let temporary = path.with_extension("tmp");
             std::fs::write(&temporary, bytes)?;
             std::fs::rename(&temporary, &path)

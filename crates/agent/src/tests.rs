@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
-use agent_api::block::ImageSource;
+use agent_api::block::{Encryption, ImageSource, Volume, VolumeSeen, VolumeSource};
 use agent_api::compute::{Metadata, Nic, Power, PowerSeen, Reboot, RootDisk, Vm, VmSeen, VmVolume};
 use agent_api::network::{Network, Port};
 use agent_api::{Document, DocumentKey, FromNode, Kind, Report, ToNode};
@@ -344,4 +344,54 @@ fn a_clock_put_back_keeps_nothing_waiting() {
         node.reports();
     }
     assert_eq!(outside.vms.running(), [id::<ServerId>(1)]);
+}
+
+#[test]
+fn a_passphrase_is_on_no_disk_and_waited_for_after_a_restart() {
+    let clock = runtime::simulate(1, at(1_000));
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let volume = Volume {
+        id: id(11),
+        backend: None,
+        size_gib: 1,
+        source: VolumeSource::Blank,
+        snapshots: BTreeSet::new(),
+        revert: None,
+        encryption: Some(Encryption {
+            key_id: id(12),
+            cipher: "aes-xts-plain64".to_owned(),
+            key_size_bits: 512,
+            passphrase: Some("open sesame".to_owned().into()),
+        }),
+        read_only: false,
+        limits: BTreeMap::new(),
+    };
+    let attached = VmVolume { id: volume.id, device: "/dev/vdb".to_owned(), boot: false };
+    let vm = Vm { volumes: vec![attached], nics: Vec::new(), ..vm() };
+    let secret = document(Kind::Volume, volume.id, 7, Some(&volume));
+    let mut node = outside.start();
+    node.receive(vec![document(Kind::Vm, vm.id, 8, Some(&vm)), secret.clone()], true);
+    let reports = node.reports();
+    let seen: VolumeSeen =
+        serde_json::from_value(reports[&secret.key.to_string()].seen.clone().unwrap()).unwrap();
+    assert_eq!(seen.size_gib, 1, "without the header");
+    assert_eq!(outside.vms.running(), [vm.id]);
+    let kept = std::fs::read_dir(dir.path().join("documents")).unwrap();
+    let kept: String = kept.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    assert!(kept.contains("aes-xts-plain64") && !kept.contains("sesame"), "{kept}");
+
+    // The host was restarted: it asks for the document again, and waits with the VM until that has come.
+    outside.vms.restart_host();
+    drop(node);
+    let mut node = outside.start();
+    let FromNode::Hello { have, .. } = node.agent.hello() else { panic!() };
+    assert_eq!((have[&secret.key.to_string()], have[&format!("vm/{}", vm.id)]), (0, 8));
+    let reports = node.reports();
+    assert!(outside.vms.running().is_empty());
+    assert!(reports.values().all(|report| report.error.is_none()), "{reports:?}");
+    node.receive(vec![secret], false);
+    clock.advance(std::time::Duration::from_secs(2));
+    node.reports();
+    assert_eq!(outside.vms.running(), [vm.id]);
 }

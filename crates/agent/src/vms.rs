@@ -9,7 +9,7 @@ use agent_api::block::Volume;
 use agent_api::compute::{Milestone, PostedPassword, Power, PowerSeen, TimelineEvent, Vm, VmSeen};
 use agent_api::network::Port;
 use hypervisor::{Detach, Disk, Machine, Nic, VmSpec};
-use storage::{GIB, NewVolume, Source, VolumeBackend};
+use storage::{GIB, NewVolume, Source, VolumeBackend, luks};
 use types::{PortId, ServerId, Timestamp, VolumeId};
 
 use crate::config_drive;
@@ -17,6 +17,8 @@ use crate::effects::Effects;
 use crate::plan::{Action, Halt, VmNow, VmState, note, plan, plan_removal};
 use crate::volumes;
 
+/// How often a VM that cannot be given an encrypted disk looks whether the key has come.
+const KEY_LOOK: Duration = Duration::from_secs(1);
 /// How many events a server's timeline keeps.
 const TIMELINE_MAX: usize = 64;
 
@@ -184,6 +186,7 @@ impl Step<'_> {
             for action in actions {
                 match action {
                     Action::Look(after) => again = Some(after),
+                    action if self.lacks_key(&action) => again = Some(KEY_LOOK),
                     other => self.act(&other)?,
                 }
             }
@@ -192,6 +195,19 @@ impl Step<'_> {
             }
         }
         Ok(Outcome { seen: Some(self.seen()?), again })
+    }
+
+    /// Whether a disk would be opened whose passphrase the control plane has not sent again since the agent was started.
+    fn lacks_key(&self, action: &Action) -> bool {
+        let is_locked = |id: &VolumeId| {
+            let encryption = self.needs.volumes.get(id).and_then(|volume| volume.encryption.as_ref());
+            encryption.is_some_and(|encryption| encryption.passphrase.is_none())
+        };
+        match action {
+            Action::Start => self.vm.volumes.iter().any(|volume| is_locked(&volume.id)),
+            Action::Attach(volume) => is_locked(volume),
+            _ => false,
+        }
     }
 
     fn act(&mut self, action: &Action) -> Result<(), String> {
@@ -344,8 +360,15 @@ impl Step<'_> {
         if !read_only {
             backend.ensure_ours(volume).map_err(words)?;
         }
-        let blockdev = backend.blockdev(volume).map_err(words)?;
-        Ok(Disk { volume, blockdev, boot_index, read_only, limits })
+        let mut blockdev = backend.blockdev(volume).map_err(words)?;
+        let mut secret = None;
+        if let Some(encryption) = document.and_then(|document| document.encryption.as_ref()) {
+            let key = encryption.passphrase.clone();
+            secret = Some(key.ok_or_else(|| format!("the key of volume {volume} has not come yet"))?);
+            blockdev["read-only"] = read_only.into();
+            blockdev = luks::node(blockdev, &Disk::secret_name(volume));
+        }
+        Ok(Disk { volume, blockdev, boot_index, read_only, limits, secret })
     }
 
     fn seen(&mut self) -> Result<VmSeen, String> {

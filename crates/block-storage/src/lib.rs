@@ -41,6 +41,7 @@ pub mod volume_type;
 use std::sync::Arc;
 
 use ::image::image::by_node::Terms;
+use encryption::Keyring;
 use reconcile::Reconciler;
 use rest::{FaultStyle, Service};
 use store::{Migration, Tx};
@@ -103,10 +104,10 @@ pub fn service(images: Terms) -> Service {
     }
 }
 
-/// The reconcilers to run.
-pub fn reconcilers() -> Vec<Arc<dyn Reconciler>> {
+/// The reconcilers to run. `keys` has the keys of encrypted volumes.
+pub fn reconcilers(keys: Arc<dyn Keyring>) -> Vec<Arc<dyn Reconciler>> {
     vec![
-        Arc::new(volume::reconcile::Volumes),
+        Arc::new(volume::reconcile::Volumes { keys }),
         Arc::new(snapshot::reconcile::Snapshots),
         Arc::new(upload::reconcile::Uploads),
         Arc::new(backup::reconcile::Backups),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use agent_api::block::{Copied, Copy, CopySeen, CopyTo, Volume, VolumeSeen};
 use agent_api::{Document, FromNode, Kind, NodeFacts, Report, ToNode};
+use identity::CredentialKeys;
 use image::image::by_node::Terms;
 use nodes::{Inquiries, Session};
 use serde_json::{Value as Json, json};
@@ -21,6 +22,14 @@ pub(crate) const MEMBER: &str = "member@alpha";
 pub(crate) const OTHER: &str = "member@beta";
 pub(crate) const ADMIN: &str = "admin@admin";
 
+/// The operator's key, by which the keys of volumes are sealed.
+pub(crate) const KEY: &str = "QmFyYmljYW4gaXMgb24gYW5vdGhlciBjbG91ZCEhISE=";
+
+/// The same as the services have it.
+pub(crate) fn keys() -> CredentialKeys {
+    CredentialKeys::parse(KEY).unwrap()
+}
+
 /// The services in process.
 pub(crate) fn api() -> Api {
     api_over(None, image::Config::default())
@@ -32,7 +41,7 @@ pub(crate) fn api_over(scratch: Option<Scratch>, config: image::Config) -> Api {
     let migrations = [nodes::MIGRATIONS, image::MIGRATIONS, crate::MIGRATIONS];
     let build = |store: &Store| {
         let service = crate::service(Terms::new(images.clone(), &config));
-        let mut reconcilers = crate::reconcilers();
+        let mut reconcilers = crate::reconcilers(Arc::new(keys()));
         reconcilers.extend(image::reconcilers(images.clone(), config.clone()));
         (vec![image::service(store, images, config.clone()), service], reconcilers)
     };
@@ -161,6 +170,16 @@ pub(crate) fn new_volume(api: &Api, token: &str) -> String {
     let answer = create(api, token, &json!({"size": 1, "name": "squid"}));
     assert_eq!(answer.status, 202, "{answer:?}");
     answer.body["volume"]["id"].as_str().unwrap().to_owned()
+}
+
+/// An image that a volume can be made of.
+pub(crate) fn new_image(api: &Api) -> String {
+    let body = json!({"name": "tiny", "disk_format": "raw", "container_format": "bare"});
+    let image = api.post(MEMBER, "/image/v2/images", &body).body["id"].as_str().unwrap().to_owned();
+    let headers = [("content-type", "application/octet-stream")];
+    let file = format!("/image/v2/images/{image}/file");
+    assert_eq!(api.send(MEMBER, "PUT", &file, &headers, vec![0; 512]).status, 204);
+    image
 }
 
 /// A volume's status.

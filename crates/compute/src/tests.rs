@@ -68,7 +68,7 @@ pub(crate) fn api() -> Api {
         let mut reconcilers = crate::reconcilers();
         reconcilers.extend(placement::reconcilers());
         reconcilers.extend(network::reconcilers());
-        reconcilers.extend(block_storage::reconcilers());
+        reconcilers.extend(block_storage::reconcilers(Arc::new(identity::CredentialKeys::default())));
         (services, reconcilers)
     });
     api.store.write_blocking(crate::bootstrap).unwrap();

@@ -18,8 +18,20 @@ const LINE_BYTES_MAX: u64 = 64 << 20;
 /// Called in a transaction when a host's facts are news.
 pub type OnHost = Arc<dyn Fn(&mut store::Tx<'_>, &HostId) -> Result<(), Error> + Send + Sync>;
 
+/// Called on each message as it leaves, to add what must lie in no database.
+pub type AddSecrets = Arc<dyn Fn(&mut ToNode) -> Result<(), Error> + Send + Sync>;
+
+/// What the services want to do with connections.
+#[derive(Clone)]
+pub struct Hooks {
+    /// See [`OnHost`].
+    pub on_host: OnHost,
+    /// See [`AddSecrets`].
+    pub add_secrets: AddSecrets,
+}
+
 /// Listens on a socket until the process ends.
-pub fn listen(socket: &Path, store: Store, inquiries: Inquiries, on_host: OnHost) -> anyhow::Result<()> {
+pub fn listen(socket: &Path, store: Store, inquiries: Inquiries, hooks: Hooks) -> anyhow::Result<()> {
     match std::fs::remove_file(socket) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("cannot replace {}", socket.display()));
@@ -30,9 +42,9 @@ pub fn listen(socket: &Path, store: Store, inquiries: Inquiries, on_host: OnHost
         UnixListener::bind(socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
     runtime::spawn_thread("nodes", move || {
         for stream in listener.incoming().flatten() {
-            let (store, inquiries, on_host) = (store.clone(), inquiries.clone(), on_host.clone());
+            let (store, inquiries, hooks) = (store.clone(), inquiries.clone(), hooks.clone());
             let spawned = runtime::spawn_thread("node", move || {
-                if let Err(error) = serve(stream, &store, &inquiries, &on_host) {
+                if let Err(error) = serve(stream, &store, &inquiries, &hooks) {
                     tracing::warn!("a node's connection ended: {error:#}");
                 }
             });
@@ -44,7 +56,7 @@ pub fn listen(socket: &Path, store: Store, inquiries: Inquiries, on_host: OnHost
     Ok(())
 }
 
-fn serve(stream: UnixStream, store: &Store, inquiries: &Inquiries, on_host: &OnHost) -> anyhow::Result<()> {
+fn serve(stream: UnixStream, store: &Store, inquiries: &Inquiries, hooks: &Hooks) -> anyhow::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let Some(FromNode::Hello { host, facts, have }) = receive(&mut reader)? else {
         anyhow::bail!("a node must say hello first");
@@ -52,7 +64,7 @@ fn serve(stream: UnixStream, store: &Store, inquiries: &Inquiries, on_host: &OnH
     let host = HostId(host);
     let (session, first, news) = Session::hello(store, inquiries, &host, facts, &have)?;
     if news {
-        let (host, on_host) = (host.clone(), on_host.clone());
+        let (host, on_host) = (host.clone(), hooks.on_host.clone());
         store.write_blocking(move |tx| on_host(tx, &host))?;
     }
     tracing::info!("host {host} is connected");
@@ -74,7 +86,7 @@ fn serve(stream: UnixStream, store: &Store, inquiries: &Inquiries, on_host: &OnH
             }
         }
     };
-    let writer = write_half(stream.try_clone()?, queue)?;
+    let writer = write_half(stream.try_clone()?, queue, hooks.add_secrets.clone())?;
     let pump = pump(store, &host, changes)?;
     let read = read_half(&mut reader, &session, &outgoing);
     // Ends the writer, which holds the other clone of the stream.
@@ -106,9 +118,16 @@ fn read_half(
 fn write_half(
     mut stream: UnixStream,
     mut queue: mpsc::UnboundedReceiver<ToNode>,
+    add_secrets: AddSecrets,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
     Ok(runtime::spawn_thread("node-writer", move || {
-        while let Some(message) = queue.blocking_recv() {
+        while let Some(mut message) = queue.blocking_recv() {
+            if let Err(error) = add_secrets(&mut message) {
+                tracing::error!("cannot add the secrets of documents: {error}");
+                // The node dials again and is told everything anew.
+                let _ = stream.shutdown(std::net::Shutdown::Both);
+                return;
+            }
             let sent = serde_json::to_vec(&message).map_err(std::io::Error::other).and_then(|mut line| {
                 line.push(b'\n');
                 stream.write_all(&line)

@@ -45,11 +45,15 @@ pub fn all(shared: Shared<'_>, image: image::Config) -> Vec<rest::Service> {
 }
 
 /// All reconcilers.
-pub fn reconcilers(images: image::stores::Stores, image: image::Config) -> Vec<Arc<dyn Reconciler>> {
+pub fn reconcilers(
+    images: image::stores::Stores,
+    image: image::Config,
+    keys: Arc<identity::CredentialKeys>,
+) -> Vec<Arc<dyn Reconciler>> {
     let mut all = image::reconcilers(images, image);
     all.extend(placement::reconcilers());
     all.extend(network::reconcilers());
-    all.extend(block_storage::reconcilers());
+    all.extend(block_storage::reconcilers(keys));
     all.extend(compute::reconcilers());
     all
 }

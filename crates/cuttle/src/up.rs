@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use block_storage::encryption;
 use clap::Args;
 use nodes::Inquiries;
 use policy::Policy;
@@ -218,20 +219,22 @@ impl ControlPlane {
         let owner = bootstrap(&store, dir, config)?;
         register_guest(&store, &storage.stores, config, owner);
         let inquiries = Inquiries::default();
-        let runner =
-            Runner::new(store.clone(), services::reconcilers(storage.stores.clone(), image_config(config)));
+        let keys = dir.credential_keys()?;
+        let reconcilers =
+            services::reconcilers(storage.stores.clone(), image_config(config), Arc::new(keys.clone()));
+        let runner = Runner::new(store.clone(), reconcilers);
         for _ in 0..RUNNERS {
             let runner = runner.clone();
             runtime::spawn_thread("reconcile", move || runner.run())?;
         }
         let sweeper = runner.clone();
         runtime::spawn_thread("sweep", move || sweep(&sweeper))?;
-        let (rotated, keys) = (store.clone(), identity_config(config));
-        runtime::spawn_thread("rotate", move || rotate(&rotated, &keys))?;
-        let on_host: node_server::OnHost = Arc::new(host_joined);
-        node_server::listen(&dir.control_socket(), store.clone(), inquiries.clone(), on_host)?;
+        let (rotated, terms) = (store.clone(), identity_config(config));
+        runtime::spawn_thread("rotate", move || rotate(&rotated, &terms))?;
+        let hooks = hooks(&store, keys.clone());
+        node_server::listen(&dir.control_socket(), store.clone(), inquiries.clone(), hooks)?;
         let oidc = identity_provider::trusted(&config.identity_provider)?;
-        let credential_keys = dir.credential_keys()?;
+        let credential_keys = keys;
         let settings = identity::Config { policy, oidc, credential_keys, ..identity_config(config) };
         let tokens = identity::Tokens::new(&store, settings);
         Ok(ControlPlane { store, storage, tokens, inquiries, runner })
@@ -251,6 +254,15 @@ impl ControlPlane {
             authenticate: self.tokens.clone(),
             services: all,
         })
+    }
+}
+
+/// What services want to do with the connections of nodes.
+fn hooks(store: &Store, keys: identity::CredentialKeys) -> node_server::Hooks {
+    let store = store.clone();
+    node_server::Hooks {
+        on_host: Arc::new(host_joined),
+        add_secrets: Arc::new(move |message| encryption::add_keys(&store, &keys, message)),
     }
 }
 
@@ -290,9 +302,15 @@ fn bootstrap(store: &Store, dir: &DataDir, config: &Config) -> anyhow::Result<Pr
     let owner = owner.context("cannot set up identity")?;
     store.write_blocking(identity::respell_hashes).context("cannot bring the passwords up to date")?;
     let keys = dir.credential_keys()?;
-    store.write_blocking(move |tx| identity::reseal_credentials(tx, &keys)).with_context(|| {
+    let volume_keys = keys.clone();
+    let resealed = store
+        .write_blocking(move |tx| identity::reseal_credentials(tx, &keys))
+        .map_err(anyhow::Error::from)
+        .and_then(|()| Ok(store.write_blocking(move |tx| encryption::reseal(tx, &volume_keys))?));
+    resealed.with_context(|| {
         format!(
-            "cannot read the credentials: copy credential.keys from a control plane that could to {}",
+            "cannot read the credentials and the keys of volumes: copy credential.keys from a control plane that could to \
+             {}",
             dir.root().display()
         )
     })?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use types::{MacAddr, PortId, ServerId, VolumeId};
+use types::{MacAddr, PortId, Secret, ServerId, VolumeId};
 use uuid::Uuid;
 
 use crate::{Error, Result};
@@ -76,6 +76,10 @@ pub struct Disk {
     /// What the guest may ask of it.
     #[serde(default)]
     pub limits: Limits,
+    /// What opens the encrypted node in its tree, whose `key-secret` is [`Disk::secret_name`]. It is in QEMU's memory and
+    /// in no file.
+    #[serde(skip)]
+    pub secret: Option<Secret>,
 }
 
 /// Limits of a disk by the names of QEMU's `ThrottleLimits`, in operations or bytes a second.
@@ -133,6 +137,12 @@ impl Disk {
     pub fn throttle_group(volume: VolumeId) -> String {
         let digits = volume.0.simple().to_string();
         format!("limits-{}", &digits[..24])
+    }
+
+    /// The name of the secret of a disk.
+    pub fn secret_name(volume: VolumeId) -> String {
+        let digits = volume.0.simple().to_string();
+        format!("key-{}", &digits[..24])
     }
 
     /// The group as an object of QEMU.

@@ -18,6 +18,7 @@ fn full_spec() -> VmSpec {
         boot_index,
         read_only: false,
         limits: Limits::new(),
+        secret: None,
     };
     let nic = |digit: &str, suffix| Nic {
         port: id(digit).parse::<PortId>().unwrap(),
@@ -45,7 +46,10 @@ fn check(golden: &str, spec: &VmSpec, accelerator: Accelerator, sandbox: bool) {
     let run = RunDir::new(Path::new("/run/c"), spec.server);
     let features = Features { version: (7, 2, 0), sandbox };
     let taps: Vec<i32> = (11..).take(spec.nics.len()).collect();
-    let around = Surroundings { run: &run, features: &features, accelerator, qmp: 10, taps: &taps };
+    let secret = |disk: &&Disk| disk.boot_index.is_some();
+    let secrets = spec.disks.iter().filter(secret).map(|disk| (disk.volume, 20)).collect();
+    let around =
+        Surroundings { run: &run, features: &features, accelerator, qmp: 10, taps: &taps, secrets: &secrets };
     let mut lines = String::new();
     for argument in arguments(spec, &around) {
         let is_flag = argument.starts_with('-');

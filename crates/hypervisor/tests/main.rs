@@ -58,6 +58,7 @@ fn null_disk() -> Disk {
         boot_index: None,
         read_only: false,
         limits: Limits::new(),
+        secret: None,
     }
 }
 

@@ -1,10 +1,10 @@
 //! What only a real QEMU can show.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 
 use hypervisor::qemu::{Qemu, QemuConfig};
@@ -52,7 +52,7 @@ impl RealPlace {
         let path = self.dir.join(volume.to_string());
         fs::write(&path, bytes).unwrap();
         let blockdev = json!({ "driver": driver, "file": { "driver": "file", "filename": path } });
-        Disk { volume, blockdev, boot_index: None, read_only: false, limits: Limits::new() }
+        Disk { volume, blockdev, boot_index: None, read_only: false, limits: Limits::new(), secret: None }
     }
 }
 
@@ -238,7 +238,7 @@ fn the_console_log_is_a_ring() {
     let (mut bench, spec) = Bench::with_vm(&place);
     let line = "x".repeat(99) + "\n";
     let mut file = fs::OpenOptions::new().append(true).open(&spec.console_log).unwrap();
-    std::io::Write::write_all(&mut file, line.repeat(50_000).as_bytes()).unwrap();
+    file.write_all(line.repeat(50_000).as_bytes()).unwrap();
     file.sync_all().unwrap();
     bench.hypervisor.reset(spec.server).unwrap();
     bench.wait("trimmed", |bench| {
@@ -366,4 +366,58 @@ fn a_hanging_qemu_is_killed() {
     assert!(matches!(error, Error::Unresponsive { .. }), "{error}");
     bench.hypervisor.stop(spec.server).unwrap();
     assert_eq!(bench.power(spec.server), Power::ShutDown);
+}
+
+/// A disk that only who knows the secret can open.
+fn encrypted_disk(place: &RealPlace, secret: &str) -> Disk {
+    let mut disk = place.file_disk(b"", "raw");
+    let path = disk.blockdev["file"]["filename"].as_str().unwrap().to_owned();
+    let mut child = Command::new("qemu-img")
+        .args(["create", "-q", "-f", "luks", "--object", "secret,id=key,file=/dev/stdin"])
+        .args(["-o", "key-secret=key,iter-time=10", &path, "1M"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(secret.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    disk.blockdev["driver"] = "luks".into();
+    disk.blockdev["key-secret"] = Disk::secret_name(disk.volume).into();
+    disk.secret = Some(secret.to_owned().into());
+    disk
+}
+
+#[test]
+fn encrypted_disks_are_opened_with_secrets_that_nobody_sees() {
+    let test = "encrypted_disks_are_opened_with_secrets_that_nobody_sees";
+    let Some(place) = place(test) else { return };
+    if let Err(error) = Command::new("qemu-img").arg("--version").output() {
+        return println!("skipped: {test}: qemu-img: {error}");
+    }
+    let (first, second) = (encrypted_disk(&place, "open sesame"), encrypted_disk(&place, "open sesame"));
+    let mut bench = Bench::new(&place);
+    let mut spec = place.spec();
+    spec.disks.push(first.clone());
+    bench.hypervisor.start(&spec, Vec::new()).unwrap();
+    bench.await_greetings(spec.server, guest::GREETING, 1);
+    bench.hypervisor.attach_disk(spec.server, &second).unwrap();
+    bench.hypervisor.resize_disk(spec.server, second.volume, 2 << 20).unwrap();
+    let arguments = fs::read(format!("/proc/{}/cmdline", place.pid(&spec))).unwrap();
+    let mut seen = vec![String::from_utf8_lossy(&arguments).into_owned()];
+    for entry in fs::read_dir(place.dir.join("run").join(spec.server.to_string())).unwrap() {
+        seen.extend(
+            fs::read(entry.unwrap().path()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        );
+    }
+    assert!(seen.len() > 3 && seen[0].contains(&Disk::secret_name(first.volume)));
+    assert!(!seen.concat().contains("sesame"));
+
+    // Given back and forth, and with another secret not at all.
+    bench.await_detached(spec.server, second.volume);
+    let stranger = Disk { secret: Some("sesame, open".to_owned().into()), ..second.clone() };
+    let error = bench.hypervisor.attach_disk(spec.server, &stranger).unwrap_err();
+    assert!(error.to_string().contains("Invalid password"), "{error}");
+    bench.hypervisor.attach_disk(spec.server, &second).unwrap();
+    bench.await_detached(spec.server, first.volume);
+    let left = bench.disks(spec.server);
+    assert!(left.len() == 2 && left.contains(&second.volume), "{left:?}");
 }

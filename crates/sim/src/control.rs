@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use http_body_util::BodyExt;
+use identity::CredentialKeys;
 use image::image::by_node::Terms;
 use nodes::Inquiries;
 use policy::{Caller, Scope};
@@ -46,6 +47,8 @@ pub struct Control {
     pub commits: Arc<Commits>,
     /// The image store.
     pub images: Fake,
+    /// The operator's keys, which outlive processes too.
+    pub keys: Arc<CredentialKeys>,
     database: Store,
     process: Process,
 }
@@ -66,14 +69,15 @@ impl Control {
         let (commits, images) = (Arc::new(Commits::default()), Fake::new());
         let database = Store::open_faulty(commits.clone())?;
         database.migrate(MIGRATIONS)?;
-        let process = Process::start(&database, &images)?;
-        Ok(Control { commits, images, database, process })
+        let keys = Arc::default();
+        let process = Process::start(&database, &images, &keys)?;
+        Ok(Control { commits, images, keys, database, process })
     }
 
     /// The process dies, and another begins where the database is.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.commits.reset();
-        self.process = Process::start(&self.database, &self.images)?;
+        self.process = Process::start(&self.database, &self.images, &self.keys)?;
         Ok(())
     }
 
@@ -126,7 +130,7 @@ pub fn host_joined(tx: &mut Tx<'_>, host: &HostId) -> Result<(), store::Error> {
 }
 
 impl Process {
-    fn start(database: &Store, images: &Fake) -> anyhow::Result<Process> {
+    fn start(database: &Store, images: &Fake, keys: &Arc<CredentialKeys>) -> anyhow::Result<Process> {
         let store = database.of_next_process();
         store.write_blocking(block_storage::bootstrap)?;
         store.write_blocking(compute::bootstrap)?;
@@ -150,17 +154,17 @@ impl Process {
             ],
         });
         let router = router.map_err(anyhow::Error::msg)?;
-        let runner = Runner::new(store.clone(), reconcilers(shared));
+        let runner = Runner::new(store.clone(), reconcilers(shared, keys.clone()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Process { store, router, runtime, runner, inquiries, signals })
     }
 }
 
-fn reconcilers(images: Arc<Fake>) -> Vec<Arc<dyn Reconciler>> {
+fn reconcilers(images: Arc<Fake>, keys: Arc<CredentialKeys>) -> Vec<Arc<dyn Reconciler>> {
     let mut all = image::reconcilers(images, image::Config::default());
     all.extend(placement::reconcilers());
     all.extend(network::reconcilers());
-    all.extend(block_storage::reconcilers());
+    all.extend(block_storage::reconcilers(keys));
     all.extend(compute::reconcilers());
     all
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use agent_api::{FromNode, ToNode};
+use block_storage::encryption::add_keys;
 use nodes::Session;
 use tokio::sync::mpsc;
 use types::HostId;
@@ -48,29 +49,33 @@ impl Link {
             return Ok(false);
         }
         self.down.extend(answer);
-        self.write_changes().map(|()| true)
+        self.write_changes(control).map(|()| true)
     }
 
     fn greet(&mut self, control: &Control, message: FromNode) -> Result<(), store::Error> {
         let FromNode::Hello { facts, have, .. } = message else { return Ok(()) };
-        let (session, first, news) =
+        let (session, mut first, news) =
             Session::hello(control.store(), control.inquiries(), &self.host, facts, &have)?;
         if news {
             let host = self.host.clone();
             control.store().write_blocking(move |tx| host_joined(tx, &host))?;
         }
         self.session = Some(session);
+        add_keys(control.store(), control.keys.as_ref(), &mut first)?;
         self.down.push_back(first);
         let (outgoing, questions) = mpsc::unbounded_channel();
         control.inquiries().connected(&self.host, outgoing);
         self.questions = Some(questions);
-        self.write_changes()
+        self.write_changes(control)
     }
 
     /// The control plane sends what changed.
-    pub fn write_changes(&mut self) -> Result<(), store::Error> {
-        if let Some(session) = &mut self.session {
-            self.down.extend(session.changes()?);
+    pub fn write_changes(&mut self, control: &Control) -> Result<(), store::Error> {
+        if let Some(session) = &mut self.session
+            && let Some(mut changes) = session.changes()?
+        {
+            add_keys(control.store(), control.keys.as_ref(), &mut changes)?;
+            self.down.push_back(changes);
         }
         while let Some(question) = self.questions.as_mut().and_then(|questions| questions.try_recv().ok()) {
             self.down.push_back(question);

@@ -268,7 +268,7 @@ impl Simulation {
         let host = self.nodes[at].host.clone();
         for index in 0..self.links.len() {
             if self.links[index].host == host {
-                let written = self.links[index].write_changes();
+                let written = self.links[index].write_changes(&self.control);
                 self.excuse("documents", written)?;
             }
         }

@@ -7,9 +7,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use serde_json::Value;
-
-use crate::disk::{Access, OpenDisk};
+use crate::disk::{Access, OpenDisk, Tree, add_tree, start_with_secret};
 use crate::error::Doing;
 use crate::nbd::Extent;
 use crate::{DiskFormat, Error, ImageStore, Refusal, Result, StoredImage, Upload};
@@ -45,6 +43,15 @@ impl Progress {
 
 /// Makes a disk's content that of another, which is at most as large. What is beyond it is cleared.
 pub fn disk_to_disk(from: &mut OpenDisk, to: &mut OpenDisk, progress: &Progress) -> Result<()> {
+    overwrite(from, to, progress)?;
+    let (length, whole) = (from.size_bytes(), to.size_bytes());
+    to.write_zeroes(length, whole - length)?;
+    to.flush()
+}
+
+/// The same, but what is beyond the other disk stays as it is. That is for a disk that was just encrypted: zeros would take
+/// as much room there as anything else.
+pub fn overwrite(from: &mut OpenDisk, to: &mut OpenDisk, progress: &Progress) -> Result<()> {
     let (needed, asked) = (from.size_bytes(), to.size_bytes());
     if asked < needed {
         return Err(Error::TooSmall { needed, asked });
@@ -60,7 +67,6 @@ pub fn disk_to_disk(from: &mut OpenDisk, to: &mut OpenDisk, progress: &Progress)
             })?;
         }
     }
-    to.write_zeroes(needed, asked - needed)?;
     to.flush()?;
     progress.at(needed, needed)
 }
@@ -68,7 +74,7 @@ pub fn disk_to_disk(from: &mut OpenDisk, to: &mut OpenDisk, progress: &Progress)
 /// Makes an image of a disk. `run_dir` is for a socket, `scratch` a file that may be made meanwhile; both are gone
 /// afterwards.
 pub fn disk_to_image(
-    tree: &Value,
+    tree: &Tree,
     upload: &Upload,
     images: &dyn ImageStore,
     (run_dir, scratch): (&Path, &Path),
@@ -126,17 +132,14 @@ fn each_chunk(
 }
 
 /// Has `qemu-img` write the disk in another format.
-fn convert(tree: &Value, format: DiskFormat, target: &Path, progress: &Progress) -> Result<()> {
+fn convert(tree: &Tree, format: DiskFormat, target: &Path, progress: &Progress) -> Result<()> {
     let doing = || format!("convert a disk to {format}");
     let driver = driver_for_writing(format)?;
-    let mut child = Command::new("setpriv")
-        .args(["--pdeathsig", "KILL", "qemu-img", "convert", "-p", "-O", driver])
-        .arg(format!("json:{tree}"))
-        .arg(target)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "qemu-img", "convert", "-p", "-O", driver]);
+    add_tree(&mut command, tree);
+    command.arg(target).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = start_with_secret(&mut command, tree.passphrase.as_ref())
         .doing(|| "start qemu-img; if it is not installed: apt-get install qemu-utils".to_owned())?;
     let watched = child.stdout.take().map_or(Ok(()), |stdout| watch(stdout, progress));
     if watched.is_err() {

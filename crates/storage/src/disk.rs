@@ -3,6 +3,7 @@
 //!
 //! The helper process ends with the connection, with the thread that opened the disk, and with this program.
 
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use types::Secret;
 
 use crate::error::Doing;
 use crate::nbd::{Extent, Nbd, REQUEST_BYTES_MAX};
@@ -33,6 +35,30 @@ pub enum Access {
     Write,
 }
 
+/// The name of the secret by which helpers open an encrypted disk.
+pub(crate) const SECRET: &str = "key";
+
+/// A disk that can be opened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tree {
+    /// The tree of block nodes that shows it, as `blockdev` and `snapshot_blockdev` give them.
+    pub nodes: Value,
+    /// The passphrase of the node among them that is encrypted, if one is.
+    pub passphrase: Option<Secret>,
+}
+
+impl From<&Value> for Tree {
+    fn from(nodes: &Value) -> Tree {
+        Tree { nodes: nodes.clone(), passphrase: None }
+    }
+}
+
+impl From<&Tree> for Tree {
+    fn from(tree: &Tree) -> Tree {
+        tree.clone()
+    }
+}
+
 /// An open disk.
 pub struct OpenDisk {
     nbd: Nbd<UnixStream>,
@@ -41,11 +67,11 @@ pub struct OpenDisk {
 }
 
 impl OpenDisk {
-    /// Opens the disk that a tree of block nodes shows, as `blockdev` and `snapshot_blockdev` give them. `run_dir` is for
-    /// a socket: short, and nobody else's. Keep the disk in the thread that opened it.
-    pub fn open(tree: &Value, access: Access, run_dir: &Path) -> Result<OpenDisk> {
+    /// Opens the disk that a tree of block nodes shows. `run_dir` is for a socket: short, and nobody else's. Keep the
+    /// disk in the thread that opened it.
+    pub fn open(tree: impl Into<Tree>, access: Access, run_dir: &Path) -> Result<OpenDisk> {
         let socket = run_dir.join(format!("nbd-{:08x}", runtime::random_u64() as u32));
-        let mut helper = start(tree, access, &socket)?;
+        let mut helper = start(&tree.into(), access, &socket)?;
         let stream = match connect(&mut helper, &socket) {
             Ok(stream) => stream,
             Err(error) => {
@@ -141,15 +167,41 @@ impl Drop for OpenDisk {
 }
 
 /// Starts the helper. `setpriv` has the kernel end it with its parent, at whatever moment that dies.
-fn start(tree: &Value, access: Access, socket: &Path) -> Result<Child> {
+fn start(tree: &Tree, access: Access, socket: &Path) -> Result<Child> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "qemu-nbd", "--socket"]).arg(socket);
     match access {
         Access::Read => command.arg("--read-only"),
         Access::Write => command.args(["--discard=unmap", "--detect-zeroes=unmap"]),
     };
-    command.arg(format!("json:{tree}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    command.spawn().doing(|| "start qemu-nbd; if it is not installed: apt-get install qemu-utils".to_owned())
+    add_tree(&mut command, tree);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    start_with_secret(&mut command, tree.passphrase.as_ref())
+        .doing(|| "start qemu-nbd; if it is not installed: apt-get install qemu-utils".to_owned())
+}
+
+/// The arguments by which QEMU's tools open a tree.
+pub(crate) fn add_tree(command: &mut Command, tree: &Tree) {
+    if tree.passphrase.is_some() {
+        add_secret(command);
+    }
+    command.arg(format!("json:{}", tree.nodes));
+}
+
+/// The arguments by which QEMU's tools read a secret from their standard input.
+pub(crate) fn add_secret(command: &mut Command) {
+    command.arg("--object").arg(format!("secret,id={SECRET},file=/dev/stdin"));
+}
+
+/// Starts a helper that reads a secret from its standard input, if there is one: arguments and files are seen by others.
+pub(crate) fn start_with_secret(command: &mut Command, secret: Option<&Secret>) -> io::Result<Child> {
+    let Some(secret) = secret else { return command.stdin(Stdio::null()).spawn() };
+    let mut child = command.stdin(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A helper that ended before it read the secret says itself why.
+        let _ = stdin.write_all(secret.expose().as_bytes());
+    }
+    Ok(child)
 }
 
 fn connect(helper: &mut Child, socket: &Path) -> Result<UnixStream> {

@@ -26,6 +26,7 @@ pub mod file;
 mod hashes;
 pub mod inspect;
 pub mod iso;
+pub mod luks;
 mod nbd;
 pub mod objects;
 pub mod qcow2;
@@ -188,6 +189,11 @@ pub trait LiveDisk {
         base: &str,
         backing_file: &str,
     ) -> std::result::Result<bool, String>;
+
+    /// Whether layers can be committed. QEMU does not where another format lies over them, such as an encrypting one.
+    fn can_commit(&self) -> bool {
+        true
+    }
 
     /// Begins, or goes on, to write what lies between `top` and `base` into `top`, which then lies over `base`, or over
     /// nothing. `backing_file` is what `top` is told its backing file is called, which is how its end shows.

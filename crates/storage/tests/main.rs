@@ -12,6 +12,7 @@ mod formats;
 mod inspect;
 mod iso;
 mod layers;
+mod luks;
 mod qcow2;
 mod rbd;
 mod rbd_harm;

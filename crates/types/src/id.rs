@@ -102,6 +102,8 @@ uuid_id! {
     QosSpecsId
     /// How the volumes of a type are encrypted.
     EncryptionId
+    /// The key that a volume is encrypted with.
+    EncryptionKeyId
     /// A message to a user.
     MessageId
     /// The attachment of a volume to a server.

@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use agent_api::block::{Copied, Copy, CopyFrom, CopySeen, CopyTo, Volume};
+use agent_api::block::{Copied, Copy, CopyFrom, CopySeen, CopyTo, ImageSource, Volume};
 use serde_json::Value as Json;
 use storage::backup::{self, Stored};
-use storage::copy::{Progress, disk_to_disk, disk_to_image};
-use storage::disk::{Access, OpenDisk};
+use storage::copy::{Progress, disk_to_disk, disk_to_image, overwrite};
+use storage::disk::{Access, OpenDisk, Tree};
+use storage::luks::Luks;
 use storage::objects::Objects;
-use storage::{DiskFormat, ImageStore, Snapshot, StoredImage, Upload};
+use storage::{DiskFormat, GIB, ImageStore, NewVolume, Snapshot, Source, StoredImage, Upload, VolumeBackend};
 use types::{BackupId, CopyId, ImageId, VolumeId};
 
 use crate::effects::{Effects, Event};
@@ -77,17 +78,21 @@ impl Job {
 /// Where the bytes of a copy are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Origin {
-    /// On the disk that a tree of block nodes shows.
-    Disk(Json),
+    /// On a disk.
+    Disk(Tree),
     /// In a backup.
     Backup(BackupId),
+    /// Nowhere.
+    Nothing,
 }
 
 /// Where a copy goes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
-    /// The disk that a tree of block nodes shows.
-    Disk(Json),
+    /// A disk.
+    Disk(Tree),
+    /// The disk in a volume, which is encrypted anew.
+    Encrypted(Json, Luks),
     /// An image.
     Image(ImageId, DiskFormat),
     /// A backup, which adds to its parent if it has one.
@@ -118,24 +123,74 @@ pub fn ensure(
     if let Some(copied) = effects.copier.done(copy.id) {
         return Ok(CopySeen { percent: 100, done: Some(copied) });
     }
-    let backend = |id: &VolumeId| {
+    let known = |id: &VolumeId| -> Result<(&Volume, &dyn VolumeBackend), String> {
         let volume = documents.get(id).ok_or_else(|| format!("volume {id} has no document on this host"))?;
-        effects.backends.named(volume.backend.as_deref())
+        Ok((volume, effects.backends.named(volume.backend.as_deref())?))
     };
     let from = match &copy.from {
         CopyFrom::Snapshot { volume, id } => {
-            let at = Snapshot { volume: *volume, id: *id };
-            Origin::Disk(backend(volume)?.snapshot_blockdev(at).map_err(words)?)
+            let (document, backend) = known(volume)?;
+            let nodes = backend.snapshot_blockdev(Snapshot { volume: *volume, id: *id }).map_err(words)?;
+            match (&document.encryption, copy.sealed) {
+                (None, _) | (_, true) => Origin::Disk(Tree::from(&nodes)),
+                (Some(encryption), false) => match volumes::luks(encryption) {
+                    Some(luks) => Origin::Disk(luks.disk(nodes)),
+                    None => return Ok(CopySeen::default()),
+                },
+            }
         }
+        CopyFrom::Image(image) => match &copy.to {
+            CopyTo::Volume(id) => Origin::Disk(image_disk(copy.id, image, known(id)?)?),
+            to => return Err(format!("an image is not copied to {to:?}")),
+        },
         CopyFrom::Backup(id) => Origin::Backup(*id),
+        CopyFrom::Blank => Origin::Nothing,
     };
     let to = match &copy.to {
         CopyTo::Image(image) => Target::Image(image.id, volumes::format(image)?),
-        CopyTo::Volume(id) => Target::Disk(backend(id)?.blockdev(*id).map_err(words)?),
+        CopyTo::Volume(id) => {
+            let (document, backend) = known(id)?;
+            let nodes = backend.blockdev(*id).map_err(words)?;
+            match (&document.encryption, copy.sealed) {
+                (None, _) | (_, true) => Target::Disk(Tree::from(&nodes)),
+                (Some(encryption), false) => match volumes::luks(encryption) {
+                    Some(luks) => Target::Encrypted(nodes, luks),
+                    None => return Ok(CopySeen::default()),
+                },
+            }
+        }
         CopyTo::Nothing => Target::Nothing,
         CopyTo::Backup { id, parent } => Target::Backup(*id, *parent),
     };
     effects.copier.ensure(&Job { id: copy.id, from, to })
+}
+
+/// The disk of an image. It is that of a clone, which keeps what it needs when the image is removed, and which goes with the
+/// copy.
+fn image_disk(
+    id: CopyId,
+    image: &ImageSource,
+    (volume, backend): (&Volume, &dyn VolumeBackend),
+) -> Result<Tree, String> {
+    let (id, source) = (clone_of(id), Source::Image { id: image.id, format: volumes::format(image)? });
+    backend.ensure_volume(&NewVolume { id, size_bytes: volume.size_gib * GIB, source }).map_err(words)?;
+    let mut nodes = backend.blockdev(id).map_err(words)?;
+    nodes["read-only"] = true.into();
+    Ok(Tree::from(&nodes))
+}
+
+/// The volume that is a copy's clone of an image.
+fn clone_of(id: CopyId) -> VolumeId {
+    VolumeId(id.0)
+}
+
+/// Ends a copy and forgets it. `copy` is its last document, where that is known.
+pub fn remove(effects: &mut Effects, id: CopyId, copy: Option<&Copy>) -> Result<(), String> {
+    effects.copier.remove(id)?;
+    match copy.map(|copy| &copy.from) {
+        None | Some(CopyFrom::Image(_)) => volumes::remove(effects, clone_of(id), None, &[]),
+        Some(_) => Ok(()),
+    }
 }
 
 /// What copies need beside volumes.
@@ -307,17 +362,34 @@ impl Shared {
 
     fn make(&self, job: &Job, progress: &Progress) -> Result<Copied, String> {
         let Places { images, backups, run_dir } = &self.places;
-        let open = |tree, access| OpenDisk::open(tree, access, run_dir).map_err(words);
+        let open = |tree: &Tree, access| OpenDisk::open(tree, access, run_dir).map_err(words);
         match (&job.from, &job.to) {
             (Origin::Disk(from), Target::Disk(to)) => {
                 let (mut from, mut to) = (open(from, Access::Read)?, open(to, Access::Write)?);
                 disk_to_disk(&mut from, &mut to, progress).map_err(words)?;
                 Ok(copied_disk(from.size_bytes()))
             }
+            (Origin::Nothing, Target::Encrypted(nodes, luks)) => {
+                self.encrypt(job.id, nodes, luks)?;
+                Ok(Copied::default())
+            }
+            (Origin::Disk(from), Target::Encrypted(nodes, luks)) => {
+                self.encrypt(job.id, nodes, luks)?;
+                let mut to = open(&luks.disk(nodes.clone()), Access::Write)?;
+                let mut from = open(from, Access::Read)?;
+                overwrite(&mut from, &mut to, progress).map_err(words)?;
+                Ok(copied_disk(to.size_bytes()))
+            }
+            (Origin::Backup(id), Target::Encrypted(nodes, luks)) => {
+                self.encrypt(job.id, nodes, luks)?;
+                let mut to = open(&luks.disk(nodes.clone()), Access::Write)?;
+                backup::restore(*id, &mut to, backups.as_ref(), progress).map_err(words)?;
+                Ok(copied_disk(to.size_bytes()))
+            }
             (Origin::Disk(from), Target::Image(image, format)) => {
                 let upload =
                     Upload { image: *image, format: *format, size_bytes_max: u64::MAX, enforce: false };
-                let scratch = self.dir.join(format!("{}.scratch", job.id));
+                let scratch = self.scratch(job.id);
                 let scratch = (run_dir.as_path(), scratch.as_path());
                 disk_to_image(from, &upload, images.as_ref(), scratch, progress)
                     .map(copied_image)
@@ -339,6 +411,16 @@ impl Shared {
             }
             (from, to) => Err(format!("nothing is copied from {from:?} to {to:?}")),
         }
+    }
+
+    /// Makes a volume an empty encrypted one.
+    fn encrypt(&self, id: CopyId, nodes: &Json, luks: &Luks) -> Result<(), String> {
+        luks.format(nodes, (&self.places.run_dir, &self.scratch(id))).map_err(words)
+    }
+
+    /// A file that is needed while a copy is made.
+    fn scratch(&self, id: CopyId) -> PathBuf {
+        self.dir.join(format!("{id}.scratch"))
     }
 
     /// A copy that was removed meanwhile leaves no trace.

@@ -6,8 +6,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use storage::disk::{Access, OpenDisk};
+use storage::disk::{Access, OpenDisk, Tree};
 use storage::file::{FileConfig, FileImages, FileVolumes};
+use storage::luks::{Luks, header_bytes};
 use storage::objects::Directory;
 use storage::{DiskFormat, ImageStore, NewVolume, Source, VolumeBackend};
 use types::{BackupId, CopyId, ImageId, VolumeId};
@@ -78,7 +79,7 @@ impl World {
 }
 
 fn job(from: &Json, to: Target) -> Job {
-    Job { id: CopyId(runtime::new_uuid()), from: Origin::Disk(from.clone()), to }
+    Job { id: CopyId(runtime::new_uuid()), from: Origin::Disk(from.into()), to }
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn a_disk_is_copied_over_what_was_there() {
     let content = [5, 6, 7, 8].repeat(5 << 18);
     world.open(&from, Access::Write).write_at(17 * MIB + 512, &content).unwrap();
     world.open(&to, Access::Write).write_at(60 * MIB, &vec![9; 10 << 20]).unwrap();
-    let copied = world.make(&job(&from, Target::Disk(to.clone()))).unwrap();
+    let copied = world.make(&job(&from, Target::Disk((&to).into()))).unwrap();
     assert_eq!(copied.size_bytes, 64 * MIB);
     let mut read = vec![1; 128 << 20];
     world.open(&to, Access::Read).read_at(0, &mut read).unwrap();
@@ -172,7 +173,7 @@ fn a_copy_whose_layers_were_merged_meanwhile_is_made() {
     std::fs::remove_file(gone["file"]["filename"].as_str().unwrap()).unwrap();
     world.let_open(&before, 2);
     // The agent looks its layers up again.
-    let copied = world.make(&Job { from: Origin::Disk(from), ..before }).unwrap();
+    let copied = world.make(&Job { from: Origin::Disk((&from).into()), ..before }).unwrap();
     assert_eq!(copied.virtual_size_bytes, MIB);
 }
 
@@ -180,9 +181,9 @@ fn a_copy_whose_layers_were_merged_meanwhile_is_made() {
 fn copies_that_change_one_backup_come_one_after_the_other() {
     let [a, b, c] = [1, 2, 3].map(|n| BackupId(uuid::Uuid::from_u128(n)));
     let copy = |n, from, to| Job { id: CopyId(uuid::Uuid::from_u128(n)), from, to };
-    let make = |n, id, parent| copy(n, Origin::Disk(Json::Null), Target::Backup(id, parent));
+    let make = |n, id, parent| copy(n, Origin::Disk((&Json::Null).into()), Target::Backup(id, parent));
     let remove = |n, id| copy(n, Origin::Backup(id), Target::Nothing);
-    let restore = |n, id| copy(n, Origin::Backup(id), Target::Disk(Json::Null));
+    let restore = |n, id| copy(n, Origin::Backup(id), Target::Disk((&Json::Null).into()));
     let check = |jobs: &[Job], begun: &[usize]| {
         let mut work = Work::default();
         work.waiting.extend(jobs.iter().map(|job| (job.clone(), Arc::default())));
@@ -238,9 +239,55 @@ fn a_backup_is_made_and_restored() {
     assert_eq!((copied.objects, copied.virtual_size_bytes), (2, 8 * MIB));
     world.make(&job(&from, Target::Backup(more, Some(full)))).unwrap();
     let restore =
-        Job { id: CopyId(runtime::new_uuid()), from: Origin::Backup(more), to: Target::Disk(to.clone()) };
+        Job { id: CopyId(runtime::new_uuid()), from: Origin::Backup(more), to: Target::Disk((&to).into()) };
     assert_eq!(world.make(&restore).unwrap().size_bytes, 8 * MIB);
     let mut read = [0; 4096];
     world.open(&to, Access::Read).read_at(MIB + 512, &mut read).unwrap();
     assert_eq!(read, [7; 4096]);
+}
+
+fn secret() -> Luks {
+    let passphrase = "open sesame".to_owned().into();
+    Luks { passphrase, cipher: "aes-xts-plain64".to_owned(), key_size_bits: 256 }
+}
+
+#[test]
+fn a_volume_is_encrypted_with_what_it_is_to_hold() {
+    let Some(mut world) = world("a_volume_is_encrypted_with_what_it_is_to_hold") else { return };
+    let ((_, from), (_, to)) = (world.volume(MIB), world.volume(8 * MIB + header_bytes(256)));
+    world.open(&from, Access::Write).write_at(4096, &[7; 4096]).unwrap();
+    // What was there before is overwritten, so that nothing of it is left in front.
+    world.open(&to, Access::Write).write_at(0, &vec![9; 4 << 20]).unwrap();
+    let encrypted = || Target::Encrypted(to.clone(), secret());
+    let blank = Job { id: CopyId(runtime::new_uuid()), from: Origin::Nothing, to: encrypted() };
+    world.make(&blank).unwrap();
+    assert_eq!(world.make(&job(&from, encrypted())).unwrap().size_bytes, 8 * MIB);
+    let read = |world: &World, tree: &Tree| {
+        let mut disk = OpenDisk::open(tree, Access::Read, world.dir.path()).unwrap();
+        let mut bytes = [0; 8192];
+        disk.read_at(0, &mut bytes).unwrap();
+        bytes
+    };
+    let (clear, sealed) = (secret().disk(to.clone()), Tree::from(&to));
+    assert_eq!(read(&world, &clear), [[0; 4096], [7; 4096]].concat()[..]);
+    assert!(read(&world, &sealed).starts_with(b"LUKS"));
+
+    // A backup as it lies there is put back as it was, the key with it; one of what is clear is encrypted.
+    let (kept, plain) = (BackupId(runtime::new_uuid()), BackupId(runtime::new_uuid()));
+    world.make(&job(&to, Target::Backup(kept, None))).unwrap();
+    world.make(&job(&from, Target::Backup(plain, None))).unwrap();
+    world.make(&blank_again(&to)).unwrap();
+    let restore = |id, to| Job { id: CopyId(runtime::new_uuid()), from: Origin::Backup(id), to };
+    world.make(&restore(kept, Target::Disk(sealed))).unwrap();
+    assert_eq!(read(&world, &clear), [[0; 4096], [7; 4096]].concat()[..]);
+    let other = Luks { passphrase: "another".to_owned().into(), ..secret() };
+    world.make(&restore(plain, Target::Encrypted(to.clone(), other.clone()))).unwrap();
+    assert_eq!(read(&world, &other.disk(to)), [[0; 4096], [7; 4096]].concat()[..]);
+    assert_eq!(std::fs::read_dir(world.dir.path().join("c")).unwrap().count(), 7, "no scratch is left");
+}
+
+/// The same volume with another key.
+fn blank_again(to: &Json) -> Job {
+    let luks = Luks { passphrase: "another".to_owned().into(), ..secret() };
+    Job { id: CopyId(runtime::new_uuid()), from: Origin::Nothing, to: Target::Encrypted(to.clone(), luks) }
 }

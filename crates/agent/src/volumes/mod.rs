@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_api::block::{Limits, Volume, VolumeSeen, VolumeSource};
+use agent_api::block::{Encryption, Limits, Volume, VolumeSeen, VolumeSource};
 use agent_api::compute::Vm;
 use hypervisor::{Hypervisor, Merge};
 use serde_json::Value as Json;
+use storage::luks::{Luks, header_bytes};
 use storage::{DiskFormat, GIB, LiveDisk, NewVolume, Snapshot, Source, Tidied, VolumeBackend, VolumeState};
 use types::{ServerId, VolumeId};
 
@@ -32,12 +33,13 @@ pub struct Ensured {
 
 /// Makes a volume as its document says. `vms` are all VMs that are wanted on this node.
 pub fn ensure(effects: &mut Effects, volume: &Volume, vms: &[Arc<Vm>]) -> Result<Ensured, String> {
-    let size_bytes = volume.size_gib * GIB;
+    let header_bytes = header_of(volume);
+    let (disk_bytes, size_bytes) = (volume.size_gib * GIB, volume.size_gib * GIB + header_bytes);
     let new = NewVolume { id: volume.id, size_bytes, source: source(&volume.source)? };
     let backends = effects.backends.clone();
     let backend = backends.named(volume.backend.as_deref())?;
     backend.ensure_volume(&new).map_err(words)?;
-    let mut live = vm_with(effects, volume.id, vms)?;
+    let mut live = vm_with(effects, volume, vms)?;
     if let Some(disk) = &mut live {
         backend.ensure_live(volume.id, disk).map_err(words)?;
         disk.limit(&volume.limits)?;
@@ -47,7 +49,7 @@ pub fn ensure(effects: &mut Effects, volume: &Volume, vms: &[Arc<Vm>]) -> Result
         match &mut live {
             Some(disk) => {
                 check_room(backend)?;
-                disk.resize(size_bytes)?;
+                disk.resize(disk_bytes)?;
             }
             None => backend.ensure_size(volume.id, size_bytes).map_err(words)?,
         }
@@ -78,7 +80,7 @@ pub fn ensure(effects: &mut Effects, volume: &Volume, vms: &[Arc<Vm>]) -> Result
     };
     let now = observe(backend, volume)?;
     let seen = VolumeSeen {
-        size_gib: now.size_bytes / GIB,
+        size_gib: now.size_bytes.saturating_sub(header_bytes) / GIB,
         snapshots: now.snapshots.into_iter().collect(),
         reverted: now.reverted,
     };
@@ -102,6 +104,7 @@ struct VmDisk<'e> {
     hypervisor: &'e mut dyn Hypervisor,
     server: ServerId,
     volume: VolumeId,
+    is_encrypted: bool,
 }
 
 impl VmDisk<'_> {
@@ -129,6 +132,10 @@ impl LiveDisk for VmDisk<'_> {
 
     fn commit_layer(&mut self, top: &str, base: &str, backing_file: &str) -> Result<bool, String> {
         self.merge(&Merge::Down { top, base, backing_file })
+    }
+
+    fn can_commit(&self) -> bool {
+        !self.is_encrypted
     }
 
     fn stream_layer(
@@ -195,17 +202,30 @@ fn observe(backend: &dyn VolumeBackend, volume: &Volume) -> Result<VolumeState, 
 /// The running VM that has a volume open, which then is changed through it. A simulated VM has nothing open.
 fn vm_with<'e>(
     effects: &'e mut Effects,
-    volume: VolumeId,
+    volume: &Volume,
     vms: &[Arc<Vm>],
 ) -> Result<Option<VmDisk<'e>>, String> {
     let hypervisor = effects.hypervisor.as_mut();
+    let (volume, is_encrypted) = (volume.id, volume.encryption.is_some());
     for vm in vms {
         let has_it = hypervisor.observe(vm.id).map_err(words)?.disks.contains(&volume);
         if has_it && hypervisor.layers(vm.id).map_err(words)?.is_some() {
-            return Ok(Some(VmDisk { hypervisor, server: vm.id, volume }));
+            return Ok(Some(VmDisk { hypervisor, server: vm.id, volume, is_encrypted }));
         }
     }
     Ok(None)
+}
+
+/// How much larger a volume is than its disk.
+fn header_of(volume: &Volume) -> u64 {
+    volume.encryption.as_ref().map_or(0, |encryption| header_bytes(encryption.key_size_bits))
+}
+
+/// With what a volume is encrypted; `None` as long as the control plane has not sent its passphrase.
+pub fn luks(encryption: &Encryption) -> Option<Luks> {
+    let passphrase = encryption.passphrase.clone()?;
+    let Encryption { cipher, key_size_bits, .. } = encryption;
+    Some(Luks { passphrase, cipher: cipher.clone(), key_size_bits: *key_size_bits })
 }
 
 fn source(source: &VolumeSource) -> Result<Source, String> {

@@ -27,6 +27,10 @@ pub fn create(
     RULES.check("backup:create", caller, &Target::project(&project))?;
     let asked = draft.snapshot_id.map(|id| snapshot::ops::show(caller, tx, id)).transpose()?;
     check_source(&found, asked.as_deref(), draft.force)?;
+    if found.encryption.is_some() {
+        let text = format!("Volume {id} is encrypted, and no backup can be made of such a volume yet.");
+        return Err(Error::Volume(text));
+    }
     let parent =
         match draft.incremental {
             true => Some(table::newest_of(tx, &project, id)?.ok_or_else(|| {

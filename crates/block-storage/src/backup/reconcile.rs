@@ -225,7 +225,7 @@ fn work(
         }
     };
     let (key, owner) = (job.copy.to_string(), backup.id.to_string());
-    let document = Copy { id: job.copy, from, to };
+    let document = Copy { id: job.copy, from, to, sealed: false };
     documents::put(tx, &job.host, Kind::Copy, &key, &document, Owner { kind: KIND, id: &owner })?;
     let seen = documents::seen::<CopySeen>(tx, &job.host, Kind::Copy, &key)?.filter(|seen| seen.current);
     let (done, error) =

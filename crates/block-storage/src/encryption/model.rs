@@ -1,7 +1,7 @@
 //! What an encryption is.
 
 use serde::{Deserialize, Serialize};
-use types::{EncryptionId, Timestamp};
+use types::{CopyId, EncryptionId, EncryptionKeyId, Timestamp};
 
 /// How the volumes of a type are encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,91 @@ impl ControlLocation {
     /// The location of this name.
     pub fn of_name(name: &str) -> Option<ControlLocation> {
         [ControlLocation::FrontEnd, ControlLocation::BackEnd].into_iter().find(|known| known.name() == name)
+    }
+}
+
+/// With what a volume is encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeEncryption {
+    /// Its key.
+    pub key_id: EncryptionKeyId,
+    /// The passphrase, as only the cloud's key manager can read it. There is none before the volume's first step.
+    pub sealed: Option<String>,
+    /// See [`Encryption`].
+    pub provider: String,
+    /// See [`Encryption`].
+    pub cipher: String,
+    /// See [`Encryption`].
+    pub key_size_bits: u32,
+    /// See [`Encryption`].
+    pub control_location: ControlLocation,
+    /// How far it is from being encrypted, until it is. A clone of what is encrypted never was anything else.
+    #[serde(default)]
+    pub(crate) formatting: Option<Formatting>,
+}
+
+/// A host encrypts a volume that is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Formatting {
+    /// The copy that does it.
+    pub(crate) copy: CopyId,
+    /// How far it is.
+    pub(crate) percent: u8,
+}
+
+/// What is taken where a type does not say it.
+const CIPHER: &str = "aes-xts-plain64";
+const KEY_SIZE_BITS: u32 = 256;
+/// What hosts can encrypt with: QEMU's LUKS, version 1, and these ciphers with keys of these sizes.
+const PROVIDERS: [&str; 2] = ["luks", "nova.volume.encryptors.luks.LuksEncryptor"];
+const CIPHERS: [(&str, &[u32]); 3] = [
+    (CIPHER, &[KEY_SIZE_BITS, 512]),
+    ("aes-cbc-essiv:sha256", &[128, 192, 256]),
+    ("aes-cbc-plain64", &[128, 192, 256]),
+];
+
+impl Encryption {
+    /// This for a volume, with a key that is still to be made; an error says why no host can do it.
+    pub(crate) fn of_volume(&self, key_id: EncryptionKeyId) -> Result<VolumeEncryption, String> {
+        let cipher = self.cipher.as_deref().unwrap_or(CIPHER);
+        let key_size_bits = self.key_size_bits.unwrap_or(KEY_SIZE_BITS);
+        if !PROVIDERS.contains(&self.provider.as_str()) {
+            return Err(format!("provider {} is not built; use luks", self.provider));
+        }
+        if self.control_location != ControlLocation::FrontEnd {
+            return Err("volumes are encrypted by hosts; use the control location front-end".to_owned());
+        }
+        let known = CIPHERS.iter().find(|(name, _)| *name == cipher);
+        let Some((_, sizes)) = known else {
+            let known: Vec<&str> = CIPHERS.iter().map(|(name, _)| *name).collect();
+            return Err(format!("cipher {cipher} is not built; use {}", known.join(" or ")));
+        };
+        if !sizes.contains(&key_size_bits) {
+            return Err(format!("cipher {cipher} has no keys of {key_size_bits} bits; use one of {sizes:?}"));
+        }
+        Ok(VolumeEncryption {
+            key_id,
+            sealed: None,
+            provider: self.provider.clone(),
+            cipher: cipher.to_owned(),
+            key_size_bits,
+            control_location: self.control_location,
+            formatting: None,
+        })
+    }
+
+    /// Whether a volume of one is not a volume of the other.
+    pub(crate) fn differs(&self, other: &Encryption) -> bool {
+        let what =
+            |it: &Encryption| (it.provider.clone(), it.cipher.clone(), it.key_size_bits, it.control_location);
+        what(self) != what(other)
+    }
+}
+
+impl VolumeEncryption {
+    /// The same for a copy of the encrypted bytes: the same key, under an id of its own.
+    pub(crate) fn cloned(&self, key_id: EncryptionKeyId) -> VolumeEncryption {
+        VolumeEncryption { key_id, formatting: None, ..self.clone() }
     }
 }
 

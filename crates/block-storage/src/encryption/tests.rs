@@ -1,8 +1,286 @@
-//! The encryption of types over the API.
+//! The encryption of types and of volumes over the API, with a node that makes them.
 
-use crate::tests::{api, golden};
+use std::collections::BTreeSet;
+
+use agent_api::block::{Copy, CopyFrom, CopyTo, Volume as VolumeDocument, take_secrets};
+use agent_api::{Document, Kind, ToNode};
+use identity::CredentialKeys;
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
+use store::{Select, Tx};
+use testkit::Api;
+use types::Secret;
+
+use super::{Keyring, VolumeEncryption, add_keys, reseal};
+use crate::tests::{
+    ADMIN, MEMBER, Node, OTHER, act, api, create, golden, keys, new_image, new_volume, status,
+};
+use crate::volume::store::VOLUMES;
+
+/// A type whose volumes are encrypted in this way.
+fn new_type(api: &Api, name: &str, encryption: &Json) {
+    let answer = api.post(ADMIN, "/volume/v3/types", &json!({"volume_type": {"name": name}}));
+    let id = answer.body["volume_type"]["id"].as_str().unwrap().to_owned();
+    let answer =
+        api.post(ADMIN, &format!("/volume/v3/types/{id}/encryption"), &json!({"encryption": encryption}));
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+fn luks() -> Json {
+    json!({"provider": "luks", "control_location": "front-end", "cipher": "aes-xts-plain64", "key_size": 512})
+}
+
+/// The services with a type `secret`, and a node.
+fn cloud() -> (Api, Node) {
+    let api = api();
+    new_type(&api, "secret", &luks());
+    let node = Node::join(&api, "one", 100);
+    (api, node)
+}
+
+fn new_secret(api: &Api, body: Json) -> String {
+    let mut wanted = json!({"size": 1, "volume_type": "secret"});
+    wanted.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+    let answer = create(api, MEMBER, &wanted);
+    assert_eq!(answer.status, 202, "{answer:?}");
+    assert_eq!(answer.body["volume"]["encrypted"], true);
+    answer.body["volume"]["id"].as_str().unwrap().to_owned()
+}
+
+fn encryption_of(api: &Api, id: &str) -> VolumeEncryption {
+    let id: types::VolumeId = id.parse().unwrap();
+    let found = api.store.read_blocking(move |tx: &mut Tx<'_>| VOLUMES.load(tx, id));
+    found.unwrap().unwrap().into_inner().encryption.unwrap()
+}
+
+fn passphrase_of(api: &Api, id: &str) -> Secret {
+    Keyring::open(&keys(), &encryption_of(api, id).sealed.unwrap()).unwrap()
+}
+
+fn body_of<T: DeserializeOwned>(documents: &[Document], kind: Kind) -> T {
+    let found = documents.iter().find(|document| document.key.kind == kind).expect("a document of this kind");
+    serde_json::from_value(found.body.clone().unwrap()).unwrap()
+}
+
+/// All that the database has of volumes and documents.
+fn database(api: &Api) -> String {
+    let text = api.store.read_blocking(|tx: &mut Tx<'_>| {
+        let documents = tx.rows("SELECT body FROM node_documents", &[])?;
+        let volumes = tx.rows("SELECT doc FROM block_storage_volumes", &[])?;
+        Ok::<_, store::Error>(format!("{documents:?} {volumes:?}"))
+    });
+    text.unwrap()
+}
+
+fn documents_left(api: &Api) -> usize {
+    let left = |tx: &mut Tx<'_>| tx.rows("SELECT id FROM node_documents", &[]);
+    api.store.read_blocking(left).unwrap().len()
+}
 
 #[test]
 fn conversations_are_as_reviewed() {
     golden(&api(), "encryption/golden/life.http");
+    let (api, mut node) = cloud();
+    new_secret(&api, json!({"name": "squid"}));
+    node.work(&api);
+    golden(&api, "encryption/golden/volume.http");
+}
+
+#[test]
+fn a_volume_is_encrypted_before_it_is_available() {
+    let (api, mut node) = cloud();
+    let id = new_secret(&api, json!({}));
+    let documents = node.wanted(&api);
+    let volume: VolumeDocument = body_of(&documents, Kind::Volume);
+    let encryption = volume.encryption.unwrap();
+    assert_eq!((encryption.cipher.as_str(), encryption.key_size_bits), ("aes-xts-plain64", 512));
+    assert_eq!(encryption.passphrase, None, "the document as it lies in the database");
+    node.report(documents);
+    let documents = node.wanted(&api);
+    let copy: Copy = body_of(&documents, Kind::Copy);
+    assert_eq!((copy.from, copy.to, copy.sealed), (CopyFrom::Blank, CopyTo::Volume(volume.id), false));
+    assert_eq!(status(&api, &id), "creating");
+    node.report(documents);
+    node.work(&api);
+    assert_eq!(status(&api, &id), "available");
+    assert_eq!(encryption_of(&api, &id).formatting, None);
+    assert_eq!(encryption_of(&api, &id).key_id, encryption.key_id);
+
+    let plain = new_volume(&api, MEMBER);
+    node.work(&api);
+    let answer = api.get(MEMBER, &format!("/volume/v3/volumes/{plain}"));
+    assert_eq!(answer.body["volume"]["encrypted"], false);
+    assert_eq!(api.delete(MEMBER, &format!("/volume/v3/volumes/{id}")).status, 202);
+    node.work(&api);
+    assert_eq!(status(&api, &id), "gone");
+    assert!(!database(&api).contains("sealed\\\":\\\"g"), "its key went with it");
+}
+
+#[test]
+fn only_the_host_learns_the_passphrase() {
+    let (api, mut node) = cloud();
+    let (id, other) = (new_secret(&api, json!({})), new_secret(&api, json!({})));
+    api.settle();
+    let passphrase = passphrase_of(&api, &id);
+    assert_eq!(passphrase.expose().len(), 64);
+    assert_ne!(passphrase, passphrase_of(&api, &other));
+    let mut message = ToNode::Documents { documents: node.wanted(&api), complete: None };
+    assert!(!database(&api).contains(passphrase.expose()));
+    add_keys(&api.store, &keys(), &mut message).unwrap();
+    let ToNode::Documents { documents, .. } = &message else { panic!() };
+    let told: BTreeSet<String> = documents
+        .iter()
+        .filter_map(|document| {
+            let volume: VolumeDocument = serde_json::from_value(document.body.clone().unwrap()).unwrap();
+            Some(volume.encryption?.passphrase?.expose().to_owned())
+        })
+        .collect();
+    assert_eq!(told, [&id, &other].map(|id| passphrase_of(&api, id).expose().to_owned()).into());
+    assert!(!format!("{:?}", encryption_of(&api, &id)).contains(passphrase.expose()));
+    // With another cloud's keys nothing is told, and nothing fails.
+    let mut message = ToNode::Documents { documents: documents.clone(), complete: None };
+    if let ToNode::Documents { documents, .. } = &mut message {
+        let had = |document: &mut Document| take_secrets(document.body.as_mut().unwrap());
+        assert_eq!(documents.iter_mut().map(had).filter(|had| *had).count(), 2);
+    }
+    add_keys(&api.store, &CredentialKeys::default(), &mut message).unwrap();
+    assert!(!format!("{message:?}").contains("passphrase"));
+}
+
+#[test]
+fn clones_share_the_key_under_ids_of_their_own() {
+    let (api, mut node) = cloud();
+    let volume = new_secret(&api, json!({}));
+    node.work(&api);
+    let body = json!({"snapshot": {"volume_id": volume}});
+    let snapshot = api.post(MEMBER, "/volume/v3/snapshots", &body).body["snapshot"]["id"].clone();
+    node.work(&api);
+    new_type(&api, "as secret", &luks());
+    let clones = [
+        new_secret(&api, json!({"source_volid": volume, "volume_type": null})),
+        new_secret(&api, json!({"snapshot_id": snapshot, "volume_type": "as secret"})),
+    ];
+    node.work(&api);
+    let key_id = |id: &str| encryption_of(&api, id).key_id;
+    for clone in &clones {
+        assert_eq!(status(&api, clone), "available");
+        assert_eq!(passphrase_of(&api, clone), passphrase_of(&api, &volume));
+        assert_ne!(key_id(clone), key_id(&volume));
+    }
+    // What is clear does not become secret by being cloned, nor the other way round, nor by another cipher.
+    new_type(&api, "other", &json!({"provider": "luks", "control_location": "front-end"}));
+    let plain = new_volume(&api, MEMBER);
+    node.work(&api);
+    for (source, kind) in [(&volume, "default"), (&volume, "other"), (&plain, "secret")] {
+        let answer = create(&api, MEMBER, &json!({"source_volid": source, "volume_type": kind}));
+        assert_eq!(answer.status, 400, "{kind}: {answer:?}");
+        assert!(answer.body["badRequest"]["message"].as_str().unwrap().contains("not compatible"));
+    }
+}
+
+#[test]
+fn an_image_is_copied_in_and_not_cloned() {
+    let (api, mut node) = cloud();
+    let image = new_image(&api);
+    let id = new_secret(&api, json!({"imageRef": image}));
+    let documents = node.wanted(&api);
+    let volume: VolumeDocument = body_of(&documents, Kind::Volume);
+    assert_eq!(volume.source, agent_api::block::VolumeSource::Blank);
+    node.report(documents);
+    let documents = node.wanted(&api);
+    let copy: Copy = body_of(&documents, Kind::Copy);
+    assert!(matches!(&copy.from, CopyFrom::Image(source) if source.id.to_string() == image), "{copy:?}");
+    node.report(documents);
+    node.work(&api);
+    assert_eq!(status(&api, &id), "available");
+    let answer = api.get(MEMBER, &format!("/volume/v3/volumes/{id}"));
+    assert_eq!(answer.body["volume"]["bootable"], "true");
+}
+
+#[test]
+fn one_that_cannot_be_encrypted_is_an_error_and_leaves_nothing() {
+    let (api, mut node) = cloud();
+    node.refuses = Some("the image is refused");
+    node.refuses_only = Some(Kind::Copy);
+    let id = new_secret(&api, json!({"imageRef": new_image(&api)}));
+    node.work(&api);
+    assert_eq!(status(&api, &id), "error");
+    node.refuses = None;
+    node.work(&api);
+    assert_eq!(documents_left(&api), 0);
+    assert_eq!(api.delete(MEMBER, &format!("/volume/v3/volumes/{id}")).status, 202);
+    node.work(&api);
+    assert_eq!(status(&api, &id), "gone");
+
+    // Deleted while it is encrypted.
+    let id = new_secret(&api, json!({}));
+    let documents = node.wanted(&api);
+    node.report(documents);
+    let body = json!({"os-reset_status": {"status": "error"}});
+    assert_eq!(act(&api, ADMIN, &id, &body), 202);
+    assert_eq!(api.delete(MEMBER, &format!("/volume/v3/volumes/{id}")).status, 202);
+    node.work(&api);
+    assert_eq!(status(&api, &id), "gone");
+    assert_eq!(documents_left(&api), 0);
+}
+
+#[test]
+fn encryptions_that_no_host_can_do_are_refused() {
+    let (api, _node) = cloud();
+    let cases = [
+        ("v2", json!({"provider": "luks2", "control_location": "front-end"}), "luks2"),
+        ("back", json!({"provider": "luks", "control_location": "back-end"}), "front-end"),
+        ("rot", json!({"provider": "luks", "control_location": "front-end", "cipher": "rot13"}), "rot13"),
+        ("odd", json!({"provider": "luks", "control_location": "front-end", "key_size": 100}), "100 bits"),
+    ];
+    for (name, encryption, expected) in cases {
+        new_type(&api, name, &encryption);
+        let answer = create(&api, MEMBER, &json!({"size": 1, "volume_type": name}));
+        assert_eq!(answer.status, 400, "{name}: {answer:?}");
+        let message = answer.body["badRequest"]["message"].as_str().unwrap();
+        assert!(message.contains(expected) && message.contains(name), "{message}");
+    }
+    let count = |tx: &mut Tx<'_>| VOLUMES.count(tx, &Select::all());
+    assert_eq!(api.store.read_blocking(count).unwrap(), 0);
+}
+
+#[test]
+fn keys_are_sealed_anew_when_the_operators_key_changes() {
+    let (api, mut node) = cloud();
+    let id = new_secret(&api, json!({}));
+    node.work(&api);
+    let passphrase = passphrase_of(&api, &id);
+    let fresh = CredentialKeys::fresh_key();
+    let both = CredentialKeys::parse(&format!("{fresh}\n{}", crate::tests::KEY)).unwrap();
+    api.store.write_blocking(move |tx| reseal(tx, &both)).unwrap();
+    let new = CredentialKeys::parse(&fresh).unwrap();
+    assert_eq!(Keyring::open(&new, &encryption_of(&api, &id).sealed.unwrap()).unwrap(), passphrase);
+    let error = api.store.write_blocking(move |tx| reseal(tx, &keys())).unwrap_err();
+    assert!(format!("{error:?}").contains("key that is not here"), "{error:?}");
+}
+
+#[test]
+fn an_encrypted_volume_is_left_to_others_with_its_key() {
+    let (api, mut node) = cloud();
+    let id = new_secret(&api, json!({}));
+    node.work(&api);
+    let offer = |version: &'static str, more: Json| {
+        let mut body = json!({"volume_id": id});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let headers = [("openstack-api-version", version)];
+        let body = json!({ "transfer": body }).to_string();
+        api.send(MEMBER, "POST", "/volume/v3/volume-transfers", &headers, body.into_bytes())
+    };
+    let refused = offer("volume 3.69", json!({}));
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.to_string().contains("transferring encrypted volume is not supported"));
+    assert_eq!(offer("volume 3.70", json!({"no_snapshots": true})).status, 400);
+    let offered = offer("volume 3.70", json!({}));
+    assert_eq!(offered.status, 202, "{offered:?}");
+    let text = |key: &str| offered.body["transfer"][key].as_str().unwrap().to_owned();
+    let path = format!("/volume/v3/os-volume-transfer/{}/accept", text("id"));
+    let answer = api.post(OTHER, &path, &json!({"accept": {"auth_key": text("auth_key")}}));
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let answer = api.get(OTHER, &format!("/volume/v3/volumes/{id}/encryption"));
+    assert_eq!(answer.body["encryption_key_id"], encryption_of(&api, &id).key_id.to_string());
 }

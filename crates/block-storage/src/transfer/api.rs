@@ -15,6 +15,8 @@ use crate::list::{Paging, Sortable};
 const SNAPSHOTS: Microversion = Microversion(3, 55);
 /// The first microversion that tells from whom a volume comes.
 const HISTORY: Microversion = Microversion(3, 57);
+/// The first microversion in which the key of an encrypted volume goes with it.
+const ENCRYPTED: Microversion = Microversion(3, 70);
 /// The first microversion that lists in pages.
 const PAGES: Microversion = Microversion(3, 59);
 
@@ -101,7 +103,7 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         false => false,
     };
     fields.finish()?;
-    let draft = TransferDraft { name, no_snapshots };
+    let draft = TransferDraft { name, no_snapshots, allow_encrypted: request.version >= ENCRYPTED };
     let (transfer, key) = ops::create(request.caller(), tx, volume, draft)?;
     let mut view = detail(request, &transfer);
     view["auth_key"] = key.into();

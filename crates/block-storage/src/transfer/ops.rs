@@ -24,6 +24,7 @@ const KEY_CHARS: usize = 16;
 pub(crate) struct TransferDraft {
     pub(crate) name: Option<String>,
     pub(crate) no_snapshots: bool,
+    pub(crate) allow_encrypted: bool,
 }
 
 /// Offers a volume; gives the key, which nobody learns again.
@@ -39,6 +40,13 @@ pub(crate) fn create(
     }
     if let Some(group) = offered.group_id {
         return Err(Error::Volume(format!("Volume {id} must not be part of a group, and is in {group}.")));
+    }
+    if offered.encryption.is_some() && !draft.allow_encrypted {
+        return Err(Error::Volume("transferring encrypted volume is not supported".to_owned()));
+    }
+    if offered.encryption.is_some() && draft.no_snapshots {
+        let text = "transferring an encrypted volume without its snapshots is not supported";
+        return Err(Error::Volume(text.to_owned()));
     }
     if !draft.no_snapshots {
         let all = snapshot::store::kept_of_volume(tx, id)?;

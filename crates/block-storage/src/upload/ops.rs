@@ -38,6 +38,10 @@ pub(crate) fn create(
         let usable: Vec<&str> = usable.iter().map(|phase| phase.status()).collect();
         return Err(Error::Volume(format!("Volume {id} status must be {}", usable.join(" or "))));
     };
+    if volume.encryption.is_some() {
+        let text = format!("Volume {id} is encrypted, and no image can be made of such a volume yet.");
+        return Err(Error::Volume(text));
+    }
     let copy: CopyId = runtime::new_uuid().into();
     let format = draft.format;
     let image = image_of(caller, &volume, draft);

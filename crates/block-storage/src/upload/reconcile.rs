@@ -115,6 +115,7 @@ fn want(tx: &mut Tx<'_>, upload: &Upload) -> Result<(), store::Error> {
         id: upload.id,
         from: CopyFrom::Snapshot { volume: upload.volume_id, id: upload.snapshot_id },
         to: CopyTo::Image(image),
+        sealed: false,
     };
     let id = upload.id.to_string();
     documents::put(tx, &upload.host, Kind::Copy, &id, &document, Owner { kind: KIND, id: &id })

@@ -10,6 +10,8 @@ use types::{
     VolumeId, VolumeTypeId,
 };
 
+use crate::encryption::VolumeEncryption;
+
 /// How long a host may take to make, grow or remove a volume.
 pub const HOST_TIME_MAX: Duration = Duration::from_secs(600);
 /// How long a volume waits for a host that is up.
@@ -65,6 +67,9 @@ pub struct Volume {
     /// Whether that snapshot is held only until the volume is made, which is a clone of another volume then.
     #[serde(default)]
     pub is_clone: bool,
+    /// With what it is encrypted, if it is.
+    #[serde(default)]
+    pub encryption: Option<VolumeEncryption>,
     /// The way back to a snapshot that it is on.
     #[serde(default)]
     pub revert: Option<Revert>,

@@ -1,20 +1,19 @@
 //! What callers do with volumes. Compute uses what is here in transactions of its own; what concerns attachments is
 //! in `attach` and re-exported.
 
-use std::collections::BTreeMap;
-
 use policy::{Caller, Target};
 use store::{Condition, Direction, Select, Stored, Tx};
-use types::{SnapshotId, Timestamp, VolumeId, VolumeTypeId};
+use types::{CopyId, EncryptionKeyId, SnapshotId, Timestamp, VolumeId, VolumeTypeId};
 
 pub use super::attach::{attach, begin_detach, cancel_detach, detach, list_of_server, reserve, unreserve};
 use super::store::{self as table, VOLUMES};
 use super::{Phase, Revert, SIZE_GIB_MAX, SourceSnapshot, Volume, VolumeChange, VolumeDraft};
 use super::{reconcile, source};
+use crate::encryption::{Formatting, VolumeEncryption};
 use crate::error::Error;
 use crate::policy::RULES;
 use crate::snapshot::Phase as SnapshotPhase;
-use crate::volume_type::VolumeType;
+use crate::volume_type::{Recipe, VolumeType};
 use crate::{ZONE, group, quota, snapshot, transfer, volume_type};
 
 /// Which volumes a list shows.
@@ -55,8 +54,8 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
     if let Some(group) = draft.group_id {
         group::ops::check_takes(caller, tx, group, (draft.volume_type.as_deref(), &volume_type))?;
     }
-    check_encryption(tx, &volume_type)?;
-    check_backend(tx, &source, &volume_type)?;
+    check_compatible(tx, &source, &volume_type)?;
+    let encryption = encryption_of(tx, &source, &volume_type)?;
     quota::ops::check_volumes(tx, &project_id, &volume_type, source.size_gib)?;
     let held = match draft.source_volume_id {
         Some(id) => {
@@ -66,8 +65,8 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
         None => None,
     };
     let from = held.map(|held| SourceSnapshot { volume: held.volume_id, id: held.id }).or(source.from);
-    let volume =
-        VOLUMES.insert(tx, Volume { from, ..row(caller, tx.now(), draft, source, volume_type.id) })?;
+    let row = row(caller, tx.now(), draft, source, volume_type.id);
+    let volume = VOLUMES.insert(tx, Volume { from, encryption, ..row })?;
     tx.kick(reconcile::KIND, volume.id)?;
     Ok(volume)
 }
@@ -101,6 +100,7 @@ fn row(
         backend: source.backend,
         from: source.from,
         is_clone: source.is_clone,
+        encryption: None,
         revert: None,
         size_before_gib: None,
         group_id: draft.group_id,
@@ -113,15 +113,24 @@ fn row(
     }
 }
 
-/// Whoever asks for an encrypted volume must not get another.
-fn check_encryption(tx: &mut Tx<'_>, volume_type: &VolumeType) -> Result<(), Error> {
-    if volume_type::ops::recipe(tx, volume_type.id)?.encryption.is_none() {
-        return Ok(());
+/// With what a new volume of this type is encrypted: a clone with its source's key, any other with one of its own. Whoever
+/// asks for an encrypted volume must not get another.
+fn encryption_of(
+    tx: &mut Tx<'_>,
+    source: &source::Source,
+    volume_type: &VolumeType,
+) -> Result<Option<VolumeEncryption>, Error> {
+    let key_id = EncryptionKeyId(runtime::new_uuid());
+    if source.volume_type_id.is_some() {
+        return Ok(source.encryption.as_ref().map(|encryption| encryption.cloned(key_id)));
     }
-    let name = &volume_type.name;
-    Err(Error::Invalid(format!(
-        "Volume type {name} demands encryption, and no backend here encrypts volumes yet."
-    )))
+    let Some(encryption) = volume_type::ops::recipe(tx, volume_type.id)?.encryption else { return Ok(None) };
+    let encryption = encryption.of_volume(key_id).map_err(|reason| {
+        let name = &volume_type.name;
+        Error::Invalid(format!("Volume type {name} demands an encryption that cannot be had here: {reason}."))
+    })?;
+    let formatting = Some(Formatting { copy: CopyId(runtime::new_uuid()), percent: 0 });
+    Ok(Some(VolumeEncryption { formatting, ..encryption }))
 }
 
 fn check_size(size: u32) -> Result<(), Error> {
@@ -135,16 +144,22 @@ fn check_size(size: u32) -> Result<(), Error> {
     Err(Error::Invalid(text))
 }
 
-/// A clone is where its source is, so that its type must not ask for another backend.
-fn check_backend(
+/// A clone is where its source is and has the same bytes, so that its type must ask for no other backend and encryption.
+fn check_compatible(
     tx: &mut Tx<'_>,
     source: &source::Source,
     volume_type: &Stored<VolumeType>,
 ) -> Result<(), Error> {
     let Some(origin) = source.volume_type_id.filter(|id| *id != volume_type.id) else { return Ok(()) };
-    let backend = |specs: &BTreeMap<String, String>| specs.get("volume_backend_name").cloned();
-    let wanted = backend(&volume_type::ops::recipe(tx, volume_type.id)?.extra_specs);
-    if wanted.is_none() || wanted == backend(&volume_type::ops::recipe(tx, origin)?.extra_specs) {
+    let backend = |recipe: &Recipe| recipe.extra_specs.get("volume_backend_name").cloned();
+    let (wanted, origin) =
+        (volume_type::ops::recipe(tx, volume_type.id)?, volume_type::ops::recipe(tx, origin)?);
+    let is_near = backend(&wanted).is_none_or(|wanted| Some(wanted) == backend(&origin));
+    let is_as_secret = match (&wanted.encryption, &origin.encryption) {
+        (Some(wanted), Some(origin)) => !wanted.differs(origin),
+        (wanted, origin) => wanted.is_none() && origin.is_none(),
+    };
+    if is_near && is_as_secret {
         return Ok(());
     }
     let text = format!(

@@ -1,10 +1,14 @@
 //! Makes volumes be where and as large as they should: chooses a host, wants the volume there by a document, and reads
 //! what the host reports.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent_api::Kind;
-use agent_api::block::{ImageSource, Revert, Volume as Document, VolumeSeen, VolumeSource};
+use agent_api::block::{
+    Copy, CopyFrom, CopySeen, CopyTo, Encryption, ImageSource, Revert, Volume as Document, VolumeSeen,
+    VolumeSource,
+};
 use nodes::documents::{self, Owner, Seen};
 use nodes::hosts;
 use reconcile::{Next, Reconciler, StepError};
@@ -12,7 +16,8 @@ use store::{Error, Stored, Tx};
 use types::{HostId, VolumeId};
 
 use super::store::{self as table, VOLUMES};
-use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, Volume, limits};
+use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, SourceImage, Volume, limits};
+use crate::encryption::{Formatting, Keyring, VolumeEncryption, ensure_key};
 use crate::message::{Action, Detail, Subject, ops as messages};
 use crate::service::ops::accepts_volumes;
 use crate::snapshot::{self, Phase as SnapshotPhase};
@@ -24,7 +29,10 @@ pub(crate) const KIND: &str = "block_storage::volume";
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The reconciler of volumes.
-pub(crate) struct Volumes;
+pub(crate) struct Volumes {
+    /// Who makes and keeps the keys of encrypted ones.
+    pub(crate) keys: Arc<dyn Keyring>,
+}
 
 impl Reconciler for Volumes {
     fn kind(&self) -> &'static str {
@@ -41,7 +49,7 @@ impl Reconciler for Volumes {
             }
         }
         Ok(match volume.phase {
-            Phase::Creating => create(tx, &mut volume)?,
+            Phase::Creating => create(tx, &mut volume, self.keys.as_ref())?,
             Phase::Extending => extend(tx, &mut volume)?,
             Phase::Reverting => revert(tx, &mut volume)?,
             Phase::Deleting => delete(tx, &mut volume)?,
@@ -64,7 +72,7 @@ fn refresh(tx: &mut Tx<'_>, volume: &Volume) -> Result<Next, Error> {
 }
 
 /// A volume without a host gets one; the host makes it, or says why not.
-fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
+fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, keys: &dyn Keyring) -> Result<Next, Error> {
     let now = tx.now();
     let host = match volume.host.clone() {
         Some(host) => host,
@@ -96,9 +104,17 @@ fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
         Verdict::Waiting => return Ok(Next::Again(HOST_TIME_MAX)),
         Verdict::Refused(reason) => return fail(tx, volume, reason),
     }
+    match volume.encryption.as_mut().map(|encryption| ensure_key(keys, encryption)) {
+        Some(Ok(true)) => VOLUMES.save(tx, volume)?,
+        Some(Ok(false)) | None => {}
+        Some(Err(reason)) => return fail(tx, volume, format!("it gets no key: {reason}")),
+    }
     want(tx, volume, &host)?;
-    let seen = seen(tx, volume, &host)?;
-    match verdict(volume, seen.as_ref()) {
+    let verdict = match verdict(volume, seen(tx, volume, &host)?.as_ref()) {
+        Verdict::Done => encrypt(tx, volume, &host)?,
+        verdict => verdict,
+    };
+    match verdict {
         Verdict::Done => {
             volume.made = true;
             volume.fault = None;
@@ -117,6 +133,44 @@ fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
             fail(tx, volume, format!("host {host} did not make it within {} s", HOST_TIME_MAX.as_secs()))
         }
         Verdict::Waiting => Ok(Next::Again(HOST_TIME_MAX)),
+    }
+}
+
+/// The host makes a new volume an encrypted one, with what it is to hold at first.
+fn encrypt(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, host: &HostId) -> Result<Verdict, Error> {
+    let Some(encryption) = &volume.encryption else { return Ok(Verdict::Done) };
+    let Some(formatting) = encryption.formatting else { return Ok(Verdict::Done) };
+    let from = volume.image.as_ref().map_or(CopyFrom::Blank, |image| CopyFrom::Image(source_of(image)));
+    let document = Copy { id: formatting.copy, from, to: CopyTo::Volume(volume.id), sealed: false };
+    let (copy, id) = (formatting.copy.to_string(), volume.id.to_string());
+    documents::put(tx, host, Kind::Copy, &copy, &document, Owner { kind: KIND, id: &id })?;
+    let found = documents::seen::<CopySeen>(tx, host, Kind::Copy, &copy)?.filter(|found| found.current);
+    let (seen, error) = found.map(|found| (found.seen, found.error)).unwrap_or_default();
+    let seen = seen.unwrap_or_default();
+    if let Some(reason) = error {
+        return Ok(Verdict::Refused(reason));
+    }
+    let now = tx.now();
+    let Some(encryption) = &mut volume.encryption else { return Ok(Verdict::Done) };
+    if seen.done.is_some() {
+        encryption.formatting = None;
+        documents::remove(tx, host, Kind::Copy, &copy)?;
+        return Ok(Verdict::Done);
+    }
+    if seen.percent != formatting.percent {
+        encryption.formatting = Some(Formatting { percent: seen.percent, ..formatting });
+        // As long as it gets on it is not overdue.
+        volume.phase_since = now;
+        VOLUMES.save(tx, volume)?;
+    }
+    Ok(Verdict::Waiting)
+}
+
+/// Nothing is written any more to a volume that was to be encrypted.
+fn end_encrypting(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<(), Error> {
+    match volume.encryption.as_ref().and_then(|encryption| encryption.formatting) {
+        Some(formatting) => documents::remove(tx, host, Kind::Copy, &formatting.copy.to_string()),
+        None => Ok(()),
     }
 }
 
@@ -157,6 +211,7 @@ fn fail(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, fault: String) -> Result<N
         return Ok(Next::Again(HOST_TIME_MAX));
     }
     if let Some(host) = volume.host.clone() {
+        end_encrypting(tx, volume, &host)?;
         documents::remove(tx, &host, Kind::Volume, &volume.id.to_string())?;
     }
     volume.fail(Phase::Error, fault, now);
@@ -240,6 +295,7 @@ fn delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
         }
     }
     if let Some(host) = volume.host.clone() {
+        end_encrypting(tx, volume, &host)?;
         documents::remove(tx, &host, Kind::Volume, &volume.id.to_string())?;
         if let Some(seen) = seen(tx, volume, &host)? {
             if volume.phase == Phase::Deleting && volume.is_overdue(now, HOST_TIME_MAX) {
@@ -283,9 +339,10 @@ fn verdict(volume: &Volume, seen: Option<&Seen<VolumeSeen>>) -> Verdict {
 /// Says on its host what is wanted of a volume.
 pub(crate) fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<(), Error> {
     let recipe = volume_type::ops::recipe(tx, volume.volume_type_id).map_err(|error| error.into_store())?;
-    let image = volume.image.as_ref().filter(|_| volume.from.is_none());
-    let image =
-        image.map(|image| VolumeSource::Image(ImageSource { id: image.id, format: image.format.clone() }));
+    // What is clear would stay so below what the guest writes: an image is copied into an encrypted volume.
+    let is_clone = volume.from.is_none() && volume.encryption.is_none();
+    let image = volume.image.as_ref().filter(|_| is_clone);
+    let image = image.map(|image| VolumeSource::Image(source_of(image)));
     let snapshot = volume.from.map(|from| VolumeSource::Snapshot { volume: from.volume, id: from.id });
     let revert = volume.revert.as_ref();
     let document = Document {
@@ -295,12 +352,22 @@ pub(crate) fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<()
         source: snapshot.or(image).unwrap_or_default(),
         snapshots: snapshot::store::on_host(tx, volume.id)?,
         revert: revert.map(|revert| Revert { token: revert.token.clone(), snapshot: revert.snapshot }),
-        encryption: None,
+        encryption: volume.encryption.as_ref().map(encryption_of),
         read_only: volume.read_only == Some(true),
         limits: recipe.qos_specs.as_ref().map(limits::of).unwrap_or_default(),
     };
     let id = volume.id.to_string();
     documents::put(tx, host, Kind::Volume, &id, &document, Owner { kind: KIND, id: &id })
+}
+
+fn source_of(image: &SourceImage) -> ImageSource {
+    ImageSource { id: image.id, format: image.format.clone() }
+}
+
+/// The passphrase is added as the document leaves.
+fn encryption_of(encryption: &VolumeEncryption) -> Encryption {
+    let VolumeEncryption { key_id, cipher, key_size_bits, .. } = encryption;
+    Encryption { key_id: *key_id, cipher: cipher.clone(), key_size_bits: *key_size_bits, passphrase: None }
 }
 
 fn seen(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<Option<Seen<VolumeSeen>>, Error> {

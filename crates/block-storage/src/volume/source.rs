@@ -10,6 +10,7 @@ use types::{HostId, ImageId, SnapshotId, VolumeId, VolumeTypeId};
 use super::ops::show;
 use super::store::VOLUMES;
 use super::{Phase, SourceImage, SourceSnapshot, Volume, VolumeDraft};
+use crate::encryption::VolumeEncryption;
 use crate::error::Error;
 use crate::policy::RULES;
 use crate::snapshot::{self, Phase as SnapshotPhase};
@@ -30,6 +31,8 @@ pub(super) struct Source {
     /// Where the source is, and so its clones.
     pub(super) host: Option<HostId>,
     pub(super) backend: Option<String>,
+    /// With what it is encrypted.
+    pub(super) encryption: Option<VolumeEncryption>,
 }
 
 /// Finds out the source of a new volume, and whether a volume of the size asked for can be made of it.
@@ -98,6 +101,7 @@ fn like(volume: &Volume) -> Source {
         image: volume.image.clone(),
         host: volume.host.clone(),
         backend: volume.backend.clone(),
+        encryption: volume.encryption.clone(),
         ..Source::default()
     }
 }

@@ -222,7 +222,7 @@ fn cloud(dir: &std::path::Path) -> (Api, Vec<(String, String)>) {
                 table.iter().map(|(method, path)| (method.to_string(), format!("{}{path}", service.prefix))),
             );
         }
-        (tokens, (all, super::reconcilers(images.into(), image::Config::default())))
+        (tokens, (all, super::reconcilers(images.into(), image::Config::default(), Arc::default())))
     });
     api.store
         .write_blocking(|tx| {

@@ -4,10 +4,12 @@
 //! whatever other devices come and go. On q35 every disk has a root port, for only there it can be taken out
 //! while the VM runs, and more ports wait for disks that come later.
 
+use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use types::VolumeId;
 
 use super::probe::Features;
 use super::rundir::RunDir;
@@ -37,6 +39,8 @@ pub struct Surroundings<'a> {
     pub qmp: RawFd,
     /// The taps, likewise.
     pub taps: &'a [RawFd],
+    /// Where the secrets of disks can be read, likewise.
+    pub secrets: &'a BTreeMap<VolumeId, RawFd>,
 }
 
 /// The arguments, without the program's own name.
@@ -65,6 +69,9 @@ pub fn arguments(spec: &VmSpec, around: &Surroundings<'_>) -> Vec<String> {
         args.add("-device", format!("pcie-root-port,id={id},bus=pcie.0,chassis={},{place}", index + 1));
     }
     for (index, disk) in spec.disks.iter().enumerate() {
+        if let Some(fd) = around.secrets.get(&disk.volume) {
+            args.add("-object", secret_object(disk.volume, "file", &format!("/dev/fd/{fd}")).to_string());
+        }
         args.add("-object", disk.throttle_object().to_string());
         args.add("-blockdev", disk.named_blockdev().to_string());
         let bus = if ports == 0 { String::new() } else { format!(",bus={}", root_port(index)) };
@@ -93,8 +100,13 @@ fn disk_id(disk: &Disk) -> String {
 }
 
 /// The name of the device that shows a volume.
-pub fn device_id(volume: types::VolumeId) -> String {
+pub fn device_id(volume: VolumeId) -> String {
     format!("disk-{volume}")
+}
+
+/// A secret as an object of QEMU, which has it as `data` or reads it from a `file`.
+pub fn secret_object(volume: VolumeId, from: &str, what: &str) -> Value {
+    json!({ "qom-type": "secret", "id": Disk::secret_name(volume), from: what })
 }
 
 struct Arguments(Vec<String>);

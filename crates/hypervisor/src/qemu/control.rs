@@ -1,8 +1,8 @@
 //! The life of one VM: its process, its QMP connection, and what is done through them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, PipeReader, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use types::{ServerId, VolumeId};
 
-use super::config::{Surroundings, arguments, device_id, root_port};
+use super::config::{Surroundings, arguments, device_id, root_port, secret_object};
 use super::process::{Exit, Launch, Process, ProcessId, command_line_has};
 use super::qmp::{Qmp, QmpError, QmpEvent};
 use super::rundir::RunDir;
@@ -95,6 +95,9 @@ impl Vm {
         // Bound here rather than by QEMU, so that connecting needs no waiting for a file to appear.
         let listener = UnixListener::bind(&socket).doing(|| format!("listen on {}", socket.display()))?;
         let taps: Vec<RawFd> = taps.iter().map(AsRawFd::as_raw_fd).collect();
+        let secrets = secrets(&self.spec.disks).doing(|| "hand secrets to QEMU".to_owned())?;
+        let secret_fds: BTreeMap<VolumeId, RawFd> =
+            secrets.iter().map(|(volume, pipe)| (*volume, pipe.as_raw_fd())).collect();
         let arguments = arguments(
             &self.spec,
             &Surroundings {
@@ -103,6 +106,7 @@ impl Vm {
                 accelerator: shared.host.accelerator,
                 qmp: listener.as_raw_fd(),
                 taps: &taps,
+                secrets: &secret_fds,
             },
         );
         let cgroup = shared.containment.create(self.server)?;
@@ -111,7 +115,7 @@ impl Vm {
             arguments: &arguments,
             log: open_log(&self.run.log())?,
             pid_file: open_log(&self.run.pid_file())?,
-            keep: taps.into_iter().chain([listener.as_raw_fd()]).collect(),
+            keep: taps.into_iter().chain([listener.as_raw_fd()]).chain(secret_fds.into_values()).collect(),
             cgroup,
         };
         let process = launch.spawn().doing(|| format!("start {}", shared.config.binary.display()))?;
@@ -316,10 +320,12 @@ impl Vm {
         if self.close_disk(shared, disk.volume)? == Detach::Waiting {
             return Err(Error::Busy { doing: "attach a disk" });
         }
-        self.remove_throttle_group(shared, disk.volume)?;
+        if let Some(secret) = &disk.secret {
+            self.call(shared, "object-add", secret_object(disk.volume, "data", secret.expose()))?;
+        }
         self.call(shared, "object-add", disk.throttle_object())?;
         if let Err(e) = self.call(shared, "blockdev-add", disk.named_blockdev()) {
-            self.remove_throttle_group(shared, disk.volume)?;
+            self.close_disk(shared, disk.volume)?;
             return Err(e);
         }
         let mut device = json!({
@@ -372,22 +378,19 @@ impl Vm {
         }
     }
 
-    /// Closes a disk that no device shows any more, with its layers and its limits.
+    /// Closes a disk that no device shows any more, with its layers, its limits and its secret.
     fn close_disk(&mut self, shared: &Shared, volume: VolumeId) -> Result<Detach> {
         if self.remove_node(shared, &Disk::node_name(volume))? == Detach::Waiting {
             return Ok(Detach::Waiting);
         }
         self.close_unused_layers(shared)?;
-        self.remove_throttle_group(shared, volume)?;
-        Ok(Detach::Gone)
-    }
-
-    fn remove_throttle_group(&mut self, shared: &Shared, volume: VolumeId) -> Result<()> {
-        let id = Disk::throttle_group(volume);
-        if self.children(shared, "/objects")?.contains(&id) {
-            self.call(shared, "object-del", json!({ "id": id }))?;
+        let objects = self.children(shared, "/objects")?;
+        for id in [Disk::throttle_group(volume), Disk::secret_name(volume)] {
+            if objects.contains(&id) {
+                self.call(shared, "object-del", json!({ "id": id }))?;
+            }
         }
-        Ok(())
+        Ok(Detach::Gone)
     }
 
     pub(crate) fn detach_disk(&mut self, shared: &Shared, volume: VolumeId) -> Result<Detach> {
@@ -424,6 +427,20 @@ impl Vm {
         }
         Ok(())
     }
+}
+
+/// The secrets of disks in pipes, which QEMU inherits and reads once: arguments and files are seen by others. A pipe holds
+/// more than a secret has.
+fn secrets(disks: &[Disk]) -> io::Result<BTreeMap<VolumeId, PipeReader>> {
+    let mut pipes = BTreeMap::new();
+    for disk in disks {
+        if let Some(secret) = &disk.secret {
+            let (reader, mut writer) = io::pipe()?;
+            writer.write_all(secret.expose().as_bytes())?;
+            pipes.insert(disk.volume, reader);
+        }
+    }
+    Ok(pipes)
 }
 
 /// A process that was started right before its starter died: it wrote its id itself, and carries the run

@@ -1,4 +1,4 @@
-//! The keys that keep credentials secret from who has the database alone. They are the operator's, in a file.
+//! The keys that keep credentials and other secrets from who has the database alone. They are the operator's, in a file.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use fernet::Fernet;
 
 use crate::Error;
 
-/// Keys for credentials: the first one writes, all of them read.
+/// Keys for credentials and what else must be read back, such as the keys of encrypted volumes: the first one writes, all of
+/// them read.
 #[derive(Clone)]
 pub struct CredentialKeys(Arc<Vec<Fernet>>);
 
@@ -38,21 +39,21 @@ impl CredentialKeys {
     }
 
     /// What only these keys can read.
-    pub(crate) fn seal(&self, blob: &str) -> Result<String, Error> {
+    pub fn seal(&self, blob: &str) -> Result<String, Error> {
         let key =
             self.0.first().ok_or_else(|| Error::Internal("there is no key for credentials".to_owned()))?;
         Ok(key.encrypt_at_time(blob.as_bytes(), NO_TIME))
     }
 
-    /// What was sealed.
-    pub(crate) fn open(&self, sealed: &str) -> Result<String, Error> {
+    /// What was sealed. An error if none of these keys wrote it.
+    pub fn open(&self, sealed: &str) -> Result<String, Error> {
         let bytes = self.0.iter().find_map(|key| key.decrypt_at_time(sealed, None, NO_TIME).ok());
         let blob = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        blob.ok_or_else(|| Error::Internal("a credential was sealed with a key that is not here".to_owned()))
+        blob.ok_or_else(|| Error::Internal("a secret was sealed with a key that is not here".to_owned()))
     }
 
     /// Seals anew what an older key wrote; says whether it did.
-    pub(crate) fn renew(&self, sealed: &mut String) -> Result<bool, Error> {
+    pub fn renew(&self, sealed: &mut String) -> Result<bool, Error> {
         if self.is_current(sealed) {
             return Ok(false);
         }

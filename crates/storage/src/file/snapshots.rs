@@ -157,7 +157,7 @@ impl FileVolumes {
                 self.merges.begin(volume, layers, move |tool| merge_down(&chain, at, tool))
             }
             None => self.merge_up(chain, at - 1, at + 1),
-            Some(live) if at > 1 => merge_down_live(&chain, at, live),
+            Some(live) if at > 1 && live.can_commit() => merge_down_live(&chain, at, live),
             Some(live) => merge_up_live(&chain, at - 1, at + 1, live),
         }
     }

@@ -226,6 +226,9 @@ impl World {
         for part in route.split('/') {
             path.push(match part {
                 "{id}" => self.thing(before, (method, route, action), side),
+                "{key}" if before == "encryption" && route.contains("/volumes/") => {
+                    "encryption_key_id".to_owned()
+                }
                 "{key}" if before == "encryption" => "provider".to_owned(),
                 "{key}" if before == "extra_specs" => "multiattach".to_owned(),
                 "{key}" if before == "group_specs" => "k".to_owned(),

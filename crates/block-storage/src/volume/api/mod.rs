@@ -8,7 +8,7 @@ mod view;
 use std::str::FromStr;
 
 use image::image::by_node::Terms;
-use rest::{Fields, InvalidBody, Microversion, Reply, Request, Routes};
+use rest::{Fields, InvalidBody, Microversion, Reply, ReplyBody, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 use types::{ImageId, VolumeGroupId, VolumeId};
@@ -36,6 +36,8 @@ pub(crate) fn routes(images: Terms) -> Routes {
         .get("/volumes/{id}", own(show))
         .put("/volumes/{id}", own(update))
         .delete("/volumes/{id}", own(delete))
+        .get("/volumes/{id}/encryption", own(encryption))
+        .get("/volumes/{id}/encryption/{key}", own(encryption_item))
         .post("/volumes/{id}/action", own(move |request, tx| action::run(&images, request, tx)))
         .and(metadata::routes())
 }
@@ -97,6 +99,41 @@ fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let volume = ops::show(request.caller(), tx, volume_id(request)?)?;
     let types = view::TypeNames::load(tx)?;
     Ok(Reply::ok(json!({"volume": view::detail(request, &volume, &types)})))
+}
+
+/// With what a volume is encrypted: words for who attaches it. Clients get the key itself from nobody.
+fn encryption_words(request: &Request, tx: &mut Tx<'_>) -> Result<Json, Error> {
+    let rule = "volume_extension:volume_encryption_metadata";
+    let volume = ops::show_for(request.caller(), tx, volume_id(request)?, rule)?;
+    Ok(match &volume.encryption {
+        None => json!({ "encryption_key_id": null }),
+        Some(encryption) => json!({
+            "encryption_key_id": encryption.key_id,
+            "provider": encryption.provider,
+            "cipher": encryption.cipher,
+            "key_size": encryption.key_size_bits,
+            "control_location": encryption.control_location.name(),
+        }),
+    })
+}
+
+fn encryption(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    Ok(Reply::ok(encryption_words(request, tx)?))
+}
+
+/// One of the words, which Cinder answers as plain text.
+fn encryption_item(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let words = encryption_words(request, tx)?;
+    let key = request.param("key");
+    let word = words.get(key).ok_or_else(|| {
+        Error::NoSuch(format!("Volume {} has no encryption item {key}.", request.param("id")))
+    })?;
+    if word.is_null() {
+        return Ok(Reply::empty(200));
+    }
+    let text = word.as_str().map_or_else(|| word.to_string(), str::to_owned);
+    let body = ReplyBody::Bytes(text.into_bytes());
+    Ok(Reply { body, ..Reply::empty(200) }.header("content-type", "text/plain; charset=utf-8"))
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

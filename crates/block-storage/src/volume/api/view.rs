@@ -76,7 +76,7 @@ pub(super) fn plain(request: &Request, volume: &Volume, types: &TypeNames) -> Js
         "links": links(request, volume),
         "user_id": volume.user_id,
         "bootable": if volume.bootable { "true" } else { "false" },
-        "encrypted": false,
+        "encrypted": volume.encryption.is_some(),
         "replication_status": null,
         "consistencygroup_id": null,
         "multiattach": false,
@@ -105,6 +105,9 @@ fn newer(view: &mut Json, version: Microversion, volume: &Volume, operator: bool
     }
     if version >= Microversion(3, 63) {
         view["volume_type_id"] = json!(volume.volume_type_id);
+    }
+    if let (true, Some(encryption)) = (version >= Microversion(3, 64), &volume.encryption) {
+        view["encryption_key_id"] = json!(encryption.key_id);
     }
     if version >= Microversion(3, 65) {
         view["consumes_quota"] = true.into();

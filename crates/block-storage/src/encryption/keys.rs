@@ -1,0 +1,110 @@
+//! The keys of volumes: made here, sealed in rows, opened on the way to the host that needs one.
+
+use std::collections::BTreeMap;
+
+use agent_api::{Document, Kind, ToNode};
+use identity::CredentialKeys;
+use store::{Select, Store, Tx};
+use types::{Secret, VolumeId};
+
+use super::VolumeEncryption;
+use crate::error::Error;
+use crate::volume::store::VOLUMES;
+
+/// Bytes of a passphrase. More would not make the largest cipher's key stronger.
+const PASSPHRASE_BYTES: usize = 32;
+
+/// Who can read sealed keys: the place for a key manager outside the cloud. It is asked in transactions, so that it answers
+/// from memory. Errors are words for the operator.
+pub trait Keyring: Send + Sync {
+    /// What only this key manager can read.
+    fn seal(&self, secret: &Secret) -> Result<String, String>;
+
+    /// What was sealed.
+    fn open(&self, sealed: &str) -> Result<Secret, String>;
+
+    /// Seals anew what was sealed in a way that is to end; tells whether it did.
+    fn renew(&self, sealed: &mut String) -> Result<bool, String>;
+}
+
+/// The keys that credentials are encrypted with, from the operator's file.
+impl Keyring for CredentialKeys {
+    fn seal(&self, secret: &Secret) -> Result<String, String> {
+        CredentialKeys::seal(self, secret.expose()).map_err(|error| error.to_string())
+    }
+
+    fn open(&self, sealed: &str) -> Result<Secret, String> {
+        CredentialKeys::open(self, sealed).map(Secret::from).map_err(|error| error.to_string())
+    }
+
+    fn renew(&self, sealed: &mut String) -> Result<bool, String> {
+        CredentialKeys::renew(self, sealed).map_err(|error| error.to_string())
+    }
+}
+
+/// Gives a volume that has none a key of its own; tells whether it did.
+pub(crate) fn ensure_key(keys: &dyn Keyring, encryption: &mut VolumeEncryption) -> Result<bool, String> {
+    if encryption.sealed.is_some() {
+        return Ok(false);
+    }
+    let mut bytes = [0; PASSPHRASE_BYTES];
+    runtime::fill_random(&mut bytes);
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    encryption.sealed = Some(keys.seal(&text.into())?);
+    Ok(true)
+}
+
+/// Adds to the documents in a message what opens the volumes in them. To be called on each message as it leaves. What
+/// cannot be opened is logged and goes without.
+pub fn add_keys(store: &Store, keys: &dyn Keyring, message: &mut ToNode) -> Result<(), store::Error> {
+    let ToNode::Documents { documents, .. } = message else { return Ok(()) };
+    let ids: Vec<VolumeId> = documents.iter().filter_map(encrypted_volume).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut sealed = store.read_blocking(move |tx| sealed_keys(tx, &ids))?;
+    for document in documents {
+        // One that went meanwhile has none, and its document will follow it.
+        let Some((id, sealed)) = encrypted_volume(document).and_then(|id| sealed.remove_entry(&id)) else {
+            continue;
+        };
+        match keys.open(&sealed) {
+            Ok(secret) => set_passphrase(document, &secret),
+            Err(error) => tracing::error!("the key of volume {id} cannot be opened: {error}"),
+        }
+    }
+    Ok(())
+}
+
+fn sealed_keys(tx: &mut Tx<'_>, ids: &[VolumeId]) -> Result<BTreeMap<VolumeId, String>, store::Error> {
+    let mut found = BTreeMap::new();
+    for id in ids {
+        let encryption = VOLUMES.load(tx, *id)?.and_then(|volume| volume.into_inner().encryption);
+        found.extend(encryption.and_then(|encryption| encryption.sealed).map(|sealed| (*id, sealed)));
+    }
+    Ok(found)
+}
+
+/// The volume that a document is about, if it is an encrypted one.
+fn encrypted_volume(document: &Document) -> Option<VolumeId> {
+    let body = document.body.as_ref().filter(|body| body["encryption"].is_object());
+    body.filter(|_| document.key.kind == Kind::Volume).and_then(|_| document.key.id.parse().ok())
+}
+
+fn set_passphrase(document: &mut Document, secret: &Secret) {
+    if let Some(body) = &mut document.body {
+        body["encryption"]["passphrase"] = secret.expose().into();
+    }
+}
+
+/// Seals anew what an older key sealed, so that it can go; an error if there is something that no key reads.
+pub fn reseal(tx: &mut Tx<'_>, keys: &dyn Keyring) -> Result<(), Error> {
+    for mut volume in VOLUMES.query(tx, &Select::all())? {
+        let sealed = volume.encryption.as_mut().and_then(|encryption| encryption.sealed.as_mut());
+        let renewed = sealed.map_or(Ok(false), |sealed| keys.renew(sealed));
+        if renewed.map_err(|error| Error::Internal(format!("volume {}: {error}", volume.id)))? {
+            VOLUMES.save(tx, &mut volume)?;
+        }
+    }
+    Ok(())
+}
