@@ -10,4 +10,4 @@ pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use model::{Phase, Upload, UploadDraft, properties_of};
+pub(crate) use model::{Phase, Upload, UploadDraft};

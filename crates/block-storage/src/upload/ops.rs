@@ -2,6 +2,7 @@
 
 use ::image::Error as ImageError;
 use ::image::image::by_node::{self, Terms};
+use ::image::image::node_copy::NodeCopy;
 use ::image::image::{Image, ImageDraft, Visibility};
 use policy::{Caller, Target};
 use rest::Fault;
@@ -9,7 +10,7 @@ use store::{Stored, Tx};
 use types::{CopyId, VolumeId};
 
 use super::store::UPLOADS;
-use super::{Phase, Upload, UploadDraft, properties_of, reconcile};
+use super::{Phase, Upload, UploadDraft, reconcile};
 use crate::error::Error;
 use crate::policy::RULES;
 use crate::snapshot;
@@ -50,19 +51,9 @@ pub(crate) fn create(
     let now = tx.now();
     volume.enter(VolumePhase::Uploading, now);
     save(tx, &mut volume)?;
-    let upload = Upload {
-        id: copy,
-        volume_id: id,
-        snapshot_id: held.id,
-        image_id: image.id,
-        format,
-        host,
-        phase: Phase::Holding,
-        heard_at: now,
-        percent: 0,
-    };
-    UPLOADS.insert(tx, upload)?;
-    tx.kick(reconcile::KIND, copy)?;
+    let copy = NodeCopy { id: copy, image_id: image.id, format, host, heard_at: now, percent: 0 };
+    tx.kick(reconcile::KIND, copy.id)?;
+    UPLOADS.insert(tx, Upload { copy, volume_id: id, snapshot_id: held.id, phase: Phase::Holding })?;
     Ok((volume, image))
 }
 
@@ -75,7 +66,7 @@ fn image_of(caller: &Caller, volume: &Volume, draft: UploadDraft) -> ImageDraft 
         container_format: Some(draft.container),
         disk_format: Some(draft.format),
         protected: draft.protected,
-        properties: properties_of(&volume.image_metadata),
+        properties: volume.image_properties(),
         ..ImageDraft::default()
     }
 }

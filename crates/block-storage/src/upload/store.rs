@@ -8,7 +8,7 @@ use super::Upload;
 /// What the database knows of an upload.
 pub(crate) static UPLOADS: Table<Upload> = Table {
     name: "block_storage_uploads",
-    id: |u| u.id.into(),
+    id: |u| u.copy.id.into(),
     columns: &[Column { name: "volume_id", value: |u| u.volume_id.into() }],
     unique: &[],
 };
@@ -16,7 +16,7 @@ pub(crate) static UPLOADS: Table<Upload> = Table {
 /// The images that are being made of a volume.
 pub(crate) fn of_volume(tx: &mut Tx<'_>, id: VolumeId) -> Result<Vec<CopyId>, Error> {
     let found = UPLOADS.query(tx, &Select::all().eq("volume_id", id))?;
-    Ok(found.iter().map(|upload| upload.id).collect())
+    Ok(found.iter().map(|upload| upload.copy.id).collect())
 }
 
 /// All of them: somebody must do something about each.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use testkit::{Answer, Api};
 
-use super::model::COPY_TIME_MAX;
 use crate::tests::{ADMIN, MEMBER, Node, act, api, api_over, golden, new_volume, status};
+use image::image::node_copy::COPY_TIME_MAX;
 
 const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume 3.71")];
 

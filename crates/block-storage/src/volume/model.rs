@@ -19,6 +19,24 @@ pub const PLACEMENT_TIME_MAX: Duration = Duration::from_secs(60);
 /// The largest volume, which is also the largest disk that qcow2 can hold here.
 pub const SIZE_GIB_MAX: u32 = 64 << 10;
 
+/// What a volume knows of its image that is the image service's own, and so nothing that another image has from it.
+const OWN: [&str; 12] = [
+    "checksum",
+    "container_format",
+    "disk_format",
+    "image_id",
+    "image_name",
+    "min_disk",
+    "min_ram",
+    "name",
+    "owner",
+    "protected",
+    "size",
+    "visibility",
+];
+/// What begins so is about the bytes of one image.
+const ABOUT_BYTES: [&str; 3] = ["os_glance", "img_signature", "signature_verified"];
+
 /// A volume.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Volume {
@@ -270,6 +288,13 @@ impl fmt::Display for Phase {
 }
 
 impl Volume {
+    /// The properties of an image that is made of it: those of the image that it was made of itself.
+    pub fn image_properties(&self) -> BTreeMap<String, String> {
+        let own = |key: &str| OWN.contains(&key) || ABOUT_BYTES.iter().any(|prefix| key.starts_with(prefix));
+        let kept = self.image_metadata.iter().filter(|(key, _)| !own(key));
+        kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
     /// Whether a server has it now.
     pub fn is_attached(&self) -> bool {
         self.attachment.as_ref().is_some_and(|attachment| attachment.attached_at.is_some())

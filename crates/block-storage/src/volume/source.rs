@@ -109,9 +109,11 @@ fn like(volume: &Volume) -> Source {
 /// The image as a source, if a volume of this size can be made of it, and what it says about itself.
 fn of_image(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, size_gib: u32) -> Result<Source, Error> {
     let image = images::load_for_boot(caller, tx, id)?;
-    let (Some(format), Some(bytes)) = (image.disk_format, image.virtual_size_bytes()) else {
-        let text =
-            format!("Image {id} is unacceptable: no volume can be made of its format; convert it to qcow2.");
+    let bytes = image.virtual_size_bytes().filter(|bytes| *bytes > 0);
+    let (Some(format), Some(bytes)) = (image.disk_format, bytes) else {
+        let text = format!(
+            "Image {id} is unacceptable: it is empty, or no volume can be made of its format; convert it to qcow2."
+        );
         return Err(Error::Invalid(text));
     };
     let image_gib = bytes.div_ceil(GIB);

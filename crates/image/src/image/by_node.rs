@@ -2,7 +2,7 @@
 //! transaction and says later what became of the bytes; nobody else can send any meanwhile.
 
 use policy::Caller;
-use storage::StoredImage;
+use storage::{DiskFormat, StoredImage};
 use store::{Stored, Tx};
 use types::ImageId;
 
@@ -21,12 +21,22 @@ pub struct Terms {
     limits: Limits,
     /// The store that nodes write to.
     store: String,
+    /// See [`Terms::disk_format`].
+    disk_format: DiskFormat,
 }
 
 impl Terms {
     /// Nodes write to the default store.
     pub fn new(stores: impl Into<Stores>, config: &Config) -> Terms {
-        Terms { limits: config.limits, store: stores.into().default().id.clone() }
+        let stores = stores.into();
+        let place = stores.default();
+        let disk_format = if place.kind == "rbd" { DiskFormat::Raw } else { DiskFormat::Qcow2 };
+        Terms { limits: config.limits, store: place.id.clone(), disk_format }
+    }
+
+    /// The format that is best for images of disks where nobody asked for one: disks are cloned from it there.
+    pub fn disk_format(&self) -> DiskFormat {
+        self.disk_format
     }
 }
 
@@ -46,6 +56,34 @@ pub fn create(
     save(tx, &mut image)?;
     quota::ops::check_uploading(tx, terms.limits, &image.owner)?;
     Ok(image)
+}
+
+/// Creates an image that never has a byte and is active at once, for what its properties say.
+pub fn create_empty(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    terms: &Terms,
+    draft: ImageDraft,
+) -> Result<Stored<Image>, Error> {
+    let mut image = ops::create(caller, tx, terms.limits, draft)?;
+    image.status = Status::Active;
+    image.stored = Some(nothing());
+    image.stores = vec![terms.store.clone()];
+    save(tx, &mut image)?;
+    Ok(image)
+}
+
+/// No bytes, and the hashes of that.
+fn nothing() -> StoredImage {
+    let sha512 = "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce\
+                  47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
+    let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+    StoredImage { size_bytes: 0, virtual_size_bytes: 0, md5: md5.to_owned(), sha512: sha512.to_owned() }
+}
+
+/// Whether nobody deleted the image meanwhile.
+pub fn is_wanted(tx: &mut Tx<'_>, id: ImageId, token: &str) -> Result<bool, Error> {
+    Ok(claimed(tx, id, token)?.is_some_and(|image| image.status != Status::Deleted))
 }
 
 /// The node writes, or is about to; tells whether the image is still wanted. Done twice it changes nothing.

@@ -5,6 +5,7 @@
 pub(crate) mod api;
 pub mod by_node;
 mod model;
+pub mod node_copy;
 pub mod ops;
 pub(crate) mod reconcile;
 pub(crate) mod store;

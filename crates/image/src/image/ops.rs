@@ -189,6 +189,20 @@ pub fn list(caller: &Caller, tx: &mut Tx<'_>, query: &ImageList) -> Result<Vec<S
     }
 }
 
+/// The images of a project that have these properties, newest first.
+pub fn list_by_properties(
+    tx: &mut Tx<'_>,
+    owner: &ProjectId,
+    properties: &[(&str, &str)],
+) -> Result<Vec<Stored<Image>>, Error> {
+    let mut found = table::of_project(tx, owner)?;
+    let has =
+        |image: &Image, key: &str, value: &str| image.properties.get(key).is_some_and(|found| found == value);
+    found.retain(|image| properties.iter().all(|(key, value)| has(image, key, value)));
+    found.sort_by_key(|image| std::cmp::Reverse((image.created_at, image.id)));
+    Ok(found)
+}
+
 impl ImageList {
     /// The conditions that the database does not know.
     fn wants(&self, image: &Image) -> bool {

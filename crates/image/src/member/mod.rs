@@ -3,7 +3,7 @@
 
 pub(crate) mod api;
 mod model;
-pub(crate) mod ops;
+pub mod ops;
 pub(crate) mod store;
 
 #[cfg(test)]

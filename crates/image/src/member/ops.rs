@@ -14,7 +14,7 @@ use crate::image::ops::{Seen, check_count, seen};
 const MEMBERS_MAX: usize = 128;
 
 /// Shares an image with a project.
-pub(crate) fn create(
+pub fn create(
     caller: &Caller,
     tx: &mut Tx<'_>,
     id: ImageId,
