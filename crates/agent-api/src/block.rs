@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use types::{BackupId, CopyId, EncryptionKeyId, ImageId, Secret, SnapshotId, VolumeId};
+use types::{BackupId, CopyId, EncryptionKeyId, ImageId, Secret, ServerId, SnapshotId, VolumeId};
 
 /// A volume on a backend that this node serves, with everything that is wanted of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -134,6 +134,13 @@ pub enum CopyFrom {
         /// The volume.
         volume: VolumeId,
         /// The snapshot.
+        id: SnapshotId,
+    },
+    /// A moment of the root disk of a VM that has a document on this node.
+    RootDisk {
+        /// The VM's server.
+        server: ServerId,
+        /// The moment.
         id: SnapshotId,
     },
     /// A backup.

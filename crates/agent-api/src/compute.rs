@@ -1,12 +1,12 @@
 //! Documents of the compute service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::block::ImageSource;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use types::{ImageId, MacAddr, PortId, ProjectId, ServerId, Timestamp, VolumeId};
+use types::{ImageId, MacAddr, PortId, ProjectId, ServerId, SnapshotId, Timestamp, VolumeId};
 
 /// A VM: the body of a server on its host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +59,9 @@ pub struct RootDisk {
     pub image: ImageSource,
     /// The size; at least the image's.
     pub size_gib: u64,
+    /// The moments of it that are held; others are let go.
+    #[serde(default)]
+    pub snapshots: BTreeSet<SnapshotId>,
 }
 
 /// A volume in a VM.
@@ -149,6 +152,12 @@ pub struct VmSeen {
     /// What the guest posted as its password.
     #[serde(default)]
     pub password: Option<PostedPassword>,
+    /// The moments of its root disk that are held.
+    #[serde(default)]
+    pub root_snapshots: BTreeSet<SnapshotId>,
+    /// Why they are not those that are wanted.
+    #[serde(default)]
+    pub root_trouble: Option<String>,
 }
 
 /// A password as a guest posted it, encrypted with the server's public key.

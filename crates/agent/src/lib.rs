@@ -19,6 +19,7 @@ pub mod effects;
 pub mod fake;
 mod linux;
 mod plan;
+mod root_disk;
 mod run;
 #[cfg(test)]
 mod tests;

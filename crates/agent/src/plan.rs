@@ -7,6 +7,8 @@ use agent_api::compute::{PostedPassword, Power, PowerSeen, TimelineEvent, Vm};
 use serde::{Deserialize, Serialize};
 use types::{Timestamp, VolumeId};
 
+use crate::root_disk::RootSeen;
+
 /// How often a guest that was asked to power off is looked at.
 const POWER_OFF_LOOK: Duration = Duration::from_millis(500);
 /// How often a volume that was unplugged is asked about: the guest must let go of it.
@@ -42,6 +44,9 @@ pub struct VmState {
     /// What the guest posted as its password.
     #[serde(default)]
     pub password: Option<PostedPassword>,
+    /// What is known of its root disk; looked up again by an agent that was restarted.
+    #[serde(skip)]
+    pub root: RootSeen,
 }
 
 /// How a VM ended by itself.

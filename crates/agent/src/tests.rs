@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
-use agent_api::block::{Encryption, ImageSource, Volume, VolumeSeen, VolumeSource};
+use agent_api::block::{
+    Copy, CopyFrom, CopySeen, CopyTo, Encryption, ImageSource, Volume, VolumeSeen, VolumeSource,
+};
 use agent_api::compute::{Metadata, Nic, Power, PowerSeen, Reboot, RootDisk, Vm, VmSeen, VmVolume};
 use agent_api::network::{Network, Port};
 use agent_api::{Document, DocumentKey, FromNode, Kind, Report, ToNode};
 use serde::Serialize;
 use storage::{DiskFormat, ImageStore, Upload, VolumeBackend};
-use types::{ImageId, NetworkId, PortId, ServerId, Timestamp, VolumeId};
+use types::{CopyId, ImageId, NetworkId, PortId, ServerId, SnapshotId, Timestamp, VolumeId};
 
 use crate::Agent;
 use crate::backends::Backends;
@@ -29,7 +31,11 @@ pub(crate) fn vm() -> Vm {
         vcpus: 1,
         ram_mib: 256,
         power: Power::On,
-        root_disk: Some(RootDisk { image: ImageSource { id: id(9), format: "raw".to_owned() }, size_gib: 1 }),
+        root_disk: Some(RootDisk {
+            image: ImageSource { id: id(9), format: "raw".to_owned() },
+            size_gib: 1,
+            snapshots: BTreeSet::new(),
+        }),
         volumes: Vec::new(),
         nics: vec![Nic { port_id: id(3), mac: types::MacAddr::openstack(1), mtu: 1450 }],
         metadata: Metadata::default(),
@@ -309,6 +315,50 @@ fn what_stops_or_ends_a_vm_and_its_password_are_told() {
     let ended = seen(&mut node);
     assert_eq!((ended.power, ended.trouble.as_deref()), (PowerSeen::Crashed, Some("a signal")));
     assert_eq!(ended.password.unwrap().text, "c2VjcmV0");
+}
+
+#[test]
+fn a_moment_of_a_root_disk_is_held_copied_and_let_go() {
+    let clock = runtime::simulate(1, at(1_000));
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut node = outside.start();
+    node.receive(documents(), true);
+    node.reports();
+    let (server, moment, copy): (ServerId, SnapshotId, CopyId) = (id(1), id(21), id(22));
+    let held = |revision: i64, snapshots: &[SnapshotId]| {
+        let mut vm = vm();
+        vm.root_disk.as_mut().unwrap().snapshots = snapshots.iter().copied().collect();
+        vec![document(Kind::Vm, server, revision, Some(&vm))]
+    };
+    let seen = |reports: &BTreeMap<String, Report>| -> VmSeen {
+        serde_json::from_value(reports[&format!("vm/{server}")].seen.clone().unwrap()).unwrap()
+    };
+    node.receive(held(4, &[moment]), false);
+    assert_eq!(seen(&node.reports()).root_snapshots, BTreeSet::from([moment]));
+
+    let image = ImageSource { id: id(23), format: "qcow2".to_owned() };
+    let wanted = Copy {
+        id: copy,
+        from: CopyFrom::RootDisk { server, id: moment },
+        to: CopyTo::Image(image),
+        sealed: false,
+    };
+    node.receive(vec![document(Kind::Copy, copy, 1, Some(&wanted))], false);
+    node.reports();
+    clock.advance(std::time::Duration::from_secs(2));
+    let copied: CopySeen =
+        serde_json::from_value(node.reports()[&format!("copy/{copy}")].seen.clone().unwrap()).unwrap();
+    assert!(copied.done.is_some());
+    assert!(outside.disks.observe_image(id(23)).unwrap().is_some());
+
+    // What is not wanted any more goes, also when an agent learns of it that remembers nothing.
+    drop(node);
+    let mut node = outside.start();
+    node.receive(held(5, &[]), false);
+    assert!(seen(&node.reports()).root_snapshots.is_empty());
+    let disk = outside.disks.observe_volume(VolumeId(server.0)).unwrap().unwrap();
+    assert!(disk.snapshots.is_empty());
 }
 
 #[test]

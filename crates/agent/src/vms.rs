@@ -15,6 +15,7 @@ use types::{PortId, ServerId, Timestamp, VolumeId};
 use crate::config_drive;
 use crate::effects::Effects;
 use crate::plan::{Action, Halt, VmNow, VmState, note, plan, plan_removal};
+use crate::root_disk;
 use crate::volumes;
 
 /// How often a VM that cannot be given an encrypted disk looks whether the key has come.
@@ -88,7 +89,7 @@ impl Vms {
                 _ => effects.hypervisor.remove(id).map_err(words)?,
             }
         }
-        effects.backends.root_disks().remove_volume(root_volume(id)).map_err(words)?;
+        effects.backends.root_disks().remove_volume(root_disk::volume_id(id)).map_err(words)?;
         for path in [config_drive::path(&self.console_dir, id), console_log(&self.console_dir, id)] {
             remove_file(&path)?;
         }
@@ -176,6 +177,13 @@ struct Step<'s> {
 
 impl Step<'_> {
     fn run(&mut self) -> Result<Outcome, String> {
+        let again = self.converge()?;
+        let root = root_disk::ensure(self.effects, self.vm, &mut self.state.root);
+        Ok(Outcome { seen: Some(self.seen()?), again: again.into_iter().chain(root).min() })
+    }
+
+    /// Carries out the plan; tells when to look again.
+    fn converge(&mut self) -> Result<Option<Duration>, String> {
         let mut again = None;
         // A VM that was killed for a reboot is started in the same pass; twice is as deep as that goes.
         for _ in 0..2 {
@@ -194,7 +202,7 @@ impl Step<'_> {
                 break;
             }
         }
-        Ok(Outcome { seen: Some(self.seen()?), again })
+        Ok(again)
     }
 
     /// Whether a disk would be opened whose passphrase the control plane has not sent again since the agent was started.
@@ -257,7 +265,7 @@ impl Step<'_> {
         if let Some(root) = &self.vm.root_disk {
             let format = volumes::format(&root.image)?;
             let volume = NewVolume {
-                id: root_volume(self.vm.id),
+                id: root_disk::volume_id(self.vm.id),
                 size_bytes: root.size_gib * GIB,
                 source: Source::Image { id: root.image.id, format },
             };
@@ -278,7 +286,7 @@ impl Step<'_> {
         if power != PowerSeen::Crashed && !went_with_its_host {
             return Ok(());
         }
-        let root = self.vm.root_disk.as_ref().map(|_| root_volume(self.vm.id));
+        let root = self.vm.root_disk.as_ref().map(|_| root_disk::volume_id(self.vm.id));
         for volume in root.into_iter().chain(self.vm.volumes.iter().map(|volume| volume.id)) {
             self.backend_of(volume)?.repair(volume).map_err(words)?;
         }
@@ -287,7 +295,7 @@ impl Step<'_> {
 
     fn backend_of(&self, volume: VolumeId) -> Result<&dyn VolumeBackend, String> {
         let backends = &self.effects.backends;
-        if volume == root_volume(self.vm.id) {
+        if volume == root_disk::volume_id(self.vm.id) {
             return Ok(backends.root_disks());
         }
         let document = self.needs.volumes.get(&volume);
@@ -320,7 +328,7 @@ impl Step<'_> {
         let vm = self.vm;
         let mut disks = Vec::new();
         if vm.root_disk.is_some() {
-            disks.push(self.disk(root_volume(vm.id), Some(1))?);
+            disks.push(self.disk(root_disk::volume_id(vm.id), Some(1))?);
         }
         for volume in &vm.volumes {
             disks.push(self.disk(volume.id, volume.boot.then_some(1))?);
@@ -373,7 +381,7 @@ impl Step<'_> {
 
     fn seen(&mut self) -> Result<VmSeen, String> {
         let now = observe(self.effects, self.vm.id)?;
-        let root = root_volume(self.vm.id);
+        let root = root_disk::volume_id(self.vm.id);
         let power = match (self.state.halted, now.power) {
             (Some(Halt::Crashed), PowerSeen::Absent | PowerSeen::Shutdown) => PowerSeen::Crashed,
             (_, power) => power,
@@ -392,13 +400,10 @@ impl Step<'_> {
             timeline: self.state.timeline.clone(),
             trouble: self.state.trouble.clone(),
             password: self.state.password.clone(),
+            root_snapshots: self.state.root.snapshots.clone(),
+            root_trouble: self.state.root.trouble.clone(),
         })
     }
-}
-
-/// The volume that is a server's own root disk.
-fn root_volume(id: ServerId) -> VolumeId {
-    VolumeId(id.0)
 }
 
 /// Where a console's output is kept.
@@ -424,7 +429,7 @@ fn observe(effects: &mut Effects, id: ServerId) -> Result<VmNow, String> {
             PowerSeen::Crashed
         }
     };
-    let root = root_volume(id);
+    let root = root_disk::volume_id(id);
     let volumes: BTreeSet<VolumeId> = observed.disks.into_iter().filter(|volume| *volume != root).collect();
     Ok(VmNow { power, volumes, trouble })
 }

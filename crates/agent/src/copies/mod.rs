@@ -23,6 +23,7 @@ use storage::{DiskFormat, GIB, ImageStore, NewVolume, Snapshot, Source, StoredIm
 use types::{BackupId, CopyId, ImageId, VolumeId};
 
 use crate::effects::{Effects, Event};
+use crate::root_disk;
 use crate::vms::words;
 use crate::volumes;
 
@@ -143,6 +144,11 @@ pub fn ensure(
             CopyTo::Volume(id) => Origin::Disk(image_disk(copy.id, image, known(id)?)?),
             to => return Err(format!("an image is not copied to {to:?}")),
         },
+        CopyFrom::RootDisk { server, id } => {
+            let at = root_disk::snapshot(*server, *id);
+            let nodes = effects.backends.root_disks().snapshot_blockdev(at).map_err(words)?;
+            Origin::Disk(Tree::from(&nodes))
+        }
         CopyFrom::Backup(id) => Origin::Backup(*id),
         CopyFrom::Blank => Origin::Nothing,
     };

@@ -33,13 +33,24 @@ pub struct Ensured {
 
 /// Makes a volume as its document says. `vms` are all VMs that are wanted on this node.
 pub fn ensure(effects: &mut Effects, volume: &Volume, vms: &[Arc<Vm>]) -> Result<Ensured, String> {
+    let backends = effects.backends.clone();
+    let backend = backends.named(volume.backend.as_deref())?;
+    let servers: Vec<ServerId> = vms.iter().map(|vm| vm.id).collect();
+    ensure_on(effects, backend, volume, &servers)
+}
+
+/// Makes a volume on this backend as it should be. One of the VMs of `servers` may have it.
+pub fn ensure_on(
+    effects: &mut Effects,
+    backend: &dyn VolumeBackend,
+    volume: &Volume,
+    servers: &[ServerId],
+) -> Result<Ensured, String> {
     let header_bytes = header_of(volume);
     let (disk_bytes, size_bytes) = (volume.size_gib * GIB, volume.size_gib * GIB + header_bytes);
     let new = NewVolume { id: volume.id, size_bytes, source: source(&volume.source)? };
-    let backends = effects.backends.clone();
-    let backend = backends.named(volume.backend.as_deref())?;
     backend.ensure_volume(&new).map_err(words)?;
-    let mut live = vm_with(effects, volume, vms)?;
+    let mut live = vm_with(effects, volume, servers)?;
     if let Some(disk) = &mut live {
         backend.ensure_live(volume.id, disk).map_err(words)?;
         disk.limit(&volume.limits)?;
@@ -203,14 +214,14 @@ fn observe(backend: &dyn VolumeBackend, volume: &Volume) -> Result<VolumeState, 
 fn vm_with<'e>(
     effects: &'e mut Effects,
     volume: &Volume,
-    vms: &[Arc<Vm>],
+    servers: &[ServerId],
 ) -> Result<Option<VmDisk<'e>>, String> {
     let hypervisor = effects.hypervisor.as_mut();
     let (volume, is_encrypted) = (volume.id, volume.encryption.is_some());
-    for vm in vms {
-        let has_it = hypervisor.observe(vm.id).map_err(words)?.disks.contains(&volume);
-        if has_it && hypervisor.layers(vm.id).map_err(words)?.is_some() {
-            return Ok(Some(VmDisk { hypervisor, server: vm.id, volume, is_encrypted }));
+    for server in servers.iter().copied() {
+        let has_it = hypervisor.observe(server).map_err(words)?.disks.contains(&volume);
+        if has_it && hypervisor.layers(server).map_err(words)?.is_some() {
+            return Ok(Some(VmDisk { hypervisor, server, volume, is_encrypted }));
         }
     }
     Ok(None)
