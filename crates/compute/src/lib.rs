@@ -4,7 +4,7 @@
 //! [`server::Servers`] makes it true by documents for the chosen host and by reading what the host reports. The
 //! record of a server (its instance actions) goes on past ACTIVE, to the guest's lease, metadata and ssh banner.
 //!
-//! Not here: resize, rebuild, rescue, shelve, suspend, migration, snapshots of servers, plugging of network cards,
+//! Not here: resize, rebuild, rescue, shelve, suspend, migration, plugging of network cards,
 //! aggregates, remote consoles.
 //!
 //! Invariants: a server's status is computed, never stored; no request waits for a node but a console's log; a
@@ -37,6 +37,7 @@ mod version;
 use std::sync::Arc;
 
 pub use error::Error;
+use image::image::by_node::Terms;
 pub use policy::RULES;
 use reconcile::Reconciler;
 use rest::{FaultStyle, Microversions, Service};
@@ -47,7 +48,8 @@ pub const MIGRATIONS: &[Migration] =
     &[Migration { service: "compute", version: 1, sql: include_str!("../migrations/0001_compute.sql") }];
 
 /// The API as it is wired up.
-pub fn service(store: &Store, inquiries: &nodes::Inquiries) -> Service {
+/// `images` is what the image service says of images that are made here.
+pub fn service(store: &Store, inquiries: &nodes::Inquiries, images: Terms) -> Service {
     let microversions = Microversions {
         service: "compute",
         legacy_header: Some("x-openstack-nova-api-version"),
@@ -56,7 +58,7 @@ pub fn service(store: &Store, inquiries: &nodes::Inquiries) -> Service {
     };
     let below = flavor::routes()
         .and(keypair::routes())
-        .and(server::routes(store, inquiries))
+        .and(server::routes(store, inquiries, images))
         .and(action::routes())
         .and(attachment::routes())
         .and(quota::routes())

@@ -43,6 +43,8 @@ pub(crate) const STATUS_FILTER: Microversion = Microversion(2, 38);
 pub(crate) const NO_IMAGE_METADATA: Microversion = Microversion(2, 39);
 /// Device tags again, for good.
 pub(crate) const DEVICE_TAGS_AGAIN: Microversion = Microversion(2, 42);
+/// Images and backups of servers answer the image's id in the body.
+pub(crate) const IMAGE_ID: Microversion = Microversion(2, 45);
 /// Servers show their flavor as it was when they were made.
 pub(crate) const FLAVOR_INLINE: Microversion = Microversion(2, 47);
 /// Devices attached later may have tags.

@@ -32,6 +32,11 @@ pub(crate) struct World {
     pub(crate) is_silent: Cell<bool>,
     /// What the node says of each VM instead of making it.
     pub(crate) refusal: RefCell<Option<String>>,
+    /// Whether copies go on without ever being done.
+    pub(crate) is_slow: Cell<bool>,
+    /// What the node says of moments of root disks instead of holding them, and of copies instead of making them.
+    pub(crate) no_snapshots: RefCell<Option<String>>,
+    pub(crate) no_copies: RefCell<Option<String>>,
     pub(crate) image_id: String,
 }
 
@@ -63,12 +68,17 @@ pub(crate) fn api() -> Api {
             placement::service(),
             network::service(),
             block_storage::service(Terms::new(images.clone(), &image::Config::default())),
-            crate::service(store, &Inquiries::default()),
+            crate::service(
+                store,
+                &Inquiries::default(),
+                Terms::new(images.clone(), &image::Config::default()),
+            ),
         ];
         let mut reconcilers = crate::reconcilers();
         reconcilers.extend(placement::reconcilers());
         reconcilers.extend(network::reconcilers());
         reconcilers.extend(block_storage::reconcilers(Arc::new(identity::CredentialKeys::default())));
+        reconcilers.extend(image::reconcilers(images, image::Config::default()));
         (services, reconcilers)
     });
     api.store.write_blocking(crate::bootstrap).unwrap();
@@ -99,6 +109,9 @@ impl World {
             sequence: Cell::new(0),
             is_silent: Cell::new(false),
             refusal: RefCell::new(None),
+            is_slow: Cell::new(false),
+            no_snapshots: RefCell::default(),
+            no_copies: RefCell::default(),
             image_id,
         }
     }
@@ -180,7 +193,8 @@ impl World {
     /// Has the node report on all its VMs again.
     pub(crate) fn report_vms(&self) {
         let documents: Vec<Document> = self.documents.borrow().values().cloned().collect();
-        let vms: Vec<Document> = documents.into_iter().filter(|d| d.key.kind == Kind::Vm).collect();
+        let reported = [Kind::Vm, Kind::Copy];
+        let vms: Vec<Document> = documents.into_iter().filter(|d| reported.contains(&d.key.kind)).collect();
         self.report(&vms);
         self.converge();
     }
@@ -201,7 +215,9 @@ impl World {
             .refusal
             .borrow()
             .clone()
-            .filter(|_| document.key.kind == Kind::Vm && document.body.is_some());
+            .filter(|_| document.key.kind == Kind::Vm)
+            .or_else(|| self.no_copies.borrow().clone().filter(|_| document.key.kind == Kind::Copy))
+            .filter(|_| document.body.is_some());
         let seen = match (&document.body, document.key.kind) {
             (None, _) => {
                 self.vms.borrow_mut().remove(&id);
@@ -212,11 +228,22 @@ impl World {
                 let mut vms = self.vms.borrow_mut();
                 let seen = vms.entry(id).or_default();
                 carry_out(&vm, seen);
+                seen.root_trouble = self.no_snapshots.borrow().clone();
+                if seen.root_trouble.is_none() {
+                    seen.root_snapshots = vm.root_disk.map(|root| root.snapshots).unwrap_or_default();
+                }
                 Some(serde_json::to_value(&*seen).unwrap())
             }
             (Some(_), Kind::Vm) => None,
             (Some(body), Kind::Volume) => {
                 Some(json!({"size_gib": body["size_gib"], "snapshots": body["snapshots"]}))
+            }
+            (Some(_), Kind::Copy) => {
+                let stored = json!({
+                    "size_bytes": 512, "virtual_size_bytes": 1 << 30, "md5": "0".repeat(32), "sha512": "0".repeat(128),
+                });
+                let done = Some(stored).filter(|_| !self.is_slow.get() && error.is_none());
+                Some(json!({"percent": 10, "done": done}))
             }
             (Some(_), _) => Some(json!({"up": true})),
         };

@@ -142,6 +142,7 @@ impl Process {
             heard.lock().unwrap_or_else(PoisonError::into_inner).extend(all.iter().cloned());
         });
         let (inquiries, shared) = (Inquiries::default(), Arc::new(images.clone()));
+        let terms = Terms::new(shared.clone(), &image::Config::default());
         let router = rest::router(Cloud {
             store: store.clone(),
             authenticate: Arc::new(ByName),
@@ -149,8 +150,8 @@ impl Process {
                 image::service(&store, shared.clone(), image::Config::default()),
                 placement::service(),
                 network::service(),
-                block_storage::service(Terms::new(shared.clone(), &image::Config::default())),
-                compute::service(&store, &inquiries),
+                block_storage::service(terms.clone()),
+                compute::service(&store, &inquiries, terms),
             ],
         });
         let router = router.map_err(anyhow::Error::msg)?;

@@ -214,6 +214,14 @@ fn world(node: &Node, documents: &Documents) -> anyhow::Result<()> {
         let wanted: BTreeSet<String> = wanted.filter_map(|one| one.as_str().map(str::to_owned)).collect();
         ensure!(there == wanted, "volume {id} has the snapshots {there:?}, its document says {wanted:?}");
     }
+    for (id, body) in of(Document::Vm) {
+        let held = node.disks.observe_volume(id.parse()?)?.map(|state| state.snapshots).unwrap_or_default();
+        let wanted = body["root_disk"]["snapshots"].as_array().map_or(0, Vec::len);
+        ensure!(
+            held.len() == wanted,
+            "root disk {id} has the snapshots {held:?}, its document says {wanted}"
+        );
+    }
     Ok(())
 }
 
@@ -267,9 +275,9 @@ fn volumes(store: &Store, nodes: &[Node]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Images have bytes exactly if they are active.
+/// Images have bytes exactly if they are active, but for those that never had any.
 fn images(sim: &Simulation) -> anyhow::Result<()> {
-    let sql = "SELECT id FROM image_images WHERE status IN ('active', 'deactivated')";
+    let sql = "SELECT id FROM image_images WHERE status IN ('active', 'deactivated') AND size_bytes > 0";
     let active: BTreeSet<String> = query(sim.control.store(), sql)?.iter().map(|row| text(&row[0])).collect();
     let stored: BTreeSet<String> =
         sim.control.images.observe_images()?.iter().map(ToString::to_string).collect();

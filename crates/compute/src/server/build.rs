@@ -14,7 +14,7 @@ use types::{HostId, ServerId};
 
 use super::store::SERVERS;
 use super::volumes::{self, Readiness};
-use super::{Phase, RECONCILER, Server, document, ports};
+use super::{Phase, RECONCILER, Server, document, imaging, ports};
 use crate::action::{self, Event};
 use crate::{Error, group};
 
@@ -118,6 +118,9 @@ pub(crate) fn give_up(tx: &mut Tx<'_>, server: &mut Server, why: String) -> Resu
 
 /// Undoes a server that is to go. Tells whether nothing is left of it but the row.
 pub(crate) fn unwind(tx: &mut Tx<'_>, server: &mut Server) -> Result<bool, Error> {
+    if !imaging::end_all(tx, server)? {
+        return Ok(false);
+    }
     let id = server.id.to_string();
     let mut hosts = documents::hosts_of(tx, Kind::Vm, &id)?;
     for host in &hosts {

@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use ::store::{Stored, Tx};
 use agent_api::compute::{Power, PowerSeen};
 use image::image::{Image, ops as image_ops};
-use policy::{Caller, Target};
+use policy::{Caller, Scope, Target};
 use types::{ImageId, NetworkId, PortId, ProjectId, SecurityGroupId, ServerId};
 
-use super::model::{BootImage, Key, Phase, Placement, Server, ZONE, hostname_of};
+use super::imaging::mapping;
+use super::model::{BootImage, Creator, Key, Phase, Placement, Server, ZONE, hostname_of};
 use super::store::SERVERS;
 use super::volumes::{self, Source};
 use super::{Asked, RECONCILER, build, ports};
@@ -126,6 +127,8 @@ struct Common {
     project_id: ProjectId,
     flavor: Flavor,
     image: Option<BootImage>,
+    volumes_image: Option<ImageId>,
+    disks: Vec<WantedDisk>,
     key: Option<Key>,
     nics: Vec<WantedNic>,
     groups: Option<Vec<SecurityGroupId>>,
@@ -166,7 +169,8 @@ fn check(caller: &Caller, tx: &mut Tx<'_>, draft: &Draft) -> Result<Common, Erro
         let text = format!("Flavor {} has swap or an ephemeral disk, which are not built.", flavor.id);
         return Err(Error::Invalid(text));
     }
-    let image = draft.image_id.map(|id| boot_image(caller, tx, id, &flavor)).transpose()?;
+    let (image, disks) = boot_source(caller, tx, draft, &flavor)?;
+    let volumes_image = draft.image_id.filter(|_| image.is_none());
     let key = match &draft.key_name {
         None => None,
         Some(name) => {
@@ -185,10 +189,10 @@ fn check(caller: &Caller, tx: &mut Tx<'_>, draft: &Draft) -> Result<Common, Erro
         return Err(Error::Forbidden(text));
     }
     let nics = ports::wanted(caller, tx, &draft.networks)?;
-    check_several(draft, &nics)?;
+    check_several(draft, &disks, &nics)?;
     let groups = draft.security_groups.as_ref().map(|names| ports::groups(caller, tx, names)).transpose()?;
     let reservation_id = format!("r-{:08x}", runtime::random_u64() as u32);
-    Ok(Common { project_id, flavor, image, key, nics, groups, reservation_id })
+    Ok(Common { project_id, flavor, image, volumes_image, disks, key, nics, groups, reservation_id })
 }
 
 fn named_in_body(error: Error) -> Error {
@@ -199,7 +203,7 @@ fn named_in_body(error: Error) -> Error {
 }
 
 /// What only one server can have.
-fn check_several(draft: &Draft, nics: &[WantedNic]) -> Result<(), Error> {
+fn check_several(draft: &Draft, disks: &[WantedDisk], nics: &[WantedNic]) -> Result<(), Error> {
     if draft.count.1 <= 1 {
         return Ok(());
     }
@@ -214,7 +218,7 @@ fn check_several(draft: &Draft, nics: &[WantedNic]) -> Result<(), Error> {
         let text = "Invalid fixed IP Address in server request: several servers cannot have one address.";
         return Err(Error::Invalid(text.to_owned()));
     }
-    if draft.disks.iter().any(|disk| matches!(disk.source, Source::Volume(_))) {
+    if disks.iter().any(|disk| matches!(disk.source, Source::Volume(_))) {
         return Err(Error::Invalid("Cannot attach one or more volumes to multiple instances".to_owned()));
     }
     Ok(())
@@ -233,11 +237,47 @@ fn affordable(tx: &mut Tx<'_>, common: &Common, (min, max): (u32, u32)) -> Resul
     }
 }
 
-fn boot_image(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, flavor: &Flavor) -> Result<BootImage, Error> {
+/// What the servers boot from: an image, unless one of the disks is to be booted from. An image may name disks itself,
+/// which then replaces what the request says of a volume made of the image.
+fn boot_source(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    draft: &Draft,
+    flavor: &Flavor,
+) -> Result<(Option<BootImage>, Vec<WantedDisk>), Error> {
+    let of_image = draft.disks.iter().find_map(|disk| match disk.source {
+        Source::Image(id) if disk.boot => Some(id),
+        _ => None,
+    });
+    let Some(id) = draft.image_id.or(of_image) else { return Ok((None, draft.disks.clone())) };
     let image = image_ops::load_for_boot(caller, tx, id).map_err(|error| match error {
         image::Error::NotFound(_) => Error::Invalid(format!("Image {id} could not be found.")),
         other => other.into(),
     })?;
+    let named = mapping::disks_of(&image)?;
+    let mut asked = draft.disks.clone();
+    if named.iter().any(|disk| disk.boot) {
+        asked.retain(|disk| !disk.boot || disk.source != Source::Image(id));
+    }
+    let disks = mapping::merged(named, asked);
+    match disks.iter().filter(|disk| disk.boot).count() {
+        0 => Ok((Some(boot_image(image, flavor)?), disks)),
+        1 if u64::from(image.min_ram_mib) > flavor.ram_mib => Err(too_little_memory()),
+        1 => Ok((None, disks)),
+        _ => {
+            let text = "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping \
+                        combination is not valid.";
+            Err(Error::Invalid(text.to_owned()))
+        }
+    }
+}
+
+fn too_little_memory() -> Error {
+    Error::Invalid("Flavor's memory is too small for requested image.".to_owned())
+}
+
+fn boot_image(image: Image, flavor: &Flavor) -> Result<BootImage, Error> {
+    let id = image.id;
     let size_bytes = fits(&image, flavor)?;
     let root_gib = match flavor.disk_gib {
         0 => size_bytes.div_ceil(GIB).max(1),
@@ -246,14 +286,15 @@ fn boot_image(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, flavor: &Flavor) ->
     let Some(format) = image.disk_format else {
         return Err(Error::Invalid(format!("Image {id} is unacceptable: it has no disk format")));
     };
-    let (format, properties) = (format.as_str().to_owned(), image.properties);
-    Ok(BootImage { id, format, root_gib, properties })
+    let format = format.as_str().to_owned();
+    let Image { properties, min_disk_gib, min_ram_mib, .. } = image;
+    Ok(BootImage { id, format, root_gib, properties, min_disk_gib, min_ram_mib })
 }
 
 /// The image's size, if the flavor is large enough for it.
 fn fits(image: &Image, flavor: &Flavor) -> Result<u64, Error> {
     if u64::from(image.min_ram_mib) > flavor.ram_mib {
-        return Err(Error::Invalid("Flavor's memory is too small for requested image.".to_owned()));
+        return Err(too_little_memory());
     }
     let (disk, least) = (flavor.disk_gib * GIB, u64::from(image.min_disk_gib) * GIB);
     let unlimited = flavor.disk_gib == 0;
@@ -263,9 +304,9 @@ fn fits(image: &Image, flavor: &Flavor) -> Result<u64, Error> {
              minimum size is {least} bytes."
         )));
     }
-    let Some(size_bytes) = image.virtual_size_bytes() else {
+    let Some(size_bytes) = image.virtual_size_bytes().filter(|size| *size > 0) else {
         let text = format!(
-            "Image {} is unacceptable: no disk can be made of its format; convert it to qcow2.",
+            "Image {} is unacceptable: it is empty, or no disk can be made of its format; convert it to qcow2.",
             image.id
         );
         return Err(Error::Invalid(text));
@@ -295,13 +336,13 @@ fn create_one(
     server.task_action = Some(action.clone());
     server.boot_action = Some(action);
     let before = |disk: &&WantedDisk| matches!(disk.source, Source::Volume(_) | Source::Snapshot(_));
-    for wanted in draft.disks.iter().filter(before) {
+    for wanted in common.disks.iter().filter(before) {
         add_disk(asked.caller, tx, &mut server, wanted)?;
     }
     build::place(tx, &mut server)?;
     // A volume is made where the server is; without a place for the server there is none for its volumes.
     if server.host.is_some() {
-        for wanted in draft.disks.iter().filter(|disk| !before(disk)) {
+        for wanted in common.disks.iter().filter(|disk| !before(disk)) {
             add_disk(asked.caller, tx, &mut server, wanted)?;
         }
     }
@@ -357,6 +398,15 @@ fn next_device(server: &Server) -> Result<String, Error> {
     free.ok_or_else(|| Error::Forbidden("The server has no device name left".to_owned()))
 }
 
+fn creator(caller: &Caller) -> Option<Creator> {
+    match &caller.scope {
+        Scope::Project { name, .. } => {
+            Some(Creator { user_name: caller.user_name.clone(), project_name: name.clone() })
+        }
+        Scope::Unscoped | Scope::Domain { .. } | Scope::System => None,
+    }
+}
+
 fn new(asked: &Asked<'_>, tx: &Tx<'_>, draft: &Draft, common: &Common, (index, count): (u32, u32)) -> Server {
     let id: ServerId = runtime::new_uuid().into();
     let now = tx.now();
@@ -372,6 +422,8 @@ fn new(asked: &Asked<'_>, tx: &Tx<'_>, draft: &Draft, common: &Common, (index, c
         description: draft.description.clone(),
         flavor: common.flavor.clone(),
         image: common.image.clone(),
+        volumes_image: common.volumes_image,
+        creator: creator(asked.caller),
         key: common.key.clone(),
         metadata: draft.metadata.clone(),
         tags: draft.tags.clone(),
@@ -389,6 +441,7 @@ fn new(asked: &Asked<'_>, tx: &Tx<'_>, draft: &Draft, common: &Common, (index, c
         lock: None,
         nics: Vec::new(),
         disks: Vec::new(),
+        imagings: Vec::new(),
         phase: Phase::Scheduling,
         task: None,
         since: now,

@@ -14,6 +14,7 @@ pub(crate) fn vm(server: &Server) -> Vm {
     let root_disk = server.image.as_ref().map(|image| RootDisk {
         image: ImageSource { id: image.id, format: image.format.clone() },
         size_gib: image.root_gib,
+        snapshots: server.imagings.iter().map(|imaging| imaging.snapshot_id).collect(),
     });
     let wanted = server.disks.iter().filter(|disk| disk.state != DiskState::Detaching);
     let mut volumes: Vec<VmVolume> = wanted

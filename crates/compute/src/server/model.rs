@@ -8,7 +8,7 @@ use agent_api::compute::{Power, PowerSeen, Reboot};
 use serde::{Deserialize, Serialize};
 use types::{HostId, ImageId, ProjectId, ServerGroupId, ServerId, Timestamp, UserId};
 
-use super::{Disk, Nic};
+use super::{Disk, Imaging, Nic};
 use crate::flavor::Flavor;
 
 /// The availability zone that every host is in.
@@ -35,6 +35,12 @@ pub struct Server {
     pub flavor: Flavor,
     /// The image it was made from; none when it boots from a volume.
     pub image: Option<BootImage>,
+    /// The image that said of which volumes it is made, if one did.
+    #[serde(default)]
+    pub volumes_image: Option<ImageId>,
+    /// The names of who made it, for images that are made of it.
+    #[serde(default)]
+    pub creator: Option<Creator>,
     /// The key that was put into it.
     pub key: Option<Key>,
     /// The owner's pairs.
@@ -71,6 +77,9 @@ pub struct Server {
     pub nics: Vec<Nic>,
     /// Its volumes in device order.
     pub disks: Vec<Disk>,
+    /// The images that are being made of its root disk; one at a time, but for what the host has not let go of.
+    #[serde(default)]
+    pub imagings: Vec<Imaging>,
     /// Where it is in its life.
     pub phase: Phase,
     /// What is being done to it.
@@ -112,6 +121,21 @@ pub struct BootImage {
     pub root_gib: u64,
     /// Its properties, for the devices of the VM.
     pub properties: BTreeMap<String, String>,
+    /// The smallest root disk that it boots from.
+    #[serde(default)]
+    pub min_disk_gib: u32,
+    /// The least memory that it boots with.
+    #[serde(default)]
+    pub min_ram_mib: u32,
+}
+
+/// What people call those who made a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Creator {
+    /// The user.
+    pub user_name: String,
+    /// The project.
+    pub project_name: String,
 }
 
 /// A copy of a keypair.
@@ -203,6 +227,16 @@ pub enum Task {
     Pausing,
     /// On its way back.
     Unpausing,
+    /// An image of it was asked for.
+    ImageSnapshotPending,
+    /// A moment of its root disk is being held for an image.
+    ImageSnapshot,
+    /// The same, for a backup.
+    ImageBackup,
+    /// The moment waits for being copied.
+    ImagePendingUpload,
+    /// The moment is being copied.
+    ImageUploading,
     /// On its way out; its row goes last.
     Deleting,
 }
@@ -233,26 +267,48 @@ impl Phase {
 
 impl Task {
     /// All of them.
-    pub const ALL: [Task; 7] = [
+    pub const ALL: [Task; 12] = [
         Task::PoweringOff,
         Task::PoweringOn,
         Task::Rebooting,
         Task::RebootingHard,
         Task::Pausing,
         Task::Unpausing,
+        Task::ImageSnapshotPending,
+        Task::ImageSnapshot,
+        Task::ImageBackup,
+        Task::ImagePendingUpload,
+        Task::ImageUploading,
         Task::Deleting,
     ];
 
-    /// How long it may last before the server is in ERROR.
-    pub fn deadline(self) -> Duration {
+    /// How long it may last before the server is in ERROR. An image that cannot be made harms no server.
+    pub fn deadline(self) -> Option<Duration> {
         let grace = Duration::from_secs(GRACE_S.into());
         match self {
-            Task::PoweringOff => grace + Duration::from_secs(120),
-            Task::PoweringOn | Task::RebootingHard => Duration::from_secs(300),
-            Task::Rebooting => grace + Duration::from_secs(300),
-            Task::Pausing | Task::Unpausing => Duration::from_secs(120),
-            Task::Deleting => Duration::from_secs(600),
+            Task::PoweringOff => Some(grace + Duration::from_secs(120)),
+            Task::PoweringOn | Task::RebootingHard => Some(Duration::from_secs(300)),
+            Task::Rebooting => Some(grace + Duration::from_secs(300)),
+            Task::Pausing | Task::Unpausing => Some(Duration::from_secs(120)),
+            Task::Deleting => Some(Duration::from_secs(600)),
+            Task::ImageSnapshotPending
+            | Task::ImageSnapshot
+            | Task::ImageBackup
+            | Task::ImagePendingUpload
+            | Task::ImageUploading => None,
         }
+    }
+
+    /// Whether an image is being made, which changes nothing of the server.
+    pub fn is_imaging(self) -> bool {
+        matches!(
+            self,
+            Task::ImageSnapshotPending
+                | Task::ImageSnapshot
+                | Task::ImageBackup
+                | Task::ImagePendingUpload
+                | Task::ImageUploading
+        )
     }
 
     /// Nova's `task_state`.
@@ -264,6 +320,11 @@ impl Task {
             Task::RebootingHard => "rebooting_hard",
             Task::Pausing => "pausing",
             Task::Unpausing => "unpausing",
+            Task::ImageSnapshotPending => "image_snapshot_pending",
+            Task::ImageSnapshot => "image_snapshot",
+            Task::ImageBackup => "image_backup",
+            Task::ImagePendingUpload => "image_pending_upload",
+            Task::ImageUploading => "image_uploading",
             Task::Deleting => "deleting",
         }
     }
@@ -340,6 +401,11 @@ impl Server {
         }
     }
 
+    /// The image that clients are told it was made from.
+    pub fn image_id(&self) -> Option<ImageId> {
+        self.image.as_ref().map(|image| image.id).or(self.volumes_image)
+    }
+
     /// Whether it is on its way out.
     pub fn is_deleting(&self) -> bool {
         self.task == Some(Task::Deleting)
@@ -350,10 +416,15 @@ impl Server {
         matches!(self.phase, Phase::Scheduling | Phase::Volumes | Phase::Spawning)
     }
 
+    /// Whether somebody must still do something about it.
+    pub fn is_moving(&self) -> bool {
+        self.task.is_some() || self.is_building() || !self.imagings.is_empty()
+    }
+
     /// What of its time is left before it is in ERROR; `None` where it may stay as it is.
     pub fn time_left(&self, now: Timestamp) -> Option<Duration> {
         let deadline = match self.task {
-            Some(task) => Some(task.deadline()),
+            Some(task) => task.deadline(),
             None => self.phase.deadline(),
         };
         deadline.map(|deadline| self.since.plus(deadline).since(now))

@@ -11,7 +11,7 @@ use types::ServerId;
 
 use super::model::GRACE_S;
 use super::store::{SERVERS, busy};
-use super::{Phase, Server, ServerFault, Task, build, ports, volumes};
+use super::{Phase, Server, ServerFault, Task, build, imaging, ports, volumes};
 use crate::Error;
 use crate::action::{self, Event};
 use crate::error::step_error;
@@ -23,6 +23,9 @@ pub const RECONCILER: &str = "compute::server";
 const ERROR_GRACE: Duration = Duration::from_secs(20);
 /// How often a server that waits looks again though nobody kicked it.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// How often to look whether an image that is being made is still wanted.
+const IMAGE_LOOK: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub struct Servers;
@@ -66,6 +69,7 @@ fn drive(tx: &mut Tx<'_>, mut server: Stored<Server>) -> Result<Next, Error> {
     if let Some(seen) = &seen {
         observe(tx, &mut server, seen)?;
     }
+    imaging::advance(tx, &mut server, seen.as_ref())?;
     overdue(tx, &mut server)?;
     if is_on_host(&server) {
         build::put(tx, &server)?;
@@ -91,6 +95,7 @@ fn next(server: &Server, now: types::Timestamp, error_waits: bool) -> Next {
     match server.time_left(now) {
         Some(_) if error_waits => Next::Again(ERROR_GRACE / 4),
         Some(left) => Next::Again(left.min(LOOK_AGAIN).max(Duration::from_secs(1))),
+        None if !server.imagings.is_empty() => Next::Again(IMAGE_LOOK),
         // No host will ever report on a server that was given up before it ran.
         None if is_on_host(server) && volumes::is_moving(server) => Next::Again(LOOK_AGAIN),
         None => Next::Done,
@@ -136,6 +141,7 @@ fn settle(tx: &mut Tx<'_>, server: &mut Server, seen: &VmSeen) -> Result<(), Err
         // It ran and is off again already: the guest's own doing.
         (None, Phase::Spawning) if off && has(seen, Milestone::Started) => Phase::Stopped,
         (None, Phase::Active | Phase::Paused) if off => Phase::Stopped,
+        (Some(task), Phase::Active | Phase::Paused) if off && task.is_imaging() => Phase::Stopped,
         (Some(Task::PoweringOff), _) if off || seen.power == PowerSeen::Absent => Phase::Stopped,
         (Some(Task::PoweringOn | Task::Unpausing), _) if running => Phase::Active,
         (Some(Task::Rebooting | Task::RebootingHard), _) if running && rebooted => Phase::Active,
@@ -150,7 +156,10 @@ fn settle(tx: &mut Tx<'_>, server: &mut Server, seen: &VmSeen) -> Result<(), Err
         server.launched_at = Some(now);
     }
     action::finish(tx, server.task_action.take().as_deref(), server.host.as_ref(), None)?;
+    // An image of it is made on or off.
+    let imaging = server.task.filter(|task| task.is_imaging());
     server.enter(reached, now);
+    server.task = imaging;
     Ok(())
 }
 
@@ -221,7 +230,7 @@ fn overdue(tx: &mut Tx<'_>, server: &mut Server) -> Result<(), Error> {
         return Ok(());
     }
     let what = server.task_state().unwrap_or("waiting");
-    let deadline = server.task.map(Task::deadline).or_else(|| server.phase.deadline()).unwrap_or_default();
+    let deadline = server.task.map_or(server.phase.deadline(), Task::deadline).unwrap_or_default();
     let host = server.host.as_ref().map_or("no host".to_owned(), |host| format!("host {host}"));
     fail(tx, server, format!("{what} took longer than {} s on {host}", deadline.as_secs()))
 }

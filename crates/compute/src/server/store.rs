@@ -17,7 +17,7 @@ pub(crate) static SERVERS: Table<Server> = Table {
         Column { name: "created_at", value: |s| s.created_at.into() },
         Column { name: "vcpus", value: |s| s.flavor.vcpus.into() },
         Column { name: "ram_mib", value: |s| i64::try_from(s.flavor.ram_mib).unwrap_or(i64::MAX).into() },
-        Column { name: "busy", value: |s| (s.task.is_some() || s.is_building()).into() },
+        Column { name: "busy", value: |s| s.is_moving().into() },
     ],
     unique: &[],
 };

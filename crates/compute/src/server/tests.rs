@@ -29,7 +29,7 @@ fn status_follows_phase_and_task() {
         (server.phase, server.task) = (phase, task);
         assert_eq!((server.status(), server.vm_state(), server.task_state()), (status, vm_state, task_state));
         assert!(STATUSES.contains(&server.status()));
-        let moving = task.is_some() || server.is_building();
+        let moving = task.is_some_and(|task| !task.is_imaging()) || server.is_building();
         assert_eq!(
             server.time_left(server.since).is_some(),
             moving,
@@ -46,12 +46,13 @@ fn status_follows_phase_and_task() {
     check(Phase::Active, Some(Task::RebootingHard), "HARD_REBOOT", "active", Some("rebooting_hard"));
     check(Phase::Active, Some(Task::Pausing), "ACTIVE", "active", Some("pausing"));
     check(Phase::Active, Some(Task::Deleting), "ACTIVE", "active", Some("deleting"));
+    check(Phase::Active, Some(Task::ImageUploading), "ACTIVE", "active", Some("image_uploading"));
     check(Phase::Stopped, None, "SHUTOFF", "stopped", None);
     check(Phase::Stopped, Some(Task::PoweringOn), "SHUTOFF", "stopped", Some("powering-on"));
     check(Phase::Paused, None, "PAUSED", "paused", None);
     check(Phase::Paused, Some(Task::Unpausing), "PAUSED", "paused", Some("unpausing"));
     check(Phase::Failed, None, "ERROR", "error", None);
-    assert!(Task::ALL.iter().all(|task| !task.deadline().is_zero()));
+    assert!(Task::ALL.iter().all(|task| task.deadline().is_some() != task.is_imaging()));
 }
 
 #[test]

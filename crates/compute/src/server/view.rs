@@ -78,10 +78,10 @@ fn flavor(server: &Server, request: &Request) -> Json {
 }
 
 fn image(server: &Server, request: &Request) -> Json {
-    match &server.image {
+    match server.image_id() {
         None => json!(""),
-        Some(image) => {
-            let id = image.id.to_string();
+        Some(id) => {
+            let id = id.to_string();
             let bookmark = links::bookmark(request, "images", &id);
             json!({"id": id, "links": [{"rel": "bookmark", "href": bookmark}]})
         }

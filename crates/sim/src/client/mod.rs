@@ -133,7 +133,7 @@ pub enum Then {
     Nothing,
     /// It owns what the answer names.
     Owns(Kind),
-    /// It owns the image that is made of a volume.
+    /// It owns the image that is made of a volume or of a server.
     OwnsImage,
     /// It owns this no longer.
     Lost(Kind, String),
@@ -213,7 +213,8 @@ impl Client {
                 }
             }
             Then::OwnsImage => {
-                if let Some(id) = answer.body["os-volume_upload_image"]["image_id"].as_str() {
+                let of_volume = &answer.body["os-volume_upload_image"]["image_id"];
+                if let Some(id) = of_volume.as_str().or(answer.body["image_id"].as_str()) {
                     self.owned.entry((project, Kind::Image)).or_default().push(id.to_owned());
                 }
             }

@@ -6,8 +6,8 @@ use super::{Client, Kind, Request, Then, Wish, create, member};
 use crate::chance::Chance;
 
 /// What is wished for, and how often.
-pub(super) const WISHES: [(usize, Wish); 6] =
-    [(10, create_server), (4, delete_server), (8, act), (5, attach), (3, detach), (1, rename)];
+pub(super) const WISHES: [(usize, Wish); 7] =
+    [(10, create_server), (4, delete_server), (8, act), (5, attach), (3, detach), (1, rename), (3, image_of)];
 /// The most servers that one project wants.
 const OWNED_MAX: usize = 12;
 /// What can be asked of a server.
@@ -75,6 +75,17 @@ fn act(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Re
     let action: Json = serde_json::from_str(chance.pick(&ACTIONS)?).ok()?;
     let path = format!("{}/{id}/action", Kind::Server.path());
     Some(newest(Request::new(&member(project), "POST", path, &action)))
+}
+
+/// An image or a backup. It may be deleted before the client knows of it, by the next backup.
+fn image_of(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    let id = client.one(chance, project, Kind::Server)?;
+    let action = match chance.below(3) {
+        0 => json!({"createBackup": {"name": "backup", "backup_type": "daily", "rotation": chance.below(3)}}),
+        _ => json!({"createImage": {"name": "made", "metadata": {"a": "b"}}}),
+    };
+    let path = format!("{}/{id}/action", Kind::Server.path());
+    Some(newest(Request::new(&member(project), "POST", path, &action)).then(Then::OwnsImage))
 }
 
 fn attach(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {

@@ -3,22 +3,21 @@
 use std::sync::Arc;
 
 use ::store::{Store, Tx};
+use image::image::by_node::Terms;
 use rest::{Method, Reply, Request, Routes};
 use serde_json::Value as Json;
 
-use super::{argument, asked};
+use super::{argument, asked, imaging};
 use crate::server::act::{self, Act};
 use crate::server::{console, ops, ports};
 use crate::{Error, body, microversion};
 
-type Shared = (Store, nodes::Inquiries);
+type Shared = (Store, nodes::Inquiries, Terms);
 
 /// What Nova does to servers and this cloud does not yet.
 const UNBUILT: &[&str] = &[
     "changePassword",
     "confirmResize",
-    "createBackup",
-    "createImage",
     "evacuate",
     "lock_volume",
     "migrate",
@@ -56,15 +55,21 @@ pub(super) fn routes(shared: &Arc<Shared>) -> Routes {
 }
 
 /// A question to the node is asked between transactions; everything else is one transaction.
-async fn answer(request: Request, (store, inquiries): &Shared) -> Result<Reply, Error> {
+async fn answer(request: Request, (store, inquiries, terms): &Shared) -> Result<Reply, Error> {
     let (name, value) = body::action(&request)?;
     if name == "os-getConsoleOutput" {
         return console::output(&request, value, store, inquiries).await;
     }
-    store.write(move |tx| run(&request, tx, &name, value.clone())).await
+    let terms = terms.clone();
+    store.write(move |tx| run(&request, tx, &terms, (&name, value.clone()))).await
 }
 
-fn run(request: &Request, tx: &mut Tx<'_>, name: &str, value: Json) -> Result<Reply, Error> {
+fn run(
+    request: &Request,
+    tx: &mut Tx<'_>,
+    terms: &Terms,
+    (name, value): (&str, Json),
+) -> Result<Reply, Error> {
     let (asked, id) = (asked(request), request.param("id"));
     match name {
         "os-start" => act::act(&asked, tx, id, Act::Start)?,
@@ -118,6 +123,8 @@ fn run(request: &Request, tx: &mut Tx<'_>, name: &str, value: Json) -> Result<Re
             };
             act::reset_state(&asked, tx, id, active)?;
         }
+        "createImage" => return imaging::create_image(request, tx, terms, value),
+        "createBackup" => return imaging::create_backup(request, tx, terms, value),
         "forceDelete" => ops::delete(&asked, tx, id)?,
         "addSecurityGroup" | "removeSecurityGroup" => {
             let mut fields = argument(name, value)?;

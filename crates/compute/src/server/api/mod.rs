@@ -1,11 +1,13 @@
 //! Servers over HTTP: the collection and its members. Actions, parts and devices have files of their own.
 
 mod actions;
+mod imaging;
 mod parts;
 
 use std::sync::Arc;
 
 use ::store::{Store, Tx};
+use image::image::by_node::Terms;
 use policy::Target;
 use rest::{Fields, InvalidBody, Method, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
@@ -21,8 +23,8 @@ const PASSWORD_ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmn
 /// Its length, as Nova's.
 const PASSWORD_LENGTH: usize = 12;
 
-pub(crate) fn routes(store: &Store, inquiries: &nodes::Inquiries) -> Routes {
-    let around = Arc::new((store.clone(), inquiries.clone()));
+pub(crate) fn routes(store: &Store, inquiries: &nodes::Inquiries, images: Terms) -> Routes {
+    let around = Arc::new((store.clone(), inquiries.clone(), images));
     Routes::new()
         .get("/servers", |request, tx| list(request, tx, false))
         .get("/servers/detail", |request, tx| list(request, tx, true))
@@ -36,7 +38,7 @@ pub(crate) fn routes(store: &Store, inquiries: &nodes::Inquiries) -> Routes {
 }
 
 /// The host may have to be asked for a password, which no transaction waits for.
-fn password_routes(around: &Arc<(Store, nodes::Inquiries)>) -> Routes {
+fn password_routes(around: &Arc<(Store, nodes::Inquiries, Terms)>) -> Routes {
     let around = around.clone();
     Routes::new().slow(Method::GET, "/servers/{id}/os-server-password", false, move |request| {
         let around = around.clone();
