@@ -169,6 +169,8 @@ pub enum CopyTo {
     Volume(VolumeId),
     /// Nowhere: the backup that it is from is removed.
     Nothing,
+    /// Nowhere: only whether the backup that it is from is there, with all that it needs.
+    Check,
 }
 
 /// What the node sees of a copy.

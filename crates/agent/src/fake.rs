@@ -181,7 +181,7 @@ impl Copier for FakeCopier {
         }
         let copied = match &job.to {
             Target::Disk(_) | Target::Encrypted(..) | Target::Nothing => Copied::default(),
-            Target::Backup(..) => Copied { objects: 2, ..Copied::default() },
+            Target::Backup(..) | Target::Check => Copied { objects: 2, ..Copied::default() },
             Target::Image(image, format) => self.image(*image, *format)?,
         };
         self.done.insert(job.id, copied.clone());

@@ -42,6 +42,9 @@ pub enum Error {
     /// A quota.
     #[error("{0}")]
     OverLimit(String),
+    /// Nobody here does this now.
+    #[error("{0}")]
+    Unavailable(String),
     /// The database.
     #[error("The server has either erred or is incapable of performing the requested operation.")]
     Store(#[from] store::Error),
@@ -83,6 +86,7 @@ impl Fault for Error {
             Error::Invalid(_) | Error::Volume(_) | Error::Snapshot(_) | Error::Backup(_) => 400,
             Error::Conflict(_) => 409,
             Error::OverLimit(_) => 413,
+            Error::Unavailable(_) => 503,
             Error::Store(_) | Error::Internal(_) => 500,
         }
     }
@@ -97,6 +101,7 @@ impl Fault for Error {
             Error::Backup(_) => "InvalidBackup",
             Error::Conflict(_) => "Conflict",
             Error::OverLimit(_) => "QuotaError",
+            Error::Unavailable(_) => "ServiceUnavailable",
             Error::Store(_) | Error::Internal(_) => "InternalServerError",
         }
     }
@@ -118,7 +123,8 @@ impl Fault for Error {
             | Error::Snapshot(_)
             | Error::Backup(_)
             | Error::Conflict(_)
-            | Error::OverLimit(_) => None,
+            | Error::OverLimit(_)
+            | Error::Unavailable(_) => None,
         }
     }
 }

@@ -88,6 +88,8 @@ pub fn a_chain_of_backups_lives_and_dies(objects: &dyn Objects, test: &str) {
     let (same, stored) = write(&mut disk, Some(last), objects);
     assert_eq!(stored.objects, 1);
     assert_eq!(read_manifest(same, objects).unwrap().backups, [same, last, middle, full]);
+    let found = backup::check(same, objects).unwrap();
+    assert_eq!((found.objects, found.disk_bytes), (1, SIZE));
 
     for (id, expected) in [(full, &first), (middle, &second), (last, &third), (same, &third)] {
         assert!(restored(&world, id, objects, SIZE).unwrap() == *expected, "backup {id}");
@@ -134,6 +136,8 @@ fn a_damaged_backup_is_not_restored() {
         let error = restored(&world, id, &objects, SIZE).unwrap_err();
         assert!(matches!(error, Error::DamagedBackup { backup, .. } if backup == id), "{error}");
     }
+    let missing = backup::check(id, &objects).unwrap_err();
+    assert!(matches!(missing, Error::DamagedBackup { backup, .. } if backup == id), "{missing}");
     std::fs::write(object.with_file_name("manifest"), "rubbish").unwrap();
     assert!(restored(&world, id, &objects, SIZE).is_err());
 }

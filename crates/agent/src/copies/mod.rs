@@ -100,6 +100,8 @@ pub enum Target {
     Backup(BackupId, Option<BackupId>),
     /// Nowhere: the backup it is from is removed.
     Nothing,
+    /// Nowhere: only whether the backup it is from is there.
+    Check,
 }
 
 /// Makes copies.
@@ -166,6 +168,7 @@ pub fn ensure(
             }
         }
         CopyTo::Nothing => Target::Nothing,
+        CopyTo::Check => Target::Check,
         CopyTo::Backup { id, parent } => Target::Backup(*id, *parent),
     };
     effects.copier.ensure(&Job { id: copy.id, from, to })
@@ -414,6 +417,9 @@ impl Shared {
             (Origin::Backup(id), Target::Nothing) => {
                 backup::remove(*id, backups.as_ref()).map_err(words)?;
                 Ok(Copied::default())
+            }
+            (Origin::Backup(id), Target::Check) => {
+                backup::check(*id, backups.as_ref()).map(copied_backup).map_err(words)
             }
             (from, to) => Err(format!("nothing is copied from {from:?} to {to:?}")),
         }

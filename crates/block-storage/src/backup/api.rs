@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use store::{Condition, Tx};
 use types::{BackupId, SnapshotId, VolumeId};
 
+use super::record::{self, SERVICE};
 use super::{Backup, BackupChange, BackupDraft, Phase, ops};
 use crate::ZONE;
 use crate::api::{asked, flag_in, links_of, own, since, sole_fields, text_in, words_of};
@@ -44,6 +45,8 @@ pub(crate) fn routes() -> Routes {
         .get("/backups/{id}", own(show))
         .put("/backups/{id}", since(UPDATE, update))
         .delete("/backups/{id}", own(delete))
+        .post("/backups/import_record", own(import_record))
+        .get("/backups/{id}/export_record", own(export_record))
         .post("/backups/{id}/restore", own(restore))
         .post("/backups/{id}/action", own(action))
 }
@@ -198,6 +201,21 @@ fn restore(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let volume = ops::restore(request.caller(), tx, id, (volume, name))?;
     let body = json!({"backup_id": id, "volume_id": volume.id, "volume_name": volume.name});
     Ok(Reply::json(202, json!({"restore": body})))
+}
+
+fn export_record(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let found = ops::export(request.caller(), tx, backup_id(request)?)?;
+    let record = record::encode(&found, ops::has_dependents(tx, found.id)?);
+    Ok(Reply::ok(json!({"backup-record": {"backup_service": SERVICE, "backup_url": record}})))
+}
+
+fn import_record(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let mut fields = sole_fields(request, "backup-record")?;
+    let service = fields.required_text("backup_service")?;
+    let record = fields.required_text("backup_url")?;
+    fields.finish()?;
+    let made = ops::import(request.caller(), tx, &service, &record)?;
+    Ok(Reply::json(201, json!({"backup": summary(request, &made)})))
 }
 
 /// Actions: a POST whose one key says what is to be done.

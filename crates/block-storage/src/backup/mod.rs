@@ -6,6 +6,7 @@ pub(crate) mod api;
 mod model;
 pub mod ops;
 pub(crate) mod reconcile;
+mod record;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;

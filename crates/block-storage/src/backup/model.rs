@@ -44,6 +44,9 @@ pub struct Backup {
     pub job: Option<Job>,
     /// The volume that it is put back into, as long as it is.
     pub restoring: Option<VolumeId>,
+    /// Whether it came as a record, and no host has seen it yet.
+    #[serde(default)]
+    pub is_import: bool,
     /// How many objects it has.
     pub objects: u64,
     /// What went wrong, in words for its owner.

@@ -5,6 +5,7 @@ use store::{Condition, Select, Stored, Tx};
 use types::{BackupId, VolumeId};
 
 use super::reconcile::KIND;
+use super::record::{self, SERVICE};
 use super::store::{self as table, BACKUPS};
 use super::{Backup, BackupChange, BackupDraft, Phase};
 use crate::error::Error;
@@ -62,6 +63,7 @@ pub fn create(
         phase_since: now,
         job: None,
         restoring: None,
+        is_import: false,
         objects: 0,
         fail_reason: None,
         data_timestamp: moment,
@@ -207,15 +209,12 @@ pub(crate) fn restore(
         return Err(Error::Backup("Backup status must be available".to_owned()));
     }
     let now = tx.now();
-    let watcher = Some(WorkKey { kind: KIND.to_owned(), id: id.to_string() });
     let volume = match into {
         None => {
             let name = name.unwrap_or_else(|| format!("restore_backup_{id}"));
-            let size_gib = Some(found.size_gib);
             let description = Some("auto-created_from_restore_from_backup".to_owned());
-            let draft =
-                VolumeDraft { name: Some(name), description, size_gib, watcher, ..VolumeDraft::default() };
-            volume::ops::create(caller, tx, draft)?
+            let draft = VolumeDraft { name: Some(name), description, ..VolumeDraft::default() };
+            new_volume(caller, tx, &found, draft)?
         }
         Some(id) => {
             let mut volume = volume::ops::show(caller, tx, id)?;
@@ -234,11 +233,103 @@ pub(crate) fn restore(
             volume
         }
     };
+    begin_restore(tx, &mut found, &volume)?;
+    Ok(volume)
+}
+
+/// Makes a volume that has what a backup has.
+pub(crate) fn make_volume(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: BackupId,
+    draft: VolumeDraft,
+) -> Result<Stored<Volume>, Error> {
+    let mut found = show(caller, tx, id)?;
+    if draft.image_id.is_some() || draft.snapshot_id.is_some() || draft.source_volume_id.is_some() {
+        let text =
+            "Invalid input received: May specify only one of snapshot, imageRef, source volume or backup";
+        return Err(Error::Invalid(text.to_owned()));
+    }
+    if found.phase != Phase::Available {
+        return Err(Error::Backup("Originating backup status must be one of 'available' values".to_owned()));
+    }
+    let least = found.size_gib;
+    if let Some(size) = draft.size_gib.filter(|size| *size < least && *size > 0) {
+        let text = format!(
+            "Invalid input received: Volume size {size}GB cannot be smaller than the backup size {least}GB. It must be \
+             >= backup size."
+        );
+        return Err(Error::Invalid(text));
+    }
+    let volume = new_volume(caller, tx, &found, draft)?;
+    begin_restore(tx, &mut found, &volume)?;
+    Ok(volume)
+}
+
+/// A volume that can be used once the backup was put into it.
+fn new_volume(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    found: &Backup,
+    draft: VolumeDraft,
+) -> Result<Stored<Volume>, Error> {
+    let draft = VolumeDraft {
+        size_gib: draft.size_gib.or(Some(found.size_gib)),
+        watcher: Some(WorkKey { kind: KIND.to_owned(), id: found.id.to_string() }),
+        backup_id: Some(found.id),
+        ..draft
+    };
+    volume::ops::create(caller, tx, draft)
+}
+
+fn begin_restore(tx: &mut Tx<'_>, found: &mut Stored<Backup>, volume: &Volume) -> Result<(), Error> {
+    let now = tx.now();
     found.restoring = Some(volume.id);
     found.enter(Phase::Restoring, now);
-    BACKUPS.save(tx, &mut found)?;
-    tx.kick(KIND, id)?;
-    Ok(volume)
+    BACKUPS.save(tx, found)?;
+    Ok(tx.kick(KIND, found.id)?)
+}
+
+/// The record by which another cloud that reaches the same objects can have a backup.
+pub(crate) fn export(caller: &Caller, tx: &mut Tx<'_>, id: BackupId) -> Result<Stored<Backup>, Error> {
+    let found = show_for(caller, tx, id, "backup:export-import")?;
+    if found.phase != Phase::Available {
+        let text = format!("Backup status must be available and not {}.", found.phase.status());
+        return Err(Error::Backup(text));
+    }
+    Ok(found)
+}
+
+/// Takes in a backup that another cloud wrote, or this one before it lost its database. A host looks whether it is there.
+pub(crate) fn import(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    service: &str,
+    record: &str,
+) -> Result<Stored<Backup>, Error> {
+    let project = caller.project_id().cloned();
+    let project = project.ok_or_else(|| Error::Denied("backup:backup-import".to_owned()))?;
+    RULES.check("backup:backup-import", caller, &Target::project(&project))?;
+    if service != SERVICE {
+        return Err(Error::Unavailable(format!("Service {service} could not be found.")));
+    }
+    let now = tx.now();
+    let backup = record::decode(record, (&project, &caller.user_id), now)?;
+    if BACKUPS.load(tx, backup.id)?.is_some() {
+        return Err(Error::Backup("Backup already exists in database.".to_owned()));
+    }
+    if let Some(parent) = backup.parent_id {
+        let is_there = BACKUPS.load(tx, parent)?.is_some_and(|parent| parent.phase != Phase::Deleting);
+        if !is_there {
+            let text = format!("Backup {parent}, which it adds to, must be imported first.");
+            return Err(Error::Backup(text));
+        }
+    }
+    let size = i64::from(backup.size_gib);
+    quota::ops::check(tx, &project, None, &[(Resource::Backups, 1), (Resource::BackupGigabytes, size)])?;
+    let backup = BACKUPS.insert(tx, backup)?;
+    tx.kick(KIND, backup.id)?;
+    Ok(backup)
 }
 
 /// Says by hand that a backup is good, or that it is not.

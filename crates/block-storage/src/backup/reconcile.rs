@@ -32,6 +32,7 @@ impl Reconciler for Backups {
         let Ok(id) = id.parse::<BackupId>() else { return Ok(Next::Done) };
         let Some(mut backup) = BACKUPS.load(tx, id)? else { return Ok(Next::Done) };
         Ok(match backup.phase {
+            Phase::Creating if backup.is_import => import(tx, &mut backup)?,
             Phase::Creating => create(tx, &mut backup)?,
             Phase::Restoring => restore(tx, &mut backup)?,
             Phase::Deleting => delete(tx, &mut backup)?,
@@ -80,6 +81,30 @@ fn fail_create(tx: &mut Tx<'_>, backup: &mut Stored<Backup>, reason: String) -> 
     tracing::warn!(target: "block_storage::backup", backup = %backup.id, "{reason}");
     backup.fail_reason = Some(reason);
     leave_message(tx, backup, (Action::BackupCreate, Detail::BackupCreateDriverError))?;
+    end_create(tx, backup, Phase::Error)
+}
+
+/// A host looks whether it is there.
+fn import(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
+    let now = tx.now();
+    let hosts = nodes::hosts::list(tx)?;
+    let Some(host) = hosts.iter().find(|host| host.is_up(now)).or(hosts.first()) else {
+        return Ok(Next::Again(HOST_TIME_MAX));
+    };
+    let reason = match work(tx, backup, host.id.clone(), (CopyFrom::Backup(backup.id), CopyTo::Check))? {
+        Work::Going => return Ok(Next::Again(HOST_TIME_MAX)),
+        Work::Failed(reason) => reason,
+        Work::Done(copied) if copied.virtual_size_bytes != u64::from(backup.size_gib) << 30 => {
+            format!("its disk has {} bytes", copied.virtual_size_bytes)
+        }
+        Work::Done(copied) => {
+            backup.objects = copied.objects;
+            backup.is_import = false;
+            return end_create(tx, backup, Phase::Available);
+        }
+    };
+    tracing::warn!(target: "block_storage::backup", backup = %backup.id, "it is not what its record says: {reason}");
+    backup.fail_reason = Some(reason);
     end_create(tx, backup, Phase::Error)
 }
 
@@ -156,8 +181,11 @@ fn end_restore(tx: &mut Tx<'_>, backup: &mut Stored<Backup>, fault: Option<Strin
     let Some(id) = volume else { return Ok(Next::Done) };
     let Some(mut volume) = VOLUMES.load(tx, id)? else { return Ok(Next::Done) };
     if volume.phase == VolumePhase::RestoringBackup {
+        let is_new = volume.backup_id.take() == Some(backup.id);
+        volume.watcher = volume.watcher.take().filter(|_| !is_new);
         match fault {
             None => volume.enter(VolumePhase::Available, now),
+            Some(reason) if is_new => volume.fail(VolumePhase::Error, reason, now),
             Some(reason) => volume.fail(VolumePhase::ErrorRestoring, reason, now),
         }
         VOLUMES.save(tx, &mut volume)?;
@@ -173,6 +201,11 @@ fn delete(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
         snapshot::ops::release(tx, held)?;
         tx.kick(snapshot::reconcile::KIND, held)?;
         settle_volume(tx, backup, VolumePhase::BackingUp)?;
+    }
+    // What was never seen to be the record's is nothing to remove.
+    if backup.is_import {
+        end_job(tx, backup)?;
+        return remove(tx, backup);
     }
     let now = tx.now();
     let hosts = nodes::hosts::list(tx)?;

@@ -1,5 +1,7 @@
 //! Backups over the API in process, with a node that copies.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value as Json, json};
 use testkit::Api;
 
@@ -147,6 +149,158 @@ fn what_a_host_cannot_do_is_told() {
     assert_eq!(api.delete(MEMBER, &path(&bad)).status, 202);
     node.work(&api);
     assert_eq!(state(&api, &bad), "gone");
+}
+
+fn record_of(api: &Api, id: &str) -> Json {
+    let answer = api.get(ADMIN, &format!("{}/export_record", path(id)));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body["backup-record"].clone()
+}
+
+fn import(api: &Api, record: &Json) -> testkit::Answer {
+    api.post(ADMIN, "/volume/v3/backups/import_record", &json!({"backup-record": record}))
+}
+
+/// What a record says, changed.
+fn changed(record: &Json, change: impl FnOnce(&mut Json)) -> Json {
+    let bytes = BASE64_STANDARD.decode(record["backup_url"].as_str().unwrap()).unwrap();
+    let mut fields: Json = serde_json::from_slice(&bytes).unwrap();
+    change(&mut fields);
+    json!({"backup_service": "cuttle.backup", "backup_url": BASE64_STANDARD.encode(fields.to_string())})
+}
+
+#[test]
+fn another_cloud_takes_in_a_backup_by_its_record() {
+    let (api, mut node, volume) = ready();
+    let (_, full) = back_up(&api, json!({"volume_id": volume, "name": "first"}));
+    node.work(&api);
+    let (_, added) = back_up(&api, json!({"volume_id": volume, "incremental": true}));
+    assert_eq!(api.get(ADMIN, &format!("{}/export_record", path(&added))).status, 400, "it is being made");
+    node.work(&api);
+    assert_eq!(api.get(MEMBER, &format!("{}/export_record", path(&full))).status, 403);
+    let (first, second) = (record_of(&api, &full), record_of(&api, &added));
+    assert_eq!(import(&api, &first).status, 400, "it is there");
+
+    let other = crate::tests::api();
+    assert_eq!(import(&other, &second).status, 400, "the one that it adds to comes first");
+    let answer = import(&other, &first);
+    assert_eq!((answer.status, &answer.body["backup"]["id"]), (201, &json!(full)));
+    assert_eq!(state(&other, &full), "creating", "no host has seen it");
+    let mut far = Node::join(&other, "far", 10);
+    far.work(&other);
+    assert_eq!(import(&other, &second).status, 201);
+    far.work(&other);
+    let (before, after) = (shown(&api, &added), shown(&other, &added));
+    for same in
+        ["status", "volume_id", "size", "object_count", "is_incremental", "data_timestamp", "created_at"]
+    {
+        assert_eq!(after[same], before[same], "{same}");
+    }
+    assert_eq!(
+        (&shown(&other, &full)["name"], &shown(&other, &full)["status"]),
+        (&json!("first"), &json!("available"))
+    );
+    let used = other.call(ADMIN, "GET", "/volume/v3/limits", &[], &Json::Null).body;
+    assert_eq!(used["limits"]["absolute"]["totalBackupsUsed"], 2);
+}
+
+#[test]
+fn a_record_of_what_is_not_there_removes_nothing() {
+    let (api, mut node, volume) = ready();
+    let (_, id) = back_up(&api, json!({"volume_id": volume}));
+    node.work(&api);
+    let record = record_of(&api, &id);
+    let other = crate::tests::api();
+    let mut far = Node::join(&other, "far", 10);
+    for steps in 0..2 {
+        // It is larger than it says, or a host does not find it.
+        let told = changed(&record, |fields| fields["size"] = json!(2 - steps));
+        assert_eq!(import(&other, &told).status, 201);
+        far.refuses = (steps == 1).then_some("there is no backup");
+        far.work(&other);
+        assert_eq!(shown(&other, &id)["status"], "error");
+        far.refuses = None;
+        assert_eq!(other.delete(ADMIN, &path(&id)).status, 202);
+        other.settle();
+        assert_eq!(state(&other, &id), "gone", "without a host");
+        far.work(&other);
+    }
+}
+
+#[test]
+fn records_that_are_none_are_refused() {
+    let (api, mut node, volume) = ready();
+    let (_, id) = back_up(&api, json!({"volume_id": volume}));
+    node.work(&api);
+    let record = record_of(&api, &id);
+    assert_eq!(api.delete(MEMBER, &path(&id)).status, 202);
+    node.work(&api);
+    let check = |record: &Json, status: u16, text: &str| {
+        let refused = import(&api, record);
+        assert_eq!(refused.status, status, "{refused:?}");
+        assert!(refused.body.to_string().contains(text), "{text}: {refused:?}");
+        assert_eq!(state(&api, &id), "gone");
+    };
+    let url = |text: &str| json!({"backup_service": "cuttle.backup", "backup_url": text});
+    check(&url("?"), 400, "Can't decode backup record.");
+    check(&url(&BASE64_STANDARD.encode("[]")), 400, "Can't parse backup record.");
+    check(&url(&BASE64_STANDARD.encode("{}")), 400, "missing an id");
+    let without = |name: &'static str| {
+        changed(&record, move |fields| {
+            fields.as_object_mut().unwrap().remove(name);
+        })
+    };
+    check(&without("size"), 400, "missing size attribute");
+    check(&without("object_count"), 400, "there are missing fields (object_count)");
+    check(&changed(&record, |fields| fields["id"] = json!("../../etc")), 400, "Can't parse backup record.");
+    check(&changed(&record, |fields| fields["size"] = json!(0)), 400, "Can't parse backup record.");
+    let mut elsewhere = record.clone();
+    elsewhere["backup_service"] = json!("cinder.backup.drivers.swift.SwiftBackupDriver");
+    check(&elsewhere, 503, "could not be found");
+    check(&json!({"backup_service": "cuttle.backup"}), 400, "backup_url");
+    let member = api.post(MEMBER, "/volume/v3/backups/import_record", &json!({"backup-record": record}));
+    assert_eq!(member.status, 403);
+    assert_eq!(import(&api, &record).status, 201);
+}
+
+#[test]
+fn a_volume_is_made_of_a_backup() {
+    let (api, mut node, volume) = ready();
+    let (_, id) = back_up(&api, json!({"volume_id": volume}));
+    node.work(&api);
+    let make = |version: &str, body: Json| {
+        let header = [("openstack-api-version", version)];
+        api.call(MEMBER, "POST", "/volume/v3/volumes", &header, &json!({"volume": body}))
+    };
+    assert_eq!(make("volume 3.47", json!({"backup_id": id, "size": 1, "source_volid": volume})).status, 400);
+    let gone = make("volume 3.47", json!({"backup_id": "2f3dd6ae-2c22-4b37-8f3c-7a4a4ad84a4a"}));
+    assert_eq!(gone.status, 404);
+    let old = make("volume 3.46", json!({"backup_id": id, "size": 1}));
+    assert_eq!(
+        (old.status, state(&api, &id).as_str()),
+        (202, "available"),
+        "what it does not know it ignores"
+    );
+    let answer = make("volume 3.47", json!({"backup_id": id}));
+    assert_eq!((answer.status, &answer.body["volume"]["size"]), (202, &json!(1)), "{answer:?}");
+    let new = answer.body["volume"]["id"].as_str().unwrap().to_owned();
+    assert_eq!((status(&api, &new).as_str(), state(&api, &id).as_str()), ("creating", "restoring"));
+    assert_eq!(make("volume 3.47", json!({"backup_id": id})).status, 400, "it is being read");
+    node.refuses_only = Some(agent_api::Kind::Copy);
+    node.refuses = Some("it is full");
+    node.work(&api);
+    assert_eq!((status(&api, &new).as_str(), state(&api, &id).as_str()), ("error", "available"));
+    node.refuses = None;
+    let answer = make("volume 3.71", json!({"backup_id": id, "size": 3}));
+    let new = answer.body["volume"]["id"].as_str().unwrap().to_owned();
+    // The volume first, which nobody may take for whole meanwhile.
+    let documents = node.wanted(&api);
+    node.report(documents);
+    api.settle();
+    assert_eq!(status(&api, &new), "restoring-backup");
+    node.work(&api);
+    assert_eq!((status(&api, &new).as_str(), state(&api, &id).as_str()), ("available", "available"));
+    assert_eq!(make("volume 3.71", json!({"backup_id": id, "size": 0})).status, 400);
 }
 
 #[test]

@@ -32,6 +32,7 @@ const PATTERNS: &[Pattern] = &[
     // What a project has, and so needs one.
     always("project-lists", "! ++++ ---- ----"),
     always("project-makes", "! -+++ ---- ----"),
+    always("admin-makes", "! ---+ ---- ----"),
     Pattern { name: "reads", by_side: ["! ++++ ???+ ???+", HIDDEN] },
     Pattern { name: "writes", by_side: ["! -+++ ???+ ???+", HIDDEN] },
     Pattern { name: "admin-of-what-is-seen", by_side: ["! ---+ ???+ ???+", HIDDEN] },

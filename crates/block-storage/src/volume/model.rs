@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use types::{
-    AttachmentId, HostId, ImageId, ProjectId, ServerId, SnapshotId, Timestamp, UserId, VolumeGroupId,
-    VolumeId, VolumeTypeId,
+    AttachmentId, BackupId, HostId, ImageId, ProjectId, ServerId, SnapshotId, Timestamp, UserId,
+    VolumeGroupId, VolumeId, VolumeTypeId,
 };
 
 use crate::encryption::VolumeEncryption;
@@ -88,6 +88,9 @@ pub struct Volume {
     /// With what it is encrypted, if it is.
     #[serde(default)]
     pub encryption: Option<VolumeEncryption>,
+    /// The backup that is put into it before it can be used.
+    #[serde(default)]
+    pub backup_id: Option<BackupId>,
     /// The way back to a snapshot that it is on.
     #[serde(default)]
     pub revert: Option<Revert>,
@@ -373,6 +376,8 @@ pub struct VolumeDraft {
     pub watcher: Option<WorkKey>,
     /// Its group.
     pub group_id: Option<VolumeGroupId>,
+    /// The backup that it is to be filled with; whoever names one has it put in.
+    pub backup_id: Option<BackupId>,
 }
 
 /// What changes of a volume.

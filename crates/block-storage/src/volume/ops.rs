@@ -101,6 +101,7 @@ fn row(
         from: source.from,
         is_clone: source.is_clone,
         encryption: None,
+        backup_id: draft.backup_id,
         revert: None,
         size_before_gib: None,
         group_id: draft.group_id,

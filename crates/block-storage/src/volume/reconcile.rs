@@ -118,8 +118,11 @@ fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, keys: &dyn Keyring) -> R
         Verdict::Done => {
             volume.made = true;
             volume.fault = None;
-            let idle = volume.idle_phase();
-            volume.enter(idle, now);
+            let next = match volume.backup_id {
+                Some(_) => Phase::RestoringBackup,
+                None => volume.idle_phase(),
+            };
+            volume.enter(next, now);
             VOLUMES.save(tx, volume)?;
             release_source(tx, volume)?;
             tell_watcher(tx, volume)?;

@@ -16,7 +16,7 @@
 
 mod manifest;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::ops::ControlFlow;
 
@@ -119,6 +119,23 @@ pub fn read_manifest(id: BackupId, objects: &dyn Objects) -> Result<Manifest> {
     let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
     manifest.check(id).map_err(damaged)?;
     Ok(manifest)
+}
+
+/// Whether a backup is there with every object that is needed to restore it. The objects' content is not read.
+pub fn check(id: BackupId, objects: &dyn Objects) -> Result<Stored> {
+    let manifest = read_manifest(id, objects)?;
+    let mut own = 0;
+    for (at, backup) in manifest.backups.iter().enumerate() {
+        let there: BTreeSet<String> = objects.list(&backup.to_string())?.into_iter().collect();
+        own = if at == 0 { there.len() as u64 } else { own };
+        let used = manifest.chunks.iter().filter(|chunk| chunk.backup as usize == at);
+        let used: BTreeSet<u32> = used.map(|chunk| chunk.object).collect();
+        if let Some(missing) = used.iter().find(|number| !there.contains(&object_name(*backup, **number))) {
+            let what = format!("its object {missing:08} is not there");
+            return Err(Error::DamagedBackup { backup: *backup, what });
+        }
+    }
+    Ok(Stored { objects: own, bytes: 0, disk_bytes: manifest.size_bytes })
 }
 
 fn manifest_name(id: BackupId) -> String {

@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value as Json, json};
 use testkit::Api;
 
@@ -411,6 +413,7 @@ impl World {
             ("POST", "snapshots") => json!({"snapshot": {"volume_id": self.volume("", side)}}),
             ("POST", "backups") => json!({"backup": {"volume_id": self.volume("", side)}}),
             ("PUT", "backups/{id}") => json!({"backup": {"name": "other"}}),
+            ("POST", "backups/import_record") => backup_record(),
             ("POST", "backups/{id}/restore") => {
                 json!({"restore": {"volume_id": self.volume("", side)}})
             }
@@ -456,4 +459,15 @@ impl World {
             (method, route) => panic!("nothing is known to send with {method} {route}"),
         }
     }
+}
+
+/// A record of a backup that is nowhere.
+fn backup_record() -> Json {
+    let fields = json!({
+        "id": runtime::new_uuid().to_string(), "volume_id": runtime::new_uuid().to_string(), "size": 1,
+        "display_name": null, "display_description": null, "container": null, "object_count": 1,
+        "service_metadata": null,
+    });
+    let record = BASE64_STANDARD.encode(fields.to_string());
+    json!({"backup-record": {"backup_service": "cuttle.backup", "backup_url": record}})
 }

@@ -11,18 +11,20 @@ use image::image::by_node::Terms;
 use rest::{Fields, InvalidBody, Microversion, Reply, ReplyBody, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
-use types::{ImageId, VolumeGroupId, VolumeId};
+use types::{BackupId, ImageId, VolumeGroupId, VolumeId};
 
 use super::{Volume, VolumeChange, VolumeDraft, ops};
 use crate::api::{asked, own, text_in, words_of};
 use crate::error::Error;
-use crate::group;
 use crate::list::next_links;
+use crate::{backup, group};
 
 /// The first microversion that counts a list on demand.
 const WITH_COUNT: Microversion = Microversion(3, 45);
 /// The first microversion in which a volume is deleted by force without an action.
 const FORCE: Microversion = Microversion(3, 23);
+/// The first microversion in which a volume is made of a backup.
+const BACKUP: Microversion = Microversion(3, 47);
 /// The first microversion with a summary.
 const SUMMARY: Microversion = Microversion(3, 12);
 
@@ -137,16 +139,18 @@ fn encryption_item(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let draft = draft(request.fields("volume")?)?;
-    let volume = ops::create(request.caller(), tx, draft)?;
+    let mut fields = request.fields("volume")?;
+    let backup = if request.version >= BACKUP { source::<BackupId>(&mut fields, "backup_id")? } else { None };
+    let draft = draft(fields)?;
+    let volume = match backup {
+        Some(id) => backup::ops::make_volume(request.caller(), tx, id, draft)?,
+        None => ops::create(request.caller(), tx, draft)?,
+    };
     changed(request, tx, &volume, 202)
 }
 
 /// Reads the body of a creation. Cinder ignores fields that it does not know here.
 fn draft(mut fields: Fields) -> Result<VolumeDraft, Error> {
-    if let Some(id) = fields.text("backup_id")? {
-        return Err(Error::NotFound { what: "Backup", id });
-    }
     if fields.flag("multiattach")? == Some(true) {
         let text = "Invalid input received: No backend here can attach a volume to several servers.";
         return Err(Error::Invalid(text.to_owned()));
