@@ -8,6 +8,13 @@ pub(crate) trait Connection {
     fn execute(&mut self, sql: &str, args: &[Value]) -> Result<u64, Error>;
     /// Runs a query.
     fn rows(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Vec<Value>>, Error>;
+    /// Runs a query for one column of text, and shows each row's to `each`.
+    fn texts(&mut self, sql: &str, args: &[Value], each: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        for row in self.rows(sql, args)? {
+            row.first().and_then(Value::text).into_iter().for_each(&mut *each);
+        }
+        Ok(())
+    }
     /// Runs several statements without arguments, as migrations need; `DOCUMENT` is the type of a `doc` column.
     fn script(&mut self, sql: &str) -> Result<(), Error>;
     /// What follows `SELECT` when rows are to be leased without waiting for other replicas.

@@ -247,6 +247,19 @@ impl Connection for rusqlite::Connection {
         run().map_err(|e| error(e, sql))
     }
 
+    /// The texts are shown where SQLite has them.
+    fn texts(&mut self, sql: &str, args: &[Value], each: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        let mut run = || -> rusqlite::Result<()> {
+            let mut statement = self.prepare_cached(sql)?;
+            let mut rows = statement.query(params_from_iter(args.iter().map(Bound)))?;
+            while let Some(row) = rows.next()? {
+                each(row.get_ref(0)?.as_str()?);
+            }
+            Ok(())
+        };
+        run().map_err(|e| error(e, sql))
+    }
+
     fn script(&mut self, sql: &str) -> Result<(), Error> {
         // `execute_batch` would parse the frequent short ones anew each time.
         if !sql.contains(';') {
@@ -276,7 +289,11 @@ impl rusqlite::ToSql for Bound<'_> {
 fn value(raw: ValueRef<'_>) -> Value {
     match raw {
         ValueRef::Integer(n) => Value::Int(n),
-        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        // Whole texts are looked at much faster than by looking for what is wrong in them.
+        ValueRef::Text(text) => Value::Text(match str::from_utf8(text) {
+            Ok(text) => text.to_owned(),
+            Err(_) => String::from_utf8_lossy(text).into_owned(),
+        }),
         // Our schemas have no such columns; a sum of integers may come as a real.
         ValueRef::Real(n) => Value::Int(n as i64),
         ValueRef::Null | ValueRef::Blob(_) => Value::Null,

@@ -105,6 +105,21 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
         rows.into_iter().map(|row| self.read(row)).collect()
     }
 
+    /// All rows selected, only to be looked at: without what [`Table::save`] would need of them, for long lists.
+    pub fn values(&self, tx: &mut Tx<'_>, select: &Select) -> Result<Vec<T>, Error> {
+        let (rest, args) = select.sql();
+        let mut values = Ok(Vec::new());
+        tx.texts(&format!("SELECT doc FROM {}{rest}", self.name), &args, |doc| {
+            if let Ok(all) = &mut values {
+                match self.parse(doc) {
+                    Ok(value) => all.push(value),
+                    Err(error) => values = Err(error),
+                }
+            }
+        })?;
+        values
+    }
+
     /// Rows of a hand-written query that selects `revision, doc` of this table, in this order.
     pub fn query_sql(&self, tx: &mut Tx<'_>, sql: &str, args: &[Value]) -> Result<Vec<Stored<T>>, Error> {
         tx.rows(sql, args)?.into_iter().map(|row| self.read(row)).collect()
@@ -158,9 +173,12 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
         let (Some(Value::Int(revision)), Some(Value::Text(doc))) = (row.next(), row.next()) else {
             return Err(Error::Internal(format!("a row of {} has no revision and document", self.name)));
         };
-        let value = serde_json::from_str(&doc)
-            .map_err(|e| Error::Internal(format!("cannot read a document of {}: {e}", self.name)))?;
-        Ok(Stored { value, revision, doc })
+        Ok(Stored { value: self.parse(&doc)?, revision, doc })
+    }
+
+    fn parse(&self, doc: &str) -> Result<T, Error> {
+        serde_json::from_str(doc)
+            .map_err(|e| Error::Internal(format!("cannot read a document of {}: {e}", self.name)))
     }
 
     /// Gives a refused row the name of the index, whichever way the database spelled it.

@@ -38,6 +38,16 @@ impl<'c> Tx<'c> {
         self.ask(|conn| conn.rows(sql, args))
     }
 
+    /// Runs a query for one column of text, and shows each row's to `each`.
+    pub(crate) fn texts(
+        &mut self,
+        sql: &str,
+        args: &[Value],
+        mut each: impl FnMut(&str),
+    ) -> Result<(), Error> {
+        self.ask(|conn| conn.texts(sql, args, &mut each))
+    }
+
     pub(crate) fn script(&mut self, sql: &str) -> Result<(), Error> {
         self.ask(|conn| conn.script(sql))
     }

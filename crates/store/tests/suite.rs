@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use store::{Column, Condition, Direction, Error, Migration, Select, Store, Table, Unique, Value, work};
+use store::{Column, Condition, Direction, Error, Migration, Select, Store, Table, Tx, Unique, Value, work};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Squid {
@@ -49,7 +49,10 @@ pub fn insert(store: &Store, squid: Squid) -> Result<(), Error> {
 }
 
 pub fn names(store: &Store, select: Select) -> Vec<String> {
-    let found = store.read_blocking(move |tx| SQUIDS.query(tx, &select)).unwrap();
+    let both =
+        move |tx: &mut Tx<'_>| Ok::<_, Error>((SQUIDS.query(tx, &select)?, SQUIDS.values(tx, &select)?));
+    let (found, values) = store.read_blocking(both).unwrap();
+    assert!(found.iter().map(|squid| &**squid).eq(&values), "the values are those of the rows");
     found.iter().map(|s| s.id.clone()).collect()
 }
 

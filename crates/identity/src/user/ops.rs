@@ -1,7 +1,7 @@
 //! What can be done with users. Passwords arrive here as hashes.
 
 use policy::{Caller, Target};
-use store::{Direction, Select, Stored, Tx};
+use store::{Select, Stored, Tx};
 use types::{DomainId, ProjectId, Timestamp, UserId};
 
 use super::compliance::SecurityCompliance;
@@ -79,8 +79,7 @@ pub(crate) fn create(
 }
 
 /// The user as it counts: not enabled, if it has been away for too long.
-fn counted(compliance: &SecurityCompliance, now: Timestamp, user: Stored<User>) -> User {
-    let mut user = user.into_inner();
+fn counted(compliance: &SecurityCompliance, now: Timestamp, mut user: User) -> User {
     user.enabled &= !compliance.is_inactive(&user, now);
     user
 }
@@ -92,7 +91,7 @@ pub(crate) fn show(
     id: &str,
 ) -> Result<User, Error> {
     let user = find(caller, tx, "identity:get_user", id)?;
-    Ok(counted(compliance, tx.now(), user))
+    Ok(counted(compliance, tx.now(), user.into_inner()))
 }
 
 pub(crate) fn list(
@@ -103,7 +102,7 @@ pub(crate) fn list(
 ) -> Result<Vec<User>, Error> {
     let own = scoped_to(caller);
     RULES.check("identity:list_users", caller, &Target { domain_id: own, ..Target::default() })?;
-    let mut select = Select::all().order("id", Direction::Asc);
+    let mut select = Select::all();
     for domain in own.into_iter().chain(&filter.domain_id) {
         select = select.eq("domain_id", domain);
     }
@@ -112,18 +111,22 @@ pub(crate) fn list(
         select = select.is_in("id", found.iter().map(|known| &known.user_id));
     }
     let mut found = match &filter.name {
-        None => USERS.query(tx, &select)?,
-        Some(name) => USERS.query(tx, &select.clone().eq("name_hash", key_of(&[name])))?,
+        None => USERS.values(tx, &select)?,
+        Some(name) => USERS.values(tx, &select.clone().eq("name_hash", key_of(&[name])))?,
     };
     if let Some(name) = &filter.name {
         // Those who log in elsewhere are found by what they are called there.
         let ids = federated::store::named(tx, name)?;
-        let others = USERS.query(tx, &select.is_in("id", &ids))?;
+        let others = USERS.values(tx, &select.is_in("id", &ids))?;
         found.extend(others.into_iter().filter(|user| user.ephemeral));
     }
     let now = tx.now();
     let users = found.into_iter().map(|user| counted(compliance, now, user));
-    Ok(users.filter(|user| filter.enabled.is_none_or(|enabled| enabled == user.enabled)).collect())
+    let mut users: Vec<User> =
+        users.filter(|user| filter.enabled.is_none_or(|enabled| enabled == user.enabled)).collect();
+    // Here and not by the database, which would carry every document along while it sorts.
+    users.sort_by_cached_key(|user| user.id.clone());
+    Ok(users)
 }
 
 pub(crate) fn update(
@@ -166,7 +169,7 @@ pub(crate) fn update(
         federated::ops::replace(tx, &user, identities)?;
     }
     changed(tx);
-    Ok(counted(compliance, now, user))
+    Ok(counted(compliance, now, user.into_inner()))
 }
 
 /// Whether a password logs in the user whose hash it was compared with. A refusal is inside, for what it has written
