@@ -4,7 +4,7 @@
 
 Everything it makes is in FOLDER: an SQLite database, Fernet keys, configuration and log. It listens on loopback, below
 /identity as Cuttle does, and prints `ready URL` once it answers. Its administrator is `admin`, password `admin-secret`.
-Passwords cost next to nothing, because it is its answers, and its work apart from bcrypt's, that are compared.
+Passwords cost next to nothing, because it is its answers, and its work apart from hashing, that are compared.
 """
 
 import os
@@ -32,7 +32,8 @@ key_repository = {folder}/credentials
 methods = password,token,application_credential,totp,mapped,oauth1,ec2credential
 [identity]
 domain_configurations_from_database = true
-password_hash_rounds = 4
+password_hash_algorithm = pbkdf2_sha512
+password_hash_rounds = 1
 [federation]
 assertion_prefix = FED_
 remote_id_attribute = FED_ISS

@@ -20,7 +20,7 @@ pub fn run(arguments: &[String]) -> Outcome {
         .iter()
         .map(|(kind, original)| {
             let name = format!("CUTTLE_{}", kind.name.to_uppercase());
-            (name, PathBuf::from(format!("{} {}", original.url, original.pid())))
+            (name, PathBuf::from(original.told()))
         })
         .collect();
     let image = std::env::var_os("CUTTLE_GUEST_IMAGE").map(PathBuf::from);

@@ -123,9 +123,9 @@ impl Original {
 }
 
 impl Original {
-    /// The process that was started, whose children serve too.
-    pub fn pid(&self) -> u32 {
-        self.process.id()
+    /// Where it answers, the process that was started and whose children serve too, and its folder, for who measures it.
+    pub fn told(&self) -> String {
+        format!("{} {} {}", self.url, self.process.id(), self.folder.display())
     }
 }
 

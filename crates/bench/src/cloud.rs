@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -37,44 +37,47 @@ pub enum Node {
 impl Cloud {
     /// Starts one, on this processor if one is given, and waits until it is ready.
     pub fn start(node: Node, cpu: Option<usize>) -> Result<Cloud> {
-        Cloud::configured(node, cpu, "")
-    }
-
-    /// As [`Cloud::start`], with this configuration, in TOML.
-    pub fn configured(node: Node, cpu: Option<usize>, config: &str) -> Result<Cloud> {
         let dir = tempfile::Builder::new().prefix("cuttle-bench-").tempdir_in(machine::scratch());
         let dir = dir.context("cannot make a data directory")?;
-        // In a session of its own, for sessions share the processors and this one's has the load generator.
-        let mut command = Command::new("setsid");
-        command.arg(program()?).args(["up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.path());
-        if !config.is_empty() {
-            let path = dir.path().join("bench.toml");
-            std::fs::write(&path, config).context("cannot write the configuration")?;
-            command.arg("--config").arg(path);
-        }
-        if node == Node::Simulated {
-            command.arg("--sim");
-        }
-        let log = std::fs::File::create(dir.path().join("up.log"))?;
-        command.env("RUST_LOG", "info").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let began = runtime::monotonic();
-        let child = {
-            let _pinned = cpu.map(machine::pin).transpose()?;
-            command.spawn().context("cannot start cuttle")?
+        let mut cloud = Cloud {
+            child: spawn(dir.path(), node, cpu)?,
+            dir,
+            address: ([127, 0, 0, 1], 0).into(),
+            ready_after: Duration::ZERO,
         };
-        let mut cloud =
-            Cloud { dir, child, address: ([127, 0, 0, 1], 0).into(), ready_after: began.elapsed() };
+        cloud.await_ready(began)?;
+        Ok(cloud)
+    }
+
+    /// Ends it, does something to its data, and starts it again.
+    pub fn restart(&mut self, node: Node, between: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        self.end();
+        between(self.dir.path())?;
+        let began = runtime::monotonic();
+        self.child = spawn(self.dir.path(), node, None)?;
+        self.await_ready(began)
+    }
+
+    fn await_ready(&mut self, began: Instant) -> Result<()> {
         let mut line = String::new();
-        let stdout = cloud.child.stdout.take().context("cuttle has no output")?;
+        let stdout = self.child.stdout.take().context("cuttle has no output")?;
         BufReader::new(stdout).read_line(&mut line).context("cannot read what cuttle says")?;
-        cloud.ready_after = began.elapsed();
+        self.ready_after = began.elapsed();
         let address = line.trim().strip_prefix("ready http://").and_then(|address| address.parse().ok());
         let Some(address) = address else {
-            let log = std::fs::read_to_string(cloud.dir.path().join("up.log")).unwrap_or_default();
+            let log = std::fs::read_to_string(self.dir.path().join("up.log")).unwrap_or_default();
             bail!("cuttle did not get ready:\n{log}");
         };
-        cloud.address = address;
-        Ok(cloud)
+        self.address = address;
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        let _ = self.child.wait();
     }
 
     /// The process of the control plane.
@@ -123,16 +126,26 @@ impl Cloud {
 
 impl Drop for Cloud {
     fn drop(&mut self) {
-        if let Ok(pid) = i32::try_from(self.child.id()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
-        let _ = self.child.wait();
+        self.end();
         if let Ok(program) = program() {
             let mut down = Command::new(program);
             down.args(["down", "--purge", "--data-dir"]).arg(self.dir.path());
             let _ = down.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
     }
+}
+
+/// Starts the process. In a session of its own, for sessions share the processors and this one's has the load generator.
+fn spawn(dir: &Path, node: Node, cpu: Option<usize>) -> Result<Child> {
+    let mut command = Command::new("setsid");
+    command.arg(program()?).args(["up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir);
+    if node == Node::Simulated {
+        command.arg("--sim");
+    }
+    let log = std::fs::File::create(dir.join("up.log"))?;
+    command.env("RUST_LOG", "info").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    let _pinned = cpu.map(machine::pin).transpose()?;
+    command.spawn().context("cannot start cuttle")
 }
 
 /// Someone who is logged in.

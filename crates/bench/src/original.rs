@@ -1,6 +1,7 @@
 //! Original services that `xtask bench` has started, and identity services, the original and ours, asked alike.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value as Json, json};
@@ -13,7 +14,6 @@ pub struct Identity {
     pub address: SocketAddr,
     /// A token of `admin` in its project.
     pub token: String,
-    password: String,
     connection: Connection,
 }
 
@@ -23,17 +23,20 @@ pub struct Original {
     pub address: SocketAddr,
     /// The first of its processes, whose children serve too.
     pub pid: u32,
+    /// Where its data is.
+    pub folder: PathBuf,
 }
 
 impl Original {
-    /// The one that a variable tells of, as `http://ADDRESS:PORT PID`, if there is one.
+    /// The one that a variable tells of, as `http://ADDRESS:PORT PID FOLDER`, if there is one.
     pub fn find(variable: &str) -> Result<Option<Original>> {
         let Ok(told) = std::env::var(variable) else { return Ok(None) };
         let read = || {
-            let (url, pid) = told.split_once(' ')?;
-            Some(Original { address: url.strip_prefix("http://")?.parse().ok()?, pid: pid.parse().ok()? })
+            let mut words = told.splitn(3, ' ');
+            let address = words.next()?.strip_prefix("http://")?.parse().ok()?;
+            Some(Original { address, pid: words.next()?.parse().ok()?, folder: words.next()?.into() })
         };
-        read().map(Some).with_context(|| format!("{variable} is no http://ADDRESS:PORT PID: {told}"))
+        read().map(Some).with_context(|| format!("{variable} is no http://ADDRESS:PORT PID FOLDER: {told}"))
     }
 }
 
@@ -43,12 +46,7 @@ impl Identity {
         let mut connection = Connection::open(address)?;
         let answer = connection.ask(&login("admin", password, Some("admin")))?;
         let token = answer.subject_token.context("the administrator cannot log in")?;
-        Ok(Identity { address, token, password: password.to_owned(), connection })
-    }
-
-    /// The administrator's login, ready to be sent.
-    pub fn login(&self) -> Vec<u8> {
-        login("admin", &self.password, Some("admin"))
+        Ok(Identity { address, token, connection })
     }
 
     /// A check of the administrator's token with itself, ready to be sent.
