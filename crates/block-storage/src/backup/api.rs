@@ -214,6 +214,12 @@ fn import_record(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let service = fields.required_text("backup_service")?;
     let record = fields.required_text("backup_url")?;
     fields.finish()?;
+    if !record::is_base64(&record) {
+        let text = format!(
+            "Invalid input for field/attribute backup_url. Value: {record}. '{record}' is not a 'base64'"
+        );
+        return Err(Error::Invalid(text));
+    }
     let made = ops::import(request.caller(), tx, &service, &record)?;
     Ok(Reply::json(201, json!({"backup": summary(request, &made)})))
 }

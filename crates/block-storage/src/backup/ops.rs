@@ -310,11 +310,11 @@ pub(crate) fn import(
     let project = caller.project_id().cloned();
     let project = project.ok_or_else(|| Error::Denied("backup:backup-import".to_owned()))?;
     RULES.check("backup:backup-import", caller, &Target::project(&project))?;
+    let now = tx.now();
+    let backup = record::decode(record, (&project, &caller.user_id), now)?;
     if service != SERVICE {
         return Err(Error::Unavailable(format!("Service {service} could not be found.")));
     }
-    let now = tx.now();
-    let backup = record::decode(record, (&project, &caller.user_id), now)?;
     if BACKUPS.load(tx, backup.id)?.is_some() {
         return Err(Error::Backup("Backup already exists in database.".to_owned()));
     }

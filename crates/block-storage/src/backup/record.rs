@@ -52,6 +52,11 @@ pub(super) fn encode(backup: &Backup, dependents: bool) -> String {
     BASE64_STANDARD.encode(record.to_string())
 }
 
+/// Whether a text may be a record.
+pub(super) fn is_base64(text: &str) -> bool {
+    !text.is_empty() && BASE64_STANDARD.decode(text).is_ok()
+}
+
 /// The backup that a record is of, which no host has seen yet, for its new owner.
 pub(super) fn decode(
     text: &str,
@@ -59,7 +64,7 @@ pub(super) fn decode(
     now: Timestamp,
 ) -> Result<Backup, Error> {
     let invalid = |why: &str| Error::Invalid(format!("Invalid input received: {why}"));
-    let bytes = BASE64_STANDARD.decode(text.trim()).map_err(|_| invalid("Can't decode backup record."))?;
+    let bytes = BASE64_STANDARD.decode(text).map_err(|_| invalid("Can't decode backup record."))?;
     let unreadable = || invalid("Can't parse backup record.");
     let fields: Map<String, Json> = serde_json::from_slice(&bytes).map_err(|_| unreadable())?;
     let (Some(id), size) = (fields.get("id"), fields.get("size")) else {

@@ -242,7 +242,7 @@ fn records_that_are_none_are_refused() {
         assert_eq!(state(&api, &id), "gone");
     };
     let url = |text: &str| json!({"backup_service": "cuttle.backup", "backup_url": text});
-    check(&url("?"), 400, "Can't decode backup record.");
+    check(&url("?"), 400, "is not a 'base64'");
     check(&url(&BASE64_STANDARD.encode("[]")), 400, "Can't parse backup record.");
     check(&url(&BASE64_STANDARD.encode("{}")), 400, "missing an id");
     let without = |name: &'static str| {

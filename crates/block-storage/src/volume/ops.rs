@@ -188,6 +188,14 @@ fn check_type(volume_type: &VolumeType, size_gib: u32, zone: Option<&str>) -> Re
     if let Some(reason) = volume_type.refuses_size(size_gib) {
         return Err(Error::Invalid(format!("Invalid input received: {reason}")));
     }
+    // Whoever asks for a disk that several servers write to must not get one that a second of them would ruin.
+    if volume_type.is_shared() {
+        let name = &volume_type.name;
+        let text = format!(
+            "Volume type {name} demands multiattach, and no backend here attaches a volume to several servers yet."
+        );
+        return Err(Error::Invalid(text));
+    }
     match (volume_type.zones(), zone) {
         (Some(zones), Some(zone)) if !zones.contains(&zone) => {
             let zones = zones.join(", ");

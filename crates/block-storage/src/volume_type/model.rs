@@ -89,6 +89,11 @@ impl VolumeType {
         self.extra_specs.get("replication_enabled").is_some_and(|value| value.as_deref() == Some(YES))
     }
 
+    /// Whether several servers are to have one of its volumes at a time.
+    pub fn is_shared(&self) -> bool {
+        self.extra_specs.get("multiattach").is_some_and(|value| value.as_deref() == Some(YES))
+    }
+
     /// The zones that its volumes can be in, if not in all.
     pub fn zones(&self) -> Option<Vec<&str>> {
         let zones = self.extra_specs.get(ZONES)?.as_deref()?;

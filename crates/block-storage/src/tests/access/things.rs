@@ -367,7 +367,7 @@ impl World {
         let body = json!({
             "name": self.fresh(),
             "os-volume-type-access:is_public": public,
-            "extra_specs": {"multiattach": "<is> True", "k": "v"},
+            "extra_specs": {"multiattach": "<is> False", "k": "v"},
         });
         self.made(ADMIN, "types", "volume_type", body)
     }

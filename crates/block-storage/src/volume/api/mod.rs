@@ -152,7 +152,9 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 /// Reads the body of a creation. Cinder ignores fields that it does not know here.
 fn draft(mut fields: Fields) -> Result<VolumeDraft, Error> {
     if fields.flag("multiattach")? == Some(true) {
-        let text = "Invalid input received: No backend here can attach a volume to several servers.";
+        let text = "multiattach parameter has been removed. The default behavior is to use multiattach enabled volume \
+                    types. Contact your administrator to create a multiattach enabled volume type and use it to create \
+                    multiattach volumes.";
         return Err(Error::Invalid(text.to_owned()));
     }
     let name = text_in(&mut fields, "name")?.flatten();
