@@ -14,6 +14,9 @@ pub struct Volume {
     /// The name of the backend that has it; without, the node's own default.
     #[serde(default)]
     pub backend: Option<String>,
+    /// Another backend that it is on its way to, or that it has left.
+    #[serde(default)]
+    pub elsewhere: Option<Elsewhere>,
     /// Its size. It only grows.
     pub size_gib: u64,
     /// What it holds at first.
@@ -34,6 +37,17 @@ pub struct Volume {
     /// What its VM may ask of it; a change counts at once.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// What another backend of the same node has of a volume: nothing but what is copied there, or nothing any more. No VM
+/// opens it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The backend's name.
+    pub backend: String,
+    /// Whether there should be a volume of the same size, blank until something is copied to it; else there should be
+    /// none.
+    pub wanted: bool,
 }
 
 /// What a new volume holds.
@@ -108,6 +122,19 @@ pub struct VolumeSeen {
     /// The token of the last [`Revert`] that was done.
     #[serde(default)]
     pub reverted: Option<String>,
+    /// What became of [`Volume::elsewhere`].
+    #[serde(default)]
+    pub elsewhere: Option<ElsewhereSeen>,
+}
+
+/// What the node sees of a volume on the other backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElsewhereSeen {
+    /// The wish that this is about.
+    pub wish: Elsewhere,
+    /// Why it cannot be so; without, it is.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 /// Bytes to be copied once from one place to another. A node that is interrupted begins again.
@@ -167,6 +194,8 @@ pub enum CopyTo {
     /// A volume that has a document on this node and that no VM has. One that is encrypted is encrypted anew, unless the
     /// copy is sealed.
     Volume(VolumeId),
+    /// The other backend that such a volume is on its way to.
+    Elsewhere(VolumeId),
     /// Nowhere: the backup that it is from is removed.
     Nothing,
     /// Nowhere: only whether the backup that it is from is there, with all that it needs.

@@ -70,6 +70,7 @@ fn ensure_volume(
     let volume = Volume {
         id: volume_id(server),
         backend: None,
+        elsewhere: None,
         size_gib: root.size_gib,
         source: VolumeSource::Image(root.image.clone()),
         snapshots: root.snapshots.clone(),

@@ -404,6 +404,7 @@ fn a_passphrase_is_on_no_disk_and_waited_for_after_a_restart() {
     let volume = Volume {
         id: id(11),
         backend: None,
+        elsewhere: None,
         size_gib: 1,
         source: VolumeSource::Blank,
         snapshots: BTreeSet::new(),

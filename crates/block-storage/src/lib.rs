@@ -11,6 +11,7 @@
 mod api;
 mod attachment;
 pub mod backup;
+mod copies;
 mod default_type;
 pub mod encryption;
 mod error;
@@ -20,6 +21,7 @@ pub(crate) mod group_snapshot;
 pub(crate) mod group_type;
 mod list;
 pub mod message;
+pub(crate) mod migration;
 mod policy;
 mod pool;
 pub mod qos_specs;
@@ -60,6 +62,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(7, include_str!("../migrations/0007_transfers.sql")),
     migration(10, include_str!("../migrations/0010_backups.sql")),
     migration(13, include_str!("../migrations/0013_uploads.sql")),
+    migration(15, include_str!("../migrations/0015_migrations.sql")),
     migration(16, include_str!("../migrations/0016_groups.sql")),
 ];
 
@@ -113,6 +116,7 @@ pub fn reconcilers(keys: Arc<dyn Keyring>) -> Vec<Arc<dyn Reconciler>> {
         Arc::new(backup::reconcile::Backups),
         Arc::new(group::reconcile::Groups),
         Arc::new(group_snapshot::reconcile::GroupSnapshots),
+        Arc::new(migration::reconcile::Migrations),
         Arc::new(message::reconcile::Messages),
     ]
 }

@@ -6,8 +6,8 @@ mod varied;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agent_api::block::{Copied, Copy, CopySeen, CopyTo, Volume, VolumeSeen};
-use agent_api::{Document, FromNode, Kind, NodeFacts, Report, ToNode};
+use agent_api::block::{Copied, Copy, CopySeen, CopyTo, ElsewhereSeen, Volume, VolumeSeen};
+use agent_api::{BackendFacts, Document, DocumentKey, FromNode, Kind, NodeFacts, Report, ToNode};
 use identity::CredentialKeys;
 use image::image::by_node::Terms;
 use nodes::{Inquiries, Session};
@@ -75,16 +75,45 @@ pub(crate) struct Node {
     pub(crate) silent: bool,
     /// Whether its copies are never done.
     pub(crate) slow: bool,
+    /// The last documents that it had of volumes.
+    pub(crate) volumes: BTreeMap<String, Volume>,
+    /// What it was told and is not to remove.
+    known: BTreeMap<DocumentKey, Document>,
     sequence: u64,
 }
 
 impl Node {
     /// A host of this name joins.
     pub(crate) fn join(api: &Api, name: &str, disk_gib: u64) -> Node {
-        let facts = NodeFacts { disk_gib, ..NodeFacts::default() };
+        Node::join_with(api, name, NodeFacts { disk_gib, ..NodeFacts::default() })
+    }
+
+    /// A host of this name joins that has these backends of so many GiB, the first of them its default.
+    pub(crate) fn join_over(api: &Api, name: &str, backends: &[(&str, u64)]) -> Node {
+        let facts = |(at, (name, gib)): (usize, &(&str, u64))| BackendFacts {
+            name: (*name).to_owned(),
+            is_default: at == 0,
+            is_shared: false,
+            total_gib: *gib,
+            free_gib: *gib,
+        };
+        let backends = backends.iter().enumerate().map(facts).collect();
+        Node::join_with(api, name, NodeFacts { disk_gib: 10, backends, ..NodeFacts::default() })
+    }
+
+    fn join_with(api: &Api, name: &str, facts: NodeFacts) -> Node {
         let (session, _, _) =
             Session::hello(&api.store, &Inquiries::default(), &name.into(), facts, &BTreeMap::new()).unwrap();
-        Node { session, refuses: None, refuses_only: None, silent: false, slow: false, sequence: 0 }
+        Node {
+            session,
+            refuses: None,
+            refuses_only: None,
+            silent: false,
+            slow: false,
+            volumes: BTreeMap::new(),
+            known: BTreeMap::new(),
+            sequence: 0,
+        }
     }
 
     /// Takes what changed and reports, then lets the reconcilers run.
@@ -102,10 +131,18 @@ impl Node {
     /// Says what came of documents.
     pub(crate) fn report(&mut self, documents: Vec<Document>) {
         let reports = documents.into_iter().map(|document| {
+            match document.body {
+                Some(_) => self.known.insert(document.key.clone(), document.clone()),
+                None => self.known.remove(&document.key),
+            };
             let is_refused = self.refuses_only.is_none_or(|kind| kind == document.key.kind);
             let error = document.body.as_ref().and(self.refuses).filter(|_| is_refused);
             let error = error.map(str::to_owned);
             let wanted = document.body.filter(|_| error.is_none());
+            if let Some(body) = wanted.as_ref().filter(|_| document.key.kind == Kind::Volume) {
+                let volume: Volume = serde_json::from_value(body.clone()).unwrap();
+                self.volumes.insert(document.key.id.clone(), volume);
+            }
             let seen = wanted.map(|body| match document.key.kind {
                 Kind::Copy => serde_json::to_value(self.copied(&serde_json::from_value(body).unwrap())),
                 _ => serde_json::to_value(made(&serde_json::from_value(body).unwrap())),
@@ -121,6 +158,16 @@ impl Node {
         let reports = reports.collect();
         self.sequence += 1;
         self.session.receive(FromNode::Reports { sequence: self.sequence, reports }).unwrap();
+    }
+
+    /// Looks again at all that it was last told of one kind; how much that is.
+    pub(crate) fn again(&mut self, api: &Api, kind: Kind) -> usize {
+        let of_kind = self.known.values().filter(|document| document.key.kind == kind);
+        let documents: Vec<Document> = of_kind.cloned().collect();
+        let count = documents.len();
+        self.report(documents);
+        self.work(api);
+        count
     }
 
     /// What it has not seen yet of what is wanted.
@@ -144,8 +191,9 @@ impl Node {
         };
         match (&copy.to, self.slow) {
             (CopyTo::Image(_), false) => CopySeen { percent: 100, done: Some(done) },
-            (CopyTo::Image(_), true) => CopySeen { percent: 50, done: None },
-            (CopyTo::Backup { .. } | CopyTo::Volume(_) | CopyTo::Nothing | CopyTo::Check, _) => {
+            (CopyTo::Image(_) | CopyTo::Elsewhere(_), true) => CopySeen { percent: 50, done: None },
+            (CopyTo::Elsewhere(_), false)
+            | (CopyTo::Backup { .. } | CopyTo::Volume(_) | CopyTo::Nothing | CopyTo::Check, _) => {
                 let done = Copied { objects: 3, virtual_size_bytes: 1 << 30, ..Copied::default() };
                 CopySeen { percent: 100, done: Some(done) }
             }
@@ -158,6 +206,7 @@ fn made(volume: &Volume) -> VolumeSeen {
         size_gib: volume.size_gib,
         snapshots: volume.snapshots.clone(),
         reverted: volume.revert.as_ref().map(|revert| revert.token.clone()),
+        elsewhere: volume.elsewhere.clone().map(|wish| ElsewhereSeen { wish, error: None }),
     }
 }
 

@@ -37,7 +37,7 @@ pub enum Driver {
 
 /// Fails where backends cannot be told apart, are incomplete, or the default is none of them.
 pub fn check(config: &Config) -> anyhow::Result<()> {
-    let mut names = vec![LOCAL];
+    let (mut names, mut places) = (vec![LOCAL], Vec::new());
     for backend in &config.storage_backend {
         let name = backend.name.as_str();
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -49,6 +49,14 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
         names.push(name);
         let Driver::Rbd(rbd) = &backend.driver;
         rbd.check().map_err(|wrong| anyhow::anyhow!("the storage backend {name}: {wrong}"))?;
+        let place = (rbd.conf.as_str(), rbd.volumes_pool.as_str());
+        ensure!(
+            !places.contains(&place),
+            "two storage backends keep volumes in the pool {} of one cluster: a volume that goes from one to the other \
+             would overwrite itself",
+            rbd.volumes_pool
+        );
+        places.push(place);
     }
     if let Some(default) = &config.default_storage_backend {
         ensure!(
@@ -167,6 +175,7 @@ mod tests {
             (text.replace("= 8", "= 7"), "power of two"),
             (format!("default_storage_backend = \"x\"\n{text}"), "none of"),
             (format!("{text}{text}"), "two storage backends"),
+            (format!("{text}{}", text.replace("\"ceph\"", "\"more\"")), "in the pool v"),
         ] {
             let said = checked(&wrong).unwrap_err();
             assert!(said.contains(word), "{said}");

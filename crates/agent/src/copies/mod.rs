@@ -167,6 +167,9 @@ pub fn ensure(
                 },
             }
         }
+        CopyTo::Elsewhere(id) => {
+            Target::Disk(Tree::from(&volumes::elsewhere(&effects.backends, known(id)?.0)?))
+        }
         CopyTo::Nothing => Target::Nothing,
         CopyTo::Check => Target::Check,
         CopyTo::Backup { id, parent } => Target::Backup(*id, *parent),

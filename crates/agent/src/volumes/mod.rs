@@ -1,5 +1,6 @@
 //! The volumes of this node: makes each as its document says, and says what is there.
 
+mod elsewhere;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,8 @@ use types::{ServerId, VolumeId};
 
 use crate::effects::Effects;
 use crate::vms::words;
+
+pub use elsewhere::blockdev as elsewhere;
 
 /// How often a merge that a VM makes is looked at.
 const MERGE_LOOK: Duration = Duration::from_secs(1);
@@ -89,12 +92,15 @@ pub fn ensure_on(
             Some(MERGE_RETRY)
         }
     };
+    let (elsewhere, later) = elsewhere::ensure(&backends, volume);
     let now = observe(backend, volume)?;
     let seen = VolumeSeen {
         size_gib: now.size_bytes.saturating_sub(header_bytes) / GIB,
         snapshots: now.snapshots.into_iter().collect(),
         reverted: now.reverted,
+        elsewhere,
     };
+    let again = again.into_iter().chain(later).min();
     Ok(Ensured { seen, again })
 }
 
@@ -172,7 +178,11 @@ pub fn remove(
         }
     }
     match volume {
-        Some(volume) => effects.backends.named(volume.backend.as_deref())?.remove_volume(id).map_err(words),
+        Some(volume) => {
+            let backends = &effects.backends;
+            elsewhere::remove(backends, volume)?;
+            backends.named(volume.backend.as_deref())?.remove_volume(id).map_err(words)
+        }
         None => effects.backends.all().try_for_each(|(_, backend)| backend.remove_volume(id).map_err(words)),
     }
 }

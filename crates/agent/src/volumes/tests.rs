@@ -53,6 +53,7 @@ fn world(test: &str) -> Option<World> {
     let volume = Volume {
         id,
         backend: None,
+        elsewhere: None,
         size_gib: 1,
         source: VolumeSource::Blank,
         snapshots: BTreeSet::new(),
@@ -247,6 +248,7 @@ fn the_ancestors_of_a_clone_are_found() {
         Volume {
             id,
             backend: None,
+            elsewhere: None,
             size_gib: 1,
             source,
             snapshots: BTreeSet::new(),

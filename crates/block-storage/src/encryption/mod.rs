@@ -14,4 +14,4 @@ mod tests;
 pub(crate) use keys::ensure_key;
 pub use keys::{Keyring, add_keys, reseal};
 pub use model::{ControlLocation, Encryption, VolumeEncryption};
-pub(crate) use model::{EncryptionChange, Formatting};
+pub(crate) use model::{EncryptionChange, Formatting, is_as_secret};

@@ -125,6 +125,14 @@ impl Encryption {
     }
 }
 
+/// Whether volumes of one type are encrypted as those of another.
+pub(crate) fn is_as_secret(one: Option<&Encryption>, other: Option<&Encryption>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => !one.differs(other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
 impl VolumeEncryption {
     /// The same for a copy of the encrypted bytes: the same key, under an id of its own.
     pub(crate) fn cloned(&self, key_id: EncryptionKeyId) -> VolumeEncryption {

@@ -3,16 +3,13 @@
 use agent_api::BackendFacts;
 use policy::Caller;
 use store::Tx;
-use types::{HostId, Timestamp};
+use types::Timestamp;
 
 use crate::error::Error;
 use crate::policy::{RULES, own};
 use crate::service::ops as services;
-use crate::volume::store::promised_gib;
+use crate::volume::place::{BACKEND_NAME, promised_gib};
 use crate::volume_type::ops::by_id_or_name;
-
-/// The extra spec that names a type's backend.
-const BACKEND_NAME: &str = "volume_backend_name";
 
 /// Where volumes can be.
 pub(super) struct Pool {
@@ -41,16 +38,11 @@ pub(super) fn list(
         let wanted = name.is_none_or(|name| name == pool)
             && backend.as_ref().is_none_or(|backend| *backend == facts.name);
         if wanted {
-            let promised_gib = promised(tx, &host, &facts)?;
+            let promised_gib = promised_gib(tx, &host, &facts)?;
             pools.push(Pool { name: pool, facts, promised_gib, heard_at: part.heard_at });
         }
     }
     Ok(pools)
-}
-
-/// Volumes are on their host's default backend.
-fn promised(tx: &mut Tx<'_>, host: &HostId, facts: &BackendFacts) -> Result<i64, Error> {
-    if facts.is_default { Ok(promised_gib(tx, host)?) } else { Ok(0) }
 }
 
 /// The backend of this name.

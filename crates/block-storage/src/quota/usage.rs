@@ -6,7 +6,7 @@ use store::{Error, Tx};
 use types::{ProjectId, VolumeTypeId};
 
 use super::Resource;
-use crate::{backup, group, snapshot, volume};
+use crate::{backup, group, migration, snapshot, volume};
 
 /// How many there are, and how much they hold together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) type ByType = BTreeMap<VolumeTypeId, Amount>;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     volumes: ByType,
+    /// Volumes that are about to be of a type; they count as volumes of what they are, too.
+    arriving: ByType,
     snapshots: ByType,
     backups: Amount,
     groups: i64,
@@ -32,6 +34,7 @@ impl Usage {
     pub(crate) fn load(tx: &mut Tx<'_>, project: &ProjectId) -> Result<Usage, Error> {
         Ok(Usage {
             volumes: volumes(tx, project)?,
+            arriving: migration::store::arriving_by_type(tx, project)?,
             snapshots: snapshots(tx, project)?,
             backups: backups(tx, project)?,
             groups: groups(tx, project)?,
@@ -46,14 +49,17 @@ impl Usage {
             Resource::Backups => self.backups.count,
             Resource::BackupGigabytes => self.backups.gib,
             Resource::Gigabytes => all(&self.volumes, |a| a.gib) + all(&self.snapshots, |a| a.gib),
-            Resource::GigabytesOf(id) => typed(&self.volumes, id).gib + typed(&self.snapshots, id).gib,
+            Resource::GigabytesOf(id) => {
+                let there = typed(&self.volumes, id).gib + typed(&self.snapshots, id).gib;
+                there + typed(&self.arriving, id).gib
+            }
             Resource::Groups => self.groups,
             // It bounds each volume for itself, so that nothing of it is ever used.
             Resource::PerVolumeGigabytes => 0,
             Resource::Snapshots => all(&self.snapshots, |a| a.count),
             Resource::SnapshotsOf(id) => typed(&self.snapshots, id).count,
             Resource::Volumes => all(&self.volumes, |a| a.count),
-            Resource::VolumesOf(id) => typed(&self.volumes, id).count,
+            Resource::VolumesOf(id) => typed(&self.volumes, id).count + typed(&self.arriving, id).count,
         }
     }
 }

@@ -37,6 +37,10 @@ pub fn create(
     if found.host.is_none() {
         return Err(Error::Volume("volume is not assigned to a host".to_owned()));
     }
+    if found.is_migrating() {
+        let text = "Snapshot cannot be created while volume is migrating.";
+        return Err(Error::Volume(text.to_owned()));
+    }
     let usable = match draft.in_use {
         true => &[VolumePhase::Available, VolumePhase::InUse][..],
         false => &[VolumePhase::Available],

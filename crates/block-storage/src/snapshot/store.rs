@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use store::{Column, Direction, Error, Select, Stored, Table, Tx, Value};
-use types::{GroupSnapshotId, ProjectId, SnapshotId, VolumeId};
+use types::{GroupSnapshotId, ProjectId, SnapshotId, VolumeId, VolumeTypeId};
 
 use super::{Phase, Purpose, Snapshot};
 use crate::quota::usage::{Amount, ByType};
@@ -46,6 +46,15 @@ pub(crate) fn kept_of_volume(tx: &mut Tx<'_>, id: VolumeId) -> Result<Vec<Stored
 pub(crate) fn of_group(tx: &mut Tx<'_>, id: GroupSnapshotId) -> Result<Vec<Stored<Snapshot>>, Error> {
     let select = Select::all().eq("group_snapshot_id", id);
     SNAPSHOTS.query(tx, &select.order("created_at", Direction::Asc).order("id", Direction::Asc))
+}
+
+/// The snapshots of a volume are of another type, as it is.
+pub(crate) fn set_type(tx: &mut Tx<'_>, id: VolumeId, volume_type: VolumeTypeId) -> Result<(), Error> {
+    for mut snapshot in of_volume(tx, id)? {
+        snapshot.volume_type_id = volume_type;
+        SNAPSHOTS.save(tx, &mut snapshot)?;
+    }
+    Ok(())
 }
 
 /// The snapshots that a volume's host should have.

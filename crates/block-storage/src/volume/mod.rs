@@ -7,6 +7,7 @@ mod attach;
 mod limits;
 mod model;
 pub mod ops;
+pub(crate) mod place;
 pub(crate) mod reconcile;
 mod source;
 pub(crate) mod store;

@@ -100,9 +100,12 @@ pub struct Volume {
     /// Its group.
     #[serde(default)]
     pub group_id: Option<VolumeGroupId>,
-    /// What an operator said of its migration.
+    /// How its migration is, or how the last one ended, in Cinder's word, or in an operator's.
     #[serde(default)]
     pub migration_status: Option<String>,
+    /// Whether it shares nothing any more with what it was made of, for it went to another backend.
+    #[serde(default)]
+    pub is_whole: bool,
     /// Whether somebody wants it gone. A phase alone does not say so, for operators set phases by hand.
     #[serde(default)]
     pub unwanted: bool,
@@ -313,7 +316,13 @@ impl Volume {
                 | Phase::ErrorRestoring
                 | Phase::ErrorDeleting
         );
-        settled && self.attachment.is_none() && self.group_id.is_none()
+        settled && self.attachment.is_none() && self.group_id.is_none() && !self.is_migrating()
+    }
+
+    /// Whether it is on its way to another backend, or an operator says so.
+    pub fn is_migrating(&self) -> bool {
+        let over = |status: &str| ["deleting", "error", "success"].contains(&status);
+        self.migration_status.as_deref().is_some_and(|status| !over(status))
     }
 
     /// Whether its host should have it, which has made it.
@@ -330,8 +339,11 @@ impl Volume {
         }
     }
 
-    /// Moves to another phase.
+    /// Moves to another phase. Its migration ends with that, for it is only whoever migrates it that leaves it alone.
     pub(crate) fn enter(&mut self, phase: Phase, now: Timestamp) {
+        if self.is_migrating() {
+            self.migration_status = Some("error".to_owned());
+        }
         self.phase = phase;
         self.phase_since = now;
         self.updated_at = now;

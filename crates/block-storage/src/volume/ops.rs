@@ -9,7 +9,7 @@ pub use super::attach::{attach, begin_detach, cancel_detach, detach, list_of_ser
 use super::store::{self as table, VOLUMES};
 use super::{Phase, Revert, SIZE_GIB_MAX, SourceSnapshot, Volume, VolumeChange, VolumeDraft};
 use super::{reconcile, source};
-use crate::encryption::{Formatting, VolumeEncryption};
+use crate::encryption::{Formatting, VolumeEncryption, is_as_secret};
 use crate::error::Error;
 use crate::policy::RULES;
 use crate::snapshot::Phase as SnapshotPhase;
@@ -106,6 +106,7 @@ fn row(
         size_before_gib: None,
         group_id: draft.group_id,
         migration_status: None,
+        is_whole: false,
         unwanted: false,
         attachment: None,
         watcher: draft.watcher,
@@ -156,11 +157,7 @@ fn check_compatible(
     let (wanted, origin) =
         (volume_type::ops::recipe(tx, volume_type.id)?, volume_type::ops::recipe(tx, origin)?);
     let is_near = backend(&wanted).is_none_or(|wanted| Some(wanted) == backend(&origin));
-    let is_as_secret = match (&wanted.encryption, &origin.encryption) {
-        (Some(wanted), Some(origin)) => !wanted.differs(origin),
-        (wanted, origin) => wanted.is_none() && origin.is_none(),
-    };
-    if is_near && is_as_secret {
+    if is_near && is_as_secret(wanted.encryption.as_ref(), origin.encryption.as_ref()) {
         return Ok(());
     }
     let text = format!(
@@ -184,7 +181,7 @@ pub fn create_for_boot(
 }
 
 /// Whether a volume of this size, and in this zone, can be of this type.
-fn check_type(volume_type: &VolumeType, size_gib: u32, zone: Option<&str>) -> Result<(), Error> {
+pub(crate) fn check_type(volume_type: &VolumeType, size_gib: u32, zone: Option<&str>) -> Result<(), Error> {
     if let Some(reason) = volume_type.refuses_size(size_gib) {
         return Err(Error::Invalid(format!("Invalid input received: {reason}")));
     }
@@ -305,7 +302,7 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, how: Deleti
     // One that no host was chosen for goes whatever its state.
     let nowhere = volume.host.is_none() && volume.attachment.is_none();
     let idle = match how.force {
-        true => !is_in_server(&volume) && volume.group_id.is_none(),
+        true => !is_in_server(&volume) && volume.group_id.is_none() && !volume.is_migrating(),
         false => volume.can_delete(),
     };
     let may_go = nowhere

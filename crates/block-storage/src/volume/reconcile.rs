@@ -16,12 +16,11 @@ use store::{Error, Stored, Tx};
 use types::{HostId, VolumeId};
 
 use super::store::{self as table, VOLUMES};
-use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, SourceImage, Volume, limits};
+use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, SourceImage, Volume, limits, place};
 use crate::encryption::{Formatting, Keyring, VolumeEncryption, ensure_key};
 use crate::message::{Action, Detail, Subject, ops as messages};
-use crate::service::ops::accepts_volumes;
 use crate::snapshot::{self, Phase as SnapshotPhase};
-use crate::{group, upload, volume_type};
+use crate::{group, migration, upload, volume_type};
 
 /// The reconciler's kind.
 pub(crate) const KIND: &str = "block_storage::volume";
@@ -48,6 +47,7 @@ impl Reconciler for Volumes {
                 tx.kick(snapshot::reconcile::KIND, snapshot.id)?;
             }
         }
+        migration::reconcile::look(tx, id)?;
         Ok(match volume.phase {
             Phase::Creating => create(tx, &mut volume, self.keys.as_ref())?,
             Phase::Extending => extend(tx, &mut volume)?,
@@ -76,15 +76,15 @@ fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, keys: &dyn Keyring) -> R
     let now = tx.now();
     let host = match volume.host.clone() {
         Some(host) => host,
-        None => match choose(tx, volume)? {
-            Some((host, backend)) => {
-                volume.host = Some(host.clone());
-                volume.backend = backend;
+        None => match place::choose(tx, volume.volume_type_id)? {
+            Some(found) => {
+                volume.host = Some(found.host.clone());
+                volume.backend = found.backend;
                 VOLUMES.save(tx, volume)?;
-                host
+                found.host
             }
             None => {
-                let reason = match absent_backend(tx, volume)? {
+                let reason = match place::absent_backend(tx, volume.volume_type_id)? {
                     Some(name) => format!("no host has the storage backend {name} that its type asks for"),
                     None if volume.is_overdue(now, PLACEMENT_TIME_MAX) => {
                         "no host is up that could hold it; start or enable one".to_owned()
@@ -290,6 +290,9 @@ fn revert(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
 /// The row goes once the host has reported that nothing is left. What is being made of its snapshots goes first.
 fn delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     let now = tx.now();
+    if migration::store::of_volume(tx, volume.id)?.is_some() {
+        return Ok(Next::Again(HOST_TIME_MAX));
+    }
     let snapshots = snapshot::store::of_volume(tx, volume.id)?;
     for snapshot in &snapshots {
         let is_read = !crate::backup::store::readers(tx, snapshot.id)?.is_empty();
@@ -343,14 +346,16 @@ fn verdict(volume: &Volume, seen: Option<&Seen<VolumeSeen>>) -> Verdict {
 pub(crate) fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<(), Error> {
     let recipe = volume_type::ops::recipe(tx, volume.volume_type_id).map_err(|error| error.into_store())?;
     // What is clear would stay so below what the guest writes: an image is copied into an encrypted volume.
-    let is_clone = volume.from.is_none() && volume.encryption.is_none();
+    let is_clone = volume.from.is_none() && volume.encryption.is_none() && !volume.is_whole;
     let image = volume.image.as_ref().filter(|_| is_clone);
     let image = image.map(|image| VolumeSource::Image(source_of(image)));
-    let snapshot = volume.from.map(|from| VolumeSource::Snapshot { volume: from.volume, id: from.id });
+    let source = volume.from.filter(|_| !volume.is_whole);
+    let snapshot = source.map(|from| VolumeSource::Snapshot { volume: from.volume, id: from.id });
     let revert = volume.revert.as_ref();
     let document = Document {
         id: volume.id,
         backend: volume.backend.clone(),
+        elsewhere: migration::store::elsewhere(tx, volume.id)?,
         size_gib: volume.size_gib.into(),
         source: snapshot.or(image).unwrap_or_default(),
         snapshots: snapshot::store::on_host(tx, volume.id)?,
@@ -373,48 +378,13 @@ fn encryption_of(encryption: &VolumeEncryption) -> Encryption {
     Encryption { key_id: *key_id, cipher: cipher.clone(), key_size_bits: *key_size_bits, passphrase: None }
 }
 
-fn seen(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<Option<Seen<VolumeSeen>>, Error> {
+/// What the host says of a volume.
+pub(crate) fn seen(
+    tx: &mut Tx<'_>,
+    volume: &Volume,
+    host: &HostId,
+) -> Result<Option<Seen<VolumeSeen>>, Error> {
     documents::seen(tx, host, Kind::Volume, &volume.id.to_string())
-}
-
-/// The host with the most room left of those that are up and have the backend that the type asks for, counting what
-/// volumes were promised; and that backend, if the host names its backends.
-fn choose(tx: &mut Tx<'_>, volume: &Volume) -> Result<Option<(HostId, Option<String>)>, Error> {
-    let now = tx.now();
-    let recipe = volume_type::ops::recipe(tx, volume.volume_type_id).map_err(|error| error.into_store())?;
-    let wanted = recipe.extra_specs.get("volume_backend_name");
-    let mut best: Option<(i64, HostId, Option<String>)> = None;
-    for host in hosts::list(tx)? {
-        if !host.enabled || !host.is_up(now) {
-            continue;
-        }
-        for backend in crate::service::backends(&host) {
-            let fits = wanted.map_or(backend.is_default, |wanted| backend.name == *wanted);
-            let open = accepts_volumes(tx, &host.id, &backend.name).map_err(|error| error.into_store())?;
-            if !fits || !open {
-                continue;
-            }
-            let total = i64::try_from(backend.total_gib).unwrap_or(i64::MAX);
-            let named = (!host.facts.backends.is_empty()).then(|| backend.name.clone());
-            let room = total.saturating_sub(table::promised_gib(tx, &host.id)?);
-            if best.as_ref().is_none_or(|(most, ..)| room > *most) {
-                best = Some((room, host.id.clone(), named));
-            }
-        }
-    }
-    Ok(best.map(|(_, host, backend)| (host, backend)))
-}
-
-/// The backend that the type asks for, if hosts are up and none has one of that name: waiting would not help.
-fn absent_backend(tx: &mut Tx<'_>, volume: &Volume) -> Result<Option<String>, Error> {
-    let now = tx.now();
-    let recipe = volume_type::ops::recipe(tx, volume.volume_type_id).map_err(|error| error.into_store())?;
-    let wanted = recipe.extra_specs.get("volume_backend_name").cloned();
-    let all = hosts::list(tx)?;
-    let is_known = |name: &String| {
-        all.iter().flat_map(|host| crate::service::backends(host)).any(|backend| backend.name == *name)
-    };
-    Ok(wanted.filter(|name| all.iter().any(|host| host.is_up(now)) && !is_known(name)))
 }
 
 /// Those look again that wait for the volume to be made.

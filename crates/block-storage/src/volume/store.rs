@@ -1,5 +1,7 @@
 //! The table of volumes.
 
+use std::collections::BTreeMap;
+
 use store::{Column, Direction, Error, Select, Stored, Table, Tx, Unique, Value};
 use types::{AttachmentId, HostId, ProjectId, ServerId, SnapshotId, VolumeGroupId, VolumeId, VolumeTypeId};
 
@@ -19,6 +21,8 @@ pub(crate) static VOLUMES: Table<Volume> = Table {
         Column { name: "availability_zone", value: |v| v.availability_zone.as_str().into() },
         Column { name: "volume_type_id", value: |v| v.volume_type_id.into() },
         Column { name: "host", value: |v| v.host.as_ref().into() },
+        // A volume on its host's default backend has none, which is not NULL: that is a row from before the column.
+        Column { name: "backend", value: |v| v.backend.as_deref().unwrap_or_default().into() },
         Column { name: "attachment_id", value: |v| v.attachment.as_ref().map(|a| a.id).into() },
         Column { name: "server_id", value: |v| v.attachment.as_ref().and_then(|a| a.server_id).into() },
         Column { name: "from_snapshot_id", value: |v| v.from.map(|from| from.id).into() },
@@ -48,11 +52,18 @@ pub(crate) fn usage(tx: &mut Tx<'_>, project: &ProjectId) -> Result<ByType, Erro
     Ok(rows.iter().filter_map(amount).collect())
 }
 
-/// How much was promised to volumes on this host.
-pub(crate) fn promised_gib(tx: &mut Tx<'_>, host: &HostId) -> Result<i64, Error> {
-    let sql = "SELECT COALESCE(SUM(size_gib), 0) FROM block_storage_volumes WHERE host = ?";
+/// How much was promised to volumes on each backend of this host; "" is the host's default.
+pub(crate) fn promised_by_backend(tx: &mut Tx<'_>, host: &HostId) -> Result<BTreeMap<String, i64>, Error> {
+    let sql = "SELECT backend, COALESCE(SUM(size_gib), 0) FROM block_storage_volumes WHERE host = ? AND backend IS NOT \
+               NULL GROUP BY backend";
     let rows = tx.rows(sql, &[host.into()])?;
-    Ok(rows.first().and_then(|row| row.first()).and_then(Value::int).unwrap_or(0))
+    let amount = |row: &Vec<Value>| Some((row[0].text()?.to_owned(), row[1].int()?));
+    let mut promised: BTreeMap<String, i64> = rows.iter().filter_map(amount).collect();
+    for volume in VOLUMES.query(tx, &Select::all().eq("host", host).eq("backend", Value::Null))? {
+        let name = volume.backend.clone().unwrap_or_default();
+        *promised.entry(name).or_default() += i64::from(volume.size_gib);
+    }
+    Ok(promised)
 }
 
 /// How many volumes each project has on a host, and how much they hold together.

@@ -23,8 +23,11 @@ const BOTH: &[Side] = &[Side::Own, Side::Foreign];
 const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume latest")];
 
 /// The actions of volumes and their bodies. An action that is new belongs here too.
-const VOLUME_ACTIONS: [(&str, &str); 17] = [
+const VOLUME_ACTIONS: [(&str, &str); 20] = [
     ("os-extend", r#"{"new_size": 2}"#),
+    ("os-retype", r#"{"new_type": "other"}"#),
+    ("os-migrate_volume", r#"{"host": "one@more"}"#),
+    ("os-migrate_volume_completion", r#"{"new_volume": "VOLUME"}"#),
     ("revert", r#"{"snapshot_id": "SNAPSHOT"}"#),
     ("os-volume_upload_image", r#"{"image_name": "squid"}"#),
     ("os-set_bootable", r#"{"bootable": true}"#),
@@ -155,7 +158,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new() -> World {
         let api = api();
-        let node = RefCell::new(Node::join(&api, "one", 100_000));
+        let node = RefCell::new(Node::join_over(&api, "one", &[("file", 100_000), ("more", 100_000)]));
         let world = World {
             api,
             node,
@@ -166,6 +169,7 @@ impl World {
         };
         let unlimited = json!({"quota_class_set": {"volumes": -1, "gigabytes": -1, "snapshots": -1, "backups": -1, "backup_gigabytes": -1, "groups": -1}});
         world.done(ADMIN, "PUT", "os-quota-class-sets/default", &unlimited);
+        world.done(ADMIN, "POST", "types", &json!({"volume_type": {"name": "other"}}));
         world
     }
 
@@ -392,8 +396,13 @@ impl World {
     fn body(&self, method: &str, route: &str, action: &str, side: Side) -> Json {
         if !action.is_empty() {
             let (_, body) = actions(route).iter().find(|(known, _)| *known == action).unwrap();
-            let body = body.replace("SNAPSHOT", &self.snapshot.borrow());
-            let body = if body.contains("GROUP") { body.replace("GROUP", &self.group(side)) } else { body };
+            let mut body = body.replace("SNAPSHOT", &self.snapshot.borrow());
+            if body.contains("VOLUME") {
+                body = body.replace("VOLUME", &self.volume("", side));
+            }
+            if body.contains("GROUP") {
+                body = body.replace("GROUP", &self.group(side));
+            }
             return json!({action: serde_json::from_str::<Json>(&body).unwrap()});
         }
         let part = json!({"host": "one@file", "binary": "cinder-volume"});

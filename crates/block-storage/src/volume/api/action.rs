@@ -9,9 +9,9 @@ use types::{AttachmentId, ServerId, SnapshotId, VolumeId};
 use super::{size, volume_id};
 use crate::api::{action_in, words_of};
 use crate::error::Error;
-use crate::upload;
 use crate::volume::ops::{self, Said};
 use crate::volume::{Phase, by_client};
+use crate::{migration, upload};
 
 /// The first microversion that makes volumes larger that servers have.
 const EXTEND_ATTACHED: Microversion = Microversion(3, 42);
@@ -39,6 +39,9 @@ pub(super) fn run(images: &Terms, request: &Request, tx: &mut Tx<'_>) -> Result<
             ops::revert(request.caller(), tx, id, snapshot)?;
             Ok(Reply::empty(202))
         }
+        "os-retype" => migration::api::retype(request, tx, id, fields),
+        "os-migrate_volume" => migration::api::migrate(request, tx, id, fields),
+        "os-migrate_volume_completion" => migration::api::complete(request, tx, id, fields),
         "os-volume_upload_image" => upload::api::run(images, request, tx, id, fields),
         "os-set_bootable" => {
             let bootable = required_flag(&mut fields, "bootable")?;

@@ -1,0 +1,163 @@
+//! A volume on its way from one real backend to another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use agent_api::block::{Copy, CopyFrom, CopyTo, Elsewhere, ElsewhereSeen, Limits, Volume, VolumeSource};
+use hypervisor::fake::{Fake, World as Vms};
+use storage::VolumeBackend;
+use storage::disk::{Access, OpenDisk};
+use storage::file::{FileConfig, FileImages, FileVolumes};
+use storage::objects::Directory;
+use types::{CopyId, SnapshotId, VolumeId};
+
+use crate::backends::Backends;
+use crate::copies::{Places, Threads};
+use crate::effects::{Effects, Event};
+use crate::fake::{FakeFabric, World as Network};
+use crate::{copies, volumes};
+
+const MIB: usize = 1 << 20;
+
+struct World {
+    dir: tempfile::TempDir,
+    backends: [Arc<FileVolumes>; 2],
+    effects: Effects,
+    events: Receiver<Event>,
+    volume: Volume,
+}
+
+fn world(test: &str) -> Option<World> {
+    if Command::new("qemu-nbd").arg("--version").output().is_err() {
+        println!("skipped: {test}: qemu-nbd is not installed");
+        return None;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let backends = ["fast", "slow"].map(|name| {
+        let config = FileConfig { root: dir.path().join(name), reserve_bytes: 1 };
+        Arc::new(FileVolumes::open(&config).unwrap())
+    });
+    let (effects, events) = effects(&dir, &backends);
+    let volume = Volume {
+        id: VolumeId(runtime::new_uuid()),
+        backend: None,
+        elsewhere: None,
+        size_gib: 1,
+        source: VolumeSource::Blank,
+        snapshots: BTreeSet::new(),
+        revert: None,
+        encryption: None,
+        read_only: false,
+        limits: Limits::new(),
+    };
+    Some(World { dir, backends, effects, events, volume })
+}
+
+/// What an agent has that was just started.
+fn effects(dir: &tempfile::TempDir, [fast, slow]: &[Arc<FileVolumes>; 2]) -> (Effects, Receiver<Event>) {
+    let images = FileConfig { root: dir.path().to_owned(), reserve_bytes: 1 };
+    let places = Places {
+        images: Arc::new(FileImages::open(&images).unwrap()),
+        backups: Arc::new(Directory::open(&dir.path().join("b")).unwrap()),
+        run_dir: dir.path().to_owned(),
+    };
+    let (sender, events) = channel();
+    let effects = Effects {
+        fabric: Box::new(FakeFabric::new(Network::default(), channel().0)),
+        hypervisor: Box::new(Fake::new(Vms::new(), channel().0)),
+        backends: Backends::new("fast", fast.clone()).with("slow", slow.clone()),
+        copier: Box::new(Threads::open(&dir.path().join("c"), places, sender).unwrap()),
+    };
+    (effects, events)
+}
+
+impl World {
+    fn ensure(&mut self) -> Option<ElsewhereSeen> {
+        volumes::ensure(&mut self.effects, &self.volume, &[]).unwrap().seen.elsewhere
+    }
+
+    fn wish(&mut self, backend: &str, wanted: bool) -> Result<(), String> {
+        let wish = Elsewhere { backend: backend.to_owned(), wanted };
+        self.volume.elsewhere = Some(wish.clone());
+        let seen = self.ensure().unwrap();
+        assert_eq!(seen.wish, wish);
+        seen.error.map_or(Ok(()), Err)
+    }
+
+    /// On which backends there is something.
+    fn places(&self) -> [bool; 2] {
+        [0, 1].map(|at| self.backends[at].observe_volume(self.volume.id).unwrap().is_some())
+    }
+
+    /// Whether the copy is done, or why it failed.
+    fn copy(&mut self, copy: &Copy) -> Result<bool, String> {
+        let documents = BTreeMap::from([(self.volume.id, Arc::new(self.volume.clone()))]);
+        copies::ensure(&mut self.effects, copy, &documents).map(|seen| seen.done.is_some())
+    }
+
+    fn open(&self, at: usize, access: Access) -> OpenDisk {
+        let tree = self.backends[at].blockdev(self.volume.id).unwrap();
+        OpenDisk::open(&tree, access, self.dir.path()).unwrap()
+    }
+}
+
+#[test]
+fn a_volume_goes_to_another_backend_and_leaves_the_first() {
+    let Some(mut world) = world("a_volume_goes_to_another_backend_and_leaves_the_first") else { return };
+    assert_eq!(world.ensure(), None);
+    let content = [5, 6, 7, 8].repeat(MIB);
+    world.open(0, Access::Write).write_at(17 * MIB as u64 + 512, &content).unwrap();
+    let moment = SnapshotId(runtime::new_uuid());
+    world.volume.snapshots.insert(moment);
+    world.wish("slow", true).unwrap();
+    assert_eq!(world.places(), [true, true]);
+    let copy = Copy {
+        id: CopyId(runtime::new_uuid()),
+        from: CopyFrom::Snapshot { volume: world.volume.id, id: moment },
+        to: CopyTo::Elsewhere(world.volume.id),
+        sealed: true,
+    };
+    // The first agent ends while it copies, and what it had open is closed soon; the next one begins again.
+    assert_eq!(world.copy(&copy), Ok(false));
+    world.effects.copier.remove(copy.id).unwrap();
+    (world.effects, world.events) = effects(&world.dir, &world.backends);
+    world.wish("slow", true).unwrap();
+    for _ in 0..20 {
+        match world.copy(&copy) {
+            Ok(true) => break,
+            Ok(false) => assert!(world.events.recv_timeout(Duration::from_secs(60)).is_ok()),
+            Err(error) => assert!(error.contains("lock"), "{error}"),
+        }
+    }
+    assert_eq!(world.copy(&copy), Ok(true));
+    world.volume.backend = Some("slow".to_owned());
+    world.volume.snapshots.clear();
+    world.wish("fast", false).unwrap();
+    world.effects.copier.remove(copy.id).unwrap();
+    assert_eq!(world.places(), [false, true]);
+    let mut read = vec![1; 64 * MIB];
+    world.open(1, Access::Read).read_at(0, &mut read).unwrap();
+    let at = 17 * MIB + 512;
+    assert!(read[at..at + content.len()] == content, "the content is another");
+    assert!(read[..at].iter().chain(&read[at + content.len()..]).all(|byte| *byte == 0));
+}
+
+#[test]
+fn what_was_begun_elsewhere_goes_and_the_volume_itself_never() {
+    let Some(mut world) = world("what_was_begun_elsewhere_goes_and_the_volume_itself_never") else { return };
+    world.wish("slow", true).unwrap();
+    world.wish("slow", false).unwrap();
+    assert_eq!(world.places(), [true, false]);
+    for wanted in [true, false] {
+        let refused = world.wish("fast", wanted).unwrap_err();
+        assert!(refused.contains("own backend"), "{refused}");
+        assert!(world.wish("odd", wanted).unwrap_err().contains("no storage backend odd"));
+    }
+    assert_eq!(world.places(), [true, false]);
+    world.wish("slow", true).unwrap();
+    volumes::remove(&mut world.effects, world.volume.id, Some(&world.volume), &[]).unwrap();
+    assert_eq!(world.places(), [false, false]);
+}

@@ -1,0 +1,94 @@
+//! What a migration is.
+
+use agent_api::block::Elsewhere;
+use image::image::node_copy::COPY_TIME_MAX;
+use serde::{Deserialize, Serialize};
+use types::{CopyId, HostId, ProjectId, SnapshotId, Timestamp, VolumeId, VolumeTypeId};
+
+/// A volume's way to another backend of its host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Migration {
+    /// Its id, which is also the copy's.
+    pub(crate) id: CopyId,
+    /// The volume.
+    pub(crate) volume_id: VolumeId,
+    /// The volume's project.
+    pub(crate) project_id: ProjectId,
+    /// How large the volume is.
+    pub(crate) size_gib: u32,
+    /// The moment of the volume that is copied.
+    pub(crate) snapshot_id: SnapshotId,
+    /// The host.
+    pub(crate) host: HostId,
+    /// The backend where it is at first.
+    pub(crate) from: String,
+    /// The backend where it goes.
+    pub(crate) to: String,
+    /// The type that it has then, if that is another.
+    pub(crate) volume_type_id: Option<VolumeTypeId>,
+    /// How far it is.
+    pub(crate) phase: Phase,
+    /// When it came into this phase, or was last seen to get on.
+    pub(crate) heard_at: Timestamp,
+    /// How far the copy was then, in percent.
+    pub(crate) percent: u8,
+}
+
+/// How far a migration is.
+///
+/// ```text
+/// Holding ──moment held, room made──▶ Copying ──copied: the volume is there──▶ Leaving ──source gone──▶ no row
+///    └────any refusal, volume taken──────┴──▶ Stopping ──copy ended──▶ Undoing ──what was copied gone──▶ no row
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Phase {
+    /// The host makes the snapshot, and a blank volume where it goes.
+    Holding,
+    /// The host copies it.
+    Copying,
+    /// The volume has moved; the host removes it from where it was.
+    Leaving,
+    /// It was given up; the host ends the copy.
+    Stopping,
+    /// The host removes what was copied.
+    Undoing,
+}
+
+impl Migration {
+    /// What its host is to have of the volume beside the volume itself.
+    pub(crate) fn elsewhere(&self) -> Elsewhere {
+        let (backend, wanted) = match self.phase {
+            Phase::Holding | Phase::Copying | Phase::Stopping => (&self.to, true),
+            Phase::Undoing => (&self.to, false),
+            Phase::Leaving => (&self.from, false),
+        };
+        Elsewhere { backend: backend.clone(), wanted }
+    }
+
+    /// Whether the volume may still come to where it goes.
+    pub(crate) fn is_arriving(&self) -> bool {
+        matches!(self.phase, Phase::Holding | Phase::Copying)
+    }
+
+    /// Moves to another phase.
+    pub(crate) fn enter(&mut self, phase: Phase, now: Timestamp) {
+        self.phase = phase;
+        self.heard_at = now;
+    }
+
+    /// Whether the copy has made no progress for longer than it may.
+    pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
+        now.since(self.heard_at) >= COPY_TIME_MAX
+    }
+}
+
+/// Whether a volume may move for its new type.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// It stays, or keeps its type.
+    #[default]
+    Never,
+    /// It moves if it has to.
+    OnDemand,
+}

@@ -1,0 +1,221 @@
+//! What callers do about the place and the type of a volume.
+
+use policy::Caller;
+use store::{Stored, Tx};
+use types::{HostId, VolumeId, VolumeTypeId};
+
+use super::reconcile::KIND;
+use super::store::{self as table, MIGRATIONS};
+use super::{Migration, Phase, Policy};
+use crate::ZONE;
+use crate::encryption::is_as_secret;
+use crate::error::Error;
+use crate::message::{Action, Detail, Subject, ops as messages};
+use crate::quota::{self, Resource};
+use crate::service::ops as services;
+use crate::snapshot::{self, store as snapshots};
+use crate::volume::ops::{check_type, save, show_for};
+use crate::volume::reconcile::KIND as VOLUME_KIND;
+use crate::volume::{Phase as VolumePhase, Volume, place};
+use crate::volume_type::{self, VolumeType};
+
+/// Gives a volume another type, by id or name: at once if it can stay where it is, also while a server has it.
+pub(crate) fn retype(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: VolumeId,
+    (wanted, policy): (&str, Policy),
+) -> Result<(), Error> {
+    let mut volume = show_for(caller, tx, id, "volume:retype")?;
+    let new = volume_type::ops::by_id_or_name(caller, tx, wanted)?;
+    check_type(&new, volume.size_gib, None)?;
+    check_encryption(tx, &volume, &new)?;
+    let size = i64::from(volume.size_gib);
+    let quota = [(Resource::GigabytesOf(new.id), size), (Resource::VolumesOf(new.id), 1)];
+    quota::ops::check(tx, &volume.project_id, Some(&new), &quota)?;
+    if !is_free(tx, &volume)? || volume.volume_type_id == new.id {
+        let text = "Retype needs volume to be in available or in-use state, not be part of an active migration or a \
+                    consistency group, requested type has to be different that the one from the volume, and for in-use \
+                    volumes front-end qos specs cannot change.";
+        return Err(Error::Volume(text.to_owned()));
+    }
+    let current = place::backend_of(tx, &volume)?;
+    if can_stay(tx, &volume, current.as_deref(), &new)? {
+        volume.volume_type_id = new.id;
+        snapshots::set_type(tx, id, new.id)?;
+        save(tx, &mut volume)?;
+        return Ok(tx.kick(VOLUME_KIND, id)?);
+    }
+    if policy == Policy::Never {
+        return Err(Error::Volume("Retype requires migration but is not allowed.".to_owned()));
+    }
+    if !snapshots::kept_of_volume(tx, id)?.is_empty() {
+        return Err(Error::Volume("Volume must not have snapshots.".to_owned()));
+    }
+    let to = other_backend(tx, &volume, new.id, current.as_deref())?.ok_or_else(|| {
+        let text = format!("No valid backends for volume {id} with type {}", new.id);
+        Error::Invalid(format!("No valid backend was found. {text}"))
+    })?;
+    begin(caller, tx, &mut volume, (to, Some(new.id)), Some(VolumePhase::Retyping))
+}
+
+/// Whether nothing is done with a volume that a change of its type or place could come into the way of.
+fn is_free(tx: &mut Tx<'_>, volume: &Volume) -> Result<bool, Error> {
+    let idle = matches!(volume.phase, VolumePhase::Available | VolumePhase::InUse) && volume.made;
+    let still = !volume.is_migrating() && table::of_volume(tx, volume.id)?.is_none();
+    Ok(idle && still && volume.group_id.is_none())
+}
+
+/// A volume stays as encrypted as it is.
+fn check_encryption(tx: &mut Tx<'_>, volume: &Volume, new: &VolumeType) -> Result<(), Error> {
+    let old = volume_type::ops::load(tx, volume.volume_type_id)?;
+    match is_as_secret(old.encryption.as_ref(), new.encryption.as_ref()) {
+        true => Ok(()),
+        false => {
+            let text = "Invalid input received: Retype cannot change encryption requirements.";
+            Err(Error::Invalid(text.to_owned()))
+        }
+    }
+}
+
+/// Whether a volume can be of a type where it is.
+fn can_stay(
+    tx: &mut Tx<'_>,
+    volume: &Volume,
+    current: Option<&str>,
+    new: &VolumeType,
+) -> Result<bool, Error> {
+    let asked = volume_type::ops::recipe(tx, new.id)?.extra_specs.remove(place::BACKEND_NAME);
+    let in_zone = new.zones().is_none_or(|zones| zones.contains(&volume.availability_zone.as_str()));
+    Ok(in_zone && asked.is_none_or(|asked| Some(asked.as_str()) == current))
+}
+
+/// The backend of a volume's host where one of this type can go, if there is one but where it is.
+fn other_backend(
+    tx: &mut Tx<'_>,
+    volume: &Volume,
+    volume_type: VolumeTypeId,
+    current: Option<&str>,
+) -> Result<Option<String>, Error> {
+    let in_zone = volume_type::ops::load(tx, volume_type)?.zones().is_none_or(|zones| zones.contains(&ZONE));
+    let places = place::all(tx, volume_type)?.into_iter();
+    let fits = |found: &place::Place| {
+        in_zone && Some(&found.host) == volume.host.as_ref() && found.room_gib >= i64::from(volume.size_gib)
+    };
+    let backends = places.filter(fits).filter_map(|found| found.backend);
+    Ok(backends.into_iter().find(|backend| Some(backend.as_str()) != current))
+}
+
+/// Where an operator wants a volume, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Move {
+    /// `host@backend#pool`, or without the pool.
+    pub(crate) to: String,
+    /// Whether nobody can take the volume meanwhile; who takes it otherwise ends the migration.
+    pub(crate) lock: bool,
+}
+
+/// Moves a volume to another backend.
+pub(crate) fn migrate(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, wanted: &Move) -> Result<(), Error> {
+    let rule = "volume_extension:volume_admin_actions:migrate_volume";
+    let mut volume = show_for(caller, tx, id, rule)?;
+    let (host, backend) = place_of(tx, &wanted.to)?;
+    let current = place::backend_of(tx, &volume)?;
+    let elsewhere = volume.host.as_ref() != Some(&host) || current.as_ref() != Some(&backend);
+    if !elsewhere || !is_free(tx, &volume)? || !snapshots::kept_of_volume(tx, id)?.is_empty() {
+        let text = format!(
+            "Volume {id} status must be available or in-use, must not be migrating, have snapshots, be replicated, be part \
+             of a group and destination host/cluster must be different than the current one"
+        );
+        return Err(Error::Volume(text));
+    }
+    let fits = volume.host.as_ref() == Some(&host)
+        && other_backend(tx, &volume, volume.volume_type_id, current.as_deref())?.as_ref() == Some(&backend);
+    if !fits {
+        // As in Cinder, whose scheduler learns of it after the request was answered.
+        volume.migration_status = Some("error".to_owned());
+        save(tx, &mut volume)?;
+        let about = (Action::ScheduleAllocateVolume, Detail::NoBackendAvailable);
+        messages::leave_failure(tx, &volume.project_id, about, (Subject::Volume, id.to_string()))?;
+        return Ok(());
+    }
+    let locked = wanted.lock.then_some(VolumePhase::Maintenance);
+    begin(caller, tx, &mut volume, (backend, None), locked)
+}
+
+/// The host and the backend that `host@backend#pool` names, which must be in use.
+fn place_of(tx: &mut Tx<'_>, name: &str) -> Result<(HostId, String), Error> {
+    let absent = || Error::Invalid(format!("Invalid host: No available service named '{name}'"));
+    let (service, pool) = name.split_once('#').map_or((name, None), |(service, pool)| (service, Some(pool)));
+    let part = services::backend(tx, service)?.filter(|part| part.up && !part.switch.disabled);
+    let (host, facts) = part.and_then(|part| part.backend).ok_or_else(absent)?;
+    if pool.is_some_and(|pool| pool != facts.name) {
+        return Err(absent());
+    }
+    Ok((host, facts.name))
+}
+
+fn begin(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    volume: &mut Stored<Volume>,
+    (to, volume_type_id): (String, Option<VolumeTypeId>),
+    phase: Option<VolumePhase>,
+) -> Result<(), Error> {
+    if volume.phase == VolumePhase::InUse {
+        let text = "A volume in a server cannot move to another backend here; detach it first.";
+        return Err(Error::Volume(text.to_owned()));
+    }
+    let (Some(host), Some(from)) = (volume.host.clone(), place::backend_of(tx, volume)?) else {
+        return Err(Error::Volume(format!("Volume {} is on no host.", volume.id)));
+    };
+    let now = tx.now();
+    let held = snapshot::ops::hold(caller, tx, volume)?;
+    let migration = Migration {
+        id: runtime::new_uuid().into(),
+        volume_id: volume.id,
+        project_id: volume.project_id.clone(),
+        size_gib: volume.size_gib,
+        snapshot_id: held.id,
+        host,
+        from,
+        to,
+        volume_type_id,
+        phase: Phase::Holding,
+        heard_at: now,
+        percent: 0,
+    };
+    MIGRATIONS.insert(tx, migration)?;
+    if let Some(phase) = phase {
+        volume.enter(phase, now);
+    }
+    volume.migration_status = Some("starting".to_owned());
+    save(tx, volume)?;
+    Ok(tx.kick(KIND, volume.id)?)
+}
+
+/// What Cinder's parts tell one another of a migration; the id of the volume that stays. No volume here is ever the
+/// destination of another.
+pub(crate) fn complete(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: VolumeId,
+    (new, failed): (VolumeId, bool),
+) -> Result<VolumeId, Error> {
+    let rule = "volume_extension:volume_admin_actions:migrate_volume_completion";
+    let volume = show_for(caller, tx, id, rule)?;
+    let target = show_for(caller, tx, new, rule)?;
+    match (&volume.migration_status, &target.migration_status) {
+        (None, None) if volume.attachment.is_some() && !failed => {
+            let text = "A server's volume is not exchanged for another here.";
+            Err(Error::Volume(text.to_owned()))
+        }
+        (None, None) => Ok(new),
+        (None, _) => Err(Error::Volume("Source volume not mid-migration.".to_owned())),
+        (_, None) => Err(Error::Volume("Destination volume not mid-migration.".to_owned())),
+        (_, Some(status)) => {
+            let text = format!("Destination has migration_status {status}, expected target:{id}.");
+            Err(Error::Volume(text))
+        }
+    }
+}

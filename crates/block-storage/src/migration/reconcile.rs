@@ -1,0 +1,215 @@
+//! Moves a volume step by step: waits for the moment that is held and for room where it goes, has the host copy it, says
+//! that the volume is there, and has the host remove what is left over.
+
+use std::time::Duration;
+
+use agent_api::block::{Copy, CopyFrom, CopyTo, ElsewhereSeen};
+use nodes::documents::Owner;
+use reconcile::{Next, Reconciler, StepError};
+use store::{Error, Stored, Tx};
+use types::VolumeId;
+
+use super::store::{self as table, MIGRATIONS};
+use super::{Migration, Phase};
+use crate::copies::{self, Copying};
+use crate::message::{Action, Detail, Subject, ops as messages};
+use crate::snapshot::{self, store::SNAPSHOTS};
+use crate::volume::reconcile::{KIND as VOLUME_KIND, seen, want};
+use crate::volume::store::VOLUMES;
+use crate::volume::{HOST_TIME_MAX, Phase as VolumePhase, Volume};
+
+/// The reconciler's kind. Its keys are the volumes'.
+pub(crate) const KIND: &str = "block_storage::migration";
+/// How often to look whether the volume is still left alone.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The reconciler of migrations.
+pub(crate) struct Migrations;
+
+impl Reconciler for Migrations {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn step(&self, tx: &mut Tx<'_>, id: &str) -> Result<Next, StepError> {
+        let Ok(id) = id.parse::<VolumeId>() else { return Ok(Next::Done) };
+        let Some(mut migration) = table::of_volume(tx, id)? else { return Ok(Next::Done) };
+        let Some(mut volume) = VOLUMES.load(tx, id)?.filter(|volume| volume.is_wanted()) else {
+            return Ok(forget(tx, &migration)?);
+        };
+        let both = (&mut migration, &mut volume);
+        Ok(match both.0.phase {
+            Phase::Holding => hold(tx, both)?,
+            Phase::Copying => copy(tx, both)?,
+            Phase::Stopping => stop(tx, both)?,
+            Phase::Undoing | Phase::Leaving => clear(tx, both)?,
+        })
+    }
+
+    fn sweep(&self, tx: &mut Tx<'_>) -> Result<Vec<String>, StepError> {
+        Ok(table::all(tx)?.iter().map(|migration| migration.volume_id.to_string()).collect())
+    }
+}
+
+/// The migration of a volume, if it has one, looks again.
+pub(crate) fn look(tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
+    match table::of_volume(tx, id)? {
+        Some(_) => tx.kick(KIND, id),
+        None => Ok(()),
+    }
+}
+
+type Both<'s> = (&'s mut Stored<Migration>, &'s mut Stored<Volume>);
+
+/// What the host says of the other backend, if it is about what is wanted there now.
+fn elsewhere(
+    tx: &mut Tx<'_>,
+    migration: &Migration,
+    volume: &Volume,
+) -> Result<Option<ElsewhereSeen>, Error> {
+    want(tx, volume, &migration.host)?;
+    let found = seen(tx, volume, &migration.host)?.filter(|found| found.current && found.error.is_none());
+    let there = found.and_then(|found| found.seen).and_then(|there| there.elsewhere);
+    Ok(there.filter(|there| there.wish == migration.elsewhere()))
+}
+
+/// The host makes the snapshot, and a blank volume where this one goes.
+fn hold(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
+    if !volume.is_migrating() {
+        return give_up(tx, (migration, volume), "the volume was taken".to_owned());
+    }
+    let there = elsewhere(tx, migration, volume)?;
+    if let Some(error) = there.as_ref().and_then(|there| there.error.clone()) {
+        let text = format!("host {} cannot make it on {}: {error}", migration.host, migration.to);
+        return give_up(tx, (migration, volume), text);
+    }
+    let now = tx.now();
+    match SNAPSHOTS.load(tx, migration.snapshot_id)? {
+        Some(held) if held.made && there.is_some() => {
+            migration.enter(Phase::Copying, now);
+            MIGRATIONS.save(tx, migration)?;
+            volume.migration_status = Some("migrating".to_owned());
+            VOLUMES.save(tx, volume)?;
+            copy(tx, (migration, volume))
+        }
+        Some(held) if held.made || held.phase == snapshot::Phase::Creating => {
+            if now.since(migration.heard_at) >= HOST_TIME_MAX {
+                let text = format!("host {} did not make it on {} in time", migration.host, migration.to);
+                return give_up(tx, (migration, volume), text);
+            }
+            Ok(Next::Again(LOOK_EVERY))
+        }
+        Some(held) => {
+            let fault = held.fault.clone().unwrap_or_else(|| "it was never held".to_owned());
+            give_up(tx, (migration, volume), fault)
+        }
+        None => give_up(tx, (migration, volume), "what was held of it is gone".to_owned()),
+    }
+}
+
+/// The host copies it.
+fn copy(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
+    if !volume.is_migrating() {
+        return give_up(tx, (migration, volume), "the volume was taken".to_owned());
+    }
+    let from = CopyFrom::Snapshot { volume: volume.id, id: migration.snapshot_id };
+    let document = Copy { id: migration.id, from, to: CopyTo::Elsewhere(volume.id), sealed: true };
+    let owner = volume.id.to_string();
+    match copies::ask(tx, &migration.host, &document, Owner { kind: KIND, id: &owner })? {
+        Copying::Done(_) => arrive(tx, (migration, volume)),
+        Copying::Failed(reason) => give_up(tx, (migration, volume), reason),
+        Copying::Going(percent) => {
+            let now = tx.now();
+            if percent != migration.percent {
+                (migration.percent, migration.heard_at) = (percent, now);
+                MIGRATIONS.save(tx, migration)?;
+            }
+            if migration.is_overdue(now) {
+                let text = format!("host {} does not get on with its copy", migration.host);
+                return give_up(tx, (migration, volume), text);
+            }
+            Ok(Next::Again(LOOK_EVERY))
+        }
+    }
+}
+
+/// From now on the volume is what was copied, for nobody has written to it since. Who still reads the old one is waited for.
+fn arrive(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
+    let mut moments = snapshot::store::of_volume(tx, volume.id)?;
+    let at = moments.iter().position(|moment| moment.id == migration.snapshot_id);
+    let Some(mut held) = at.map(|at| moments.remove(at)) else {
+        return give_up(tx, (migration, volume), "what was held of it is gone".to_owned());
+    };
+    if !moments.is_empty() {
+        return Ok(Next::Again(LOOK_EVERY));
+    }
+    let now = tx.now();
+    snapshot::reconcile::remove(tx, &mut held)?;
+    volume.backend = Some(migration.to.clone());
+    volume.is_whole = true;
+    volume.volume_type_id = migration.volume_type_id.unwrap_or(volume.volume_type_id);
+    end(volume, "success", now);
+    VOLUMES.save(tx, volume)?;
+    migration.enter(Phase::Leaving, now);
+    MIGRATIONS.save(tx, migration)?;
+    tracing::info!(target: "block_storage::migration", volume = %volume.id, "it is on {} now", migration.to);
+    clear(tx, (migration, volume))
+}
+
+/// The volume is its users' again.
+fn end(volume: &mut Volume, status: &str, now: types::Timestamp) {
+    if matches!(volume.phase, VolumePhase::Retyping | VolumePhase::Maintenance) && volume.is_migrating() {
+        let idle = volume.idle_phase();
+        volume.enter(idle, now);
+    }
+    volume.migration_status = Some(status.to_owned());
+    volume.updated_at = now;
+}
+
+/// The volume stays where it is.
+fn give_up(tx: &mut Tx<'_>, (migration, volume): Both<'_>, reason: String) -> Result<Next, Error> {
+    tracing::warn!(target: "block_storage::migration", volume = %volume.id, "it does not move to {}: {reason}", migration.to);
+    let now = tx.now();
+    if volume.is_migrating() {
+        end(volume, "error", now);
+        VOLUMES.save(tx, volume)?;
+        let about = (Action::ScheduleAllocateVolume, Detail::UnknownError);
+        let subject = (Subject::Volume, volume.id.to_string());
+        messages::leave_failure(tx, &volume.project_id, about, subject)?;
+    }
+    migration.enter(Phase::Stopping, now);
+    MIGRATIONS.save(tx, migration)?;
+    stop(tx, (migration, volume))
+}
+
+/// The host ends the copy before it removes what was copied.
+fn stop(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
+    if !copies::end(tx, &migration.host, migration.id)? {
+        return Ok(Next::Again(HOST_TIME_MAX));
+    }
+    let now = tx.now();
+    migration.enter(Phase::Undoing, now);
+    MIGRATIONS.save(tx, migration)?;
+    clear(tx, (migration, volume))
+}
+
+/// The host removes what is left over: the row goes once it has.
+fn clear(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
+    let ended = copies::end(tx, &migration.host, migration.id)?;
+    let there = elsewhere(tx, migration, volume)?;
+    if !ended || there.is_none_or(|there| there.error.is_some()) {
+        return Ok(Next::Again(LOOK_EVERY));
+    }
+    forget(tx, migration)
+}
+
+/// The row goes, with what was held. What there is of a volume that goes itself goes with it, once nothing copies it.
+fn forget(tx: &mut Tx<'_>, migration: &Stored<Migration>) -> Result<Next, Error> {
+    if !copies::end(tx, &migration.host, migration.id)? {
+        return Ok(Next::Again(HOST_TIME_MAX));
+    }
+    snapshot::ops::release(tx, migration.snapshot_id)?;
+    MIGRATIONS.remove(tx, migration)?;
+    tx.kick(VOLUME_KIND, migration.volume_id)?;
+    Ok(Next::Done)
+}

@@ -1,0 +1,320 @@
+//! Migrations and retypes over the API, with a host that has two backends.
+
+use std::time::Duration;
+
+use agent_api::Kind;
+use agent_api::block::Elsewhere;
+use runtime::SimulationGuard;
+use serde_json::{Value as Json, json};
+use testkit::{Answer, Api};
+
+use crate::tests::{ADMIN, MEMBER, Node, OTHER, act, api, create, new_volume, status};
+
+const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume 3.71")];
+
+struct World {
+    guard: SimulationGuard,
+    api: Api,
+    node: Node,
+    volume: String,
+}
+
+/// A volume on the first of two backends, and a type `slow` that asks for the second.
+fn world() -> World {
+    let guard = runtime::simulate(1, types::Timestamp::from_seconds(1_800_000_000));
+    let api = api();
+    let mut node = Node::join_over(&api, "one", &[("fast", 100), ("slow", 100)]);
+    let volume = new_volume(&api, MEMBER);
+    node.work(&api);
+    new_type(&api, "slow", &json!({"volume_backend_name": "slow"}));
+    World { guard, api, node, volume }
+}
+
+fn new_type(api: &Api, name: &str, specs: &Json) -> String {
+    let made =
+        api.post(ADMIN, "/volume/v3/types", &json!({"volume_type": {"name": name, "extra_specs": specs}}));
+    made.body["volume_type"]["id"].as_str().unwrap().to_owned()
+}
+
+impl World {
+    fn ask(&self, token: &str, body: &Json) -> Answer {
+        let path = format!("/volume/v3/volumes/{}/action", self.volume);
+        self.api.call(token, "POST", &path, &NEWEST, body)
+    }
+
+    fn retype(&self, body: Json) -> (u16, String) {
+        refusal(&self.ask(MEMBER, &json!({"os-retype": body})))
+    }
+
+    fn migrate(&self, body: Json) -> (u16, String) {
+        refusal(&self.ask(ADMIN, &json!({"os-migrate_volume": body})))
+    }
+
+    /// Status, type, place and migration, as an administrator sees them.
+    fn seen(&self) -> [String; 4] {
+        let view = self.api.get(ADMIN, &format!("/volume/v3/volumes/{}", self.volume)).body["volume"].clone();
+        let word = |key: &str| view[key].as_str().unwrap_or("-").to_owned();
+        assert_eq!(view["migration_status"], view["os-vol-mig-status-attr:migstat"]);
+        ["status", "volume_type", "os-vol-host-attr:host", "migration_status"].map(word)
+    }
+
+    /// How many migrations, snapshots and copies there are.
+    fn left(&self) -> [i64; 3] {
+        let tables =
+            ["block_storage_migrations", "block_storage_snapshots", "node_documents WHERE kind = 'copy'"];
+        tables.map(|table| {
+            let count = move |tx: &mut store::Tx<'_>| tx.rows(&format!("SELECT COUNT(*) FROM {table}"), &[]);
+            self.api.store.read_blocking(count).unwrap()[0][0].int().unwrap()
+        })
+    }
+
+    /// Until nobody has anything to do.
+    fn settle(&mut self) {
+        for _ in 0..3 {
+            self.guard.advance(Duration::from_secs(5));
+            self.node.work(&self.api);
+        }
+    }
+
+    /// Where the host was last told that the volume is, and what it was told of another backend.
+    fn told(&self) -> (Option<&str>, Option<Elsewhere>) {
+        let document = &self.node.volumes[&self.volume];
+        (document.backend.as_deref(), document.elsewhere.clone())
+    }
+
+    fn usage(&self, name: &str) -> i64 {
+        let path = "/volume/v3/os-quota-sets/alpha?usage=true";
+        self.api.get(ADMIN, path).body["quota_set"][name]["in_use"].as_i64().unwrap()
+    }
+}
+
+fn refusal(answer: &Answer) -> (u16, String) {
+    let text = answer.body.as_object().and_then(|body| body.values().next());
+    let text = text.and_then(|fault| fault["message"].as_str());
+    (answer.status, text.unwrap_or_default().to_owned())
+}
+
+fn words<const N: usize>(words: [&str; N]) -> [String; N] {
+    words.map(str::to_owned)
+}
+
+#[test]
+fn a_type_of_the_same_backend_counts_at_once_also_in_a_server() {
+    let mut world = world();
+    let kind = new_type(&world.api, "bound", &json!({"volume_backend_name": "fast"}));
+    let body = json!({"qos_specs": {"name": "few", "consumer": "front-end", "total_iops_sec": "500"}});
+    let qos = world.api.post(ADMIN, "/volume/v3/qos-specs", &body).body["qos_specs"]["id"].clone();
+    let path = format!("/volume/v3/qos-specs/{}/associate?vol_type_id={kind}", qos.as_str().unwrap());
+    assert_eq!(world.api.get(ADMIN, &path).status, 202);
+    let snapshot = json!({"snapshot": {"volume_id": world.volume}});
+    assert_eq!(world.api.post(MEMBER, "/volume/v3/snapshots", &snapshot).status, 202);
+    world.node.work(&world.api);
+    let attach = json!({"os-attach": {"host_name": "far", "mountpoint": "/dev/vdb"}});
+    assert_eq!(act(&world.api, ADMIN, &world.volume, &attach), 202);
+    assert_eq!(world.node.volumes[&world.volume].limits, [].into());
+
+    assert_eq!(world.retype(json!({"new_type": "bound"})), (202, String::new()));
+    assert_eq!(world.seen(), words(["in-use", "bound", "one@fast#fast", "-"]));
+    world.node.work(&world.api);
+    assert_eq!(world.node.volumes[&world.volume].limits, [("iops-total".to_owned(), 500)].into());
+    let counts = ["volumes_bound", "gigabytes_bound", "snapshots_bound", "volumes_default"];
+    assert_eq!(counts.map(|name| world.usage(name)), [1, 2, 1, 0]);
+    assert_eq!(world.retype(json!({"new_type": "default", "migration_policy": "never"})).0, 202);
+    world.node.work(&world.api);
+    assert_eq!(world.node.volumes[&world.volume].limits, [].into());
+}
+
+#[test]
+fn a_type_of_another_backend_moves_the_volume() {
+    let mut world = world();
+    world.node.slow = true;
+    let wanted = json!({"new_type": "slow", "migration_policy": "on-demand"});
+    assert_eq!(world.retype(wanted.clone()), (202, String::new()));
+    assert_eq!(world.seen(), words(["retyping", "default", "one@fast#fast", "starting"]));
+    assert_eq!(["volumes_default", "volumes_slow", "gigabytes_slow"].map(|n| world.usage(n)), [1, 1, 1]);
+    assert_eq!(world.usage("volumes"), 1);
+    world.settle();
+    assert_eq!(world.seen(), words(["retyping", "default", "one@fast#fast", "migrating"]));
+    let there = |wanted| Elsewhere { backend: "slow".to_owned(), wanted };
+    assert_eq!(world.told(), (Some("fast"), Some(there(true))));
+    // Nothing else is done to it meanwhile.
+    assert_eq!(world.retype(wanted).0, 400);
+    assert_eq!(world.migrate(json!({"host": "one@slow#slow"})).0, 400);
+    assert_eq!(act(&world.api, MEMBER, &world.volume, &json!({"os-extend": {"new_size": 2}})), 400);
+    assert_eq!(act(&world.api, ADMIN, &world.volume, &json!({"os-force_delete": {}})), 400);
+    let snapshot = json!({"snapshot": {"volume_id": world.volume, "force": true}});
+    let refused = refusal(&world.api.post(MEMBER, "/volume/v3/snapshots", &snapshot));
+    let text = "Invalid volume: Snapshot cannot be created while volume is migrating.";
+    assert_eq!(refused, (400, text.to_owned()));
+
+    world.node.slow = false;
+    let copies = world.node.again(&world.api, Kind::Copy);
+    assert_eq!(copies, 1);
+    world.settle();
+    assert_eq!(world.seen(), words(["available", "slow", "one@slow#slow", "success"]));
+    assert_eq!((world.told(), world.left()), ((Some("slow"), None), [0, 0, 0]));
+    assert_eq!(["volumes_default", "volumes_slow", "gigabytes_slow"].map(|n| world.usage(n)), [0, 1, 1]);
+    assert_eq!(world.api.runner.sweep().unwrap(), []);
+    // It can go on, or back, and goes at last.
+    assert_eq!(world.retype(json!({"new_type": "default", "migration_policy": "never"})).0, 202);
+    assert_eq!(world.migrate(json!({"host": "one@fast", "lock_volume": "true"})), (202, String::new()));
+    assert_eq!(status(&world.api, &world.volume), "maintenance");
+    world.settle();
+    assert_eq!(world.seen(), words(["available", "default", "one@fast#fast", "success"]));
+    assert_eq!(world.api.delete(MEMBER, &format!("/volume/v3/volumes/{}", world.volume)).status, 202);
+    world.settle();
+    assert_eq!(status(&world.api, &world.volume), "gone");
+}
+
+#[test]
+fn who_takes_the_volume_ends_its_migration() {
+    let mut world = world();
+    world.node.slow = true;
+    assert_eq!(world.migrate(json!({"host": "one@slow#slow"})), (202, String::new()));
+    // The type asks for no backend, so that only the default would do.
+    assert_eq!(world.seen(), words(["available", "default", "one@fast#fast", "error"]));
+    assert_eq!(world.retype(json!({"new_type": "slow", "migration_policy": "on-demand"})).0, 202);
+    world.settle();
+    // An operator's word ends it too.
+    let said = json!({"os-reset_status": {"status": "available"}});
+    assert_eq!(act(&world.api, ADMIN, &world.volume, &said), 202);
+    world.settle();
+    assert_eq!(world.seen(), words(["available", "default", "one@fast#fast", "error"]));
+    assert_eq!((world.told(), world.left()), ((Some("fast"), None), [0, 0, 0]));
+    assert_eq!(world.api.runner.sweep().unwrap(), []);
+}
+
+#[test]
+fn a_locked_volume_is_not_taken_and_another_is() {
+    let mut world = world();
+    world.node.slow = true;
+    new_type(&world.api, "both", &json!({}));
+    let answer = create(&world.api, MEMBER, &json!({"size": 1, "volume_type": "slow"}));
+    world.volume = answer.body["volume"]["id"].as_str().unwrap().to_owned();
+    world.node.work(&world.api);
+    assert_eq!(world.seen(), words(["available", "slow", "one@slow#slow", "-"]));
+    assert_eq!(world.retype(json!({"new_type": "both", "migration_policy": "never"})).0, 202);
+    let to = |lock: bool| json!({"host": "one@fast#fast", "lock_volume": lock, "force_host_copy": true});
+    let take = json!({"os-reserve": {}});
+    assert_eq!(world.migrate(to(true)).0, 202);
+    world.settle();
+    assert_eq!(act(&world.api, MEMBER, &world.volume, &take), 400);
+    world.node.slow = false;
+    world.node.again(&world.api, Kind::Copy);
+    world.settle();
+    assert_eq!(world.seen(), words(["available", "both", "one@fast#fast", "success"]));
+
+    let answer = create(&world.api, MEMBER, &json!({"size": 1, "volume_type": "slow"}));
+    world.volume = answer.body["volume"]["id"].as_str().unwrap().to_owned();
+    world.node.work(&world.api);
+    assert_eq!(world.retype(json!({"new_type": "both"})).0, 202);
+    world.node.slow = true;
+    assert_eq!(world.migrate(to(false)).0, 202);
+    world.settle();
+    assert_eq!(world.seen(), words(["available", "both", "one@slow#slow", "migrating"]));
+    assert_eq!(act(&world.api, MEMBER, &world.volume, &take), 202);
+    world.settle();
+    assert_eq!(world.seen(), words(["attaching", "both", "one@slow#slow", "error"]));
+    assert_eq!((world.told(), world.left()), ((Some("slow"), None), [0, 0, 0]));
+}
+
+#[test]
+fn what_the_host_refuses_is_undone() {
+    for kind in [Kind::Copy, Kind::Volume] {
+        let mut world = world();
+        (world.node.refuses, world.node.refuses_only) = (Some("the disk is full"), Some(kind));
+        assert_eq!(world.retype(json!({"new_type": "slow", "migration_policy": "on-demand"})).0, 202);
+        world.settle();
+        assert_eq!(world.seen(), words(["available", "default", "one@fast#fast", "error"]));
+        world.node.refuses = None;
+        world.node.again(&world.api, Kind::Volume);
+        world.settle();
+        assert_eq!((world.told(), world.left()), ((Some("fast"), None), [0, 0, 0]), "{kind:?}");
+        assert_eq!(world.usage("volumes_slow"), 0);
+    }
+}
+
+#[test]
+fn a_volume_that_goes_takes_its_migration_with_it() {
+    let mut world = world();
+    world.node.slow = true;
+    assert_eq!(world.retype(json!({"new_type": "slow", "migration_policy": "on-demand"})).0, 202);
+    world.settle();
+    let said = json!({"os-reset_status": {"status": "error", "migration_status": "none"}});
+    assert_eq!(act(&world.api, ADMIN, &world.volume, &said), 202);
+    assert_eq!(act(&world.api, ADMIN, &world.volume, &json!({"os-force_delete": {}})), 202);
+    world.settle();
+    assert_eq!((status(&world.api, &world.volume).as_str(), world.left()), ("gone", [0, 0, 0]));
+}
+
+#[test]
+fn what_cannot_be_is_refused_and_changes_nothing() {
+    let world = world();
+    let before = (world.seen(), world.left());
+    let type_of = |name: &str| json!({"new_type": name, "migration_policy": "on-demand"});
+    let check = |answer: (u16, String), status: u16, text: &str| {
+        assert_eq!(answer.0, status, "{answer:?}");
+        assert!(answer.1.contains(text), "{answer:?}");
+    };
+    check(world.retype(json!({"new_type": "slow"})), 400, "Retype requires migration but is not allowed.");
+    check(world.retype(type_of("default")), 400, "Retype needs volume to be in available or in-use state");
+    check(world.retype(type_of("odd")), 404, "Volume type with name odd could not be found.");
+    check(world.retype(json!({"new_type": "slow", "migration_policy": "x"})), 400, "migration_policy");
+    check(world.retype(json!({"new_type": "slow", "more": 1})), 400, "more");
+    new_type(&world.api, "large", &json!({"provisioning:min_vol_size": "5"}));
+    check(world.retype(type_of("large")), 400, "less than the minimum required size");
+    new_type(&world.api, "nowhere", &json!({"volume_backend_name": "nowhere"}));
+    check(world.retype(type_of("nowhere")), 400, "No valid backend was found.");
+    let kind = new_type(&world.api, "secret", &json!({}));
+    let encryption = json!({"encryption": {"provider": "luks", "control_location": "front-end"}});
+    let path = format!("/volume/v3/types/{kind}/encryption");
+    assert_eq!(world.api.post(ADMIN, &path, &encryption).status, 200);
+    check(world.retype(type_of("secret")), 400, "Retype cannot change encryption requirements.");
+    let limit = json!({"quota_set": {"volumes_slow": 0}});
+    assert_eq!(world.api.put(ADMIN, "/volume/v3/os-quota-sets/alpha", &limit).status, 200);
+    check(world.retype(type_of("slow")), 413, "volumes_slow");
+    let limit = json!({"quota_set": {"volumes_slow": -1}});
+    assert_eq!(world.api.put(ADMIN, "/volume/v3/os-quota-sets/alpha", &limit).status, 200);
+    let foreign = world.ask(OTHER, &json!({"os-retype": {"new_type": "slow"}}));
+    assert_eq!(foreign.status, 404);
+
+    check(world.migrate(json!({"host": "two@slow#slow"})), 400, "No available service named 'two@slow#slow'");
+    check(world.migrate(json!({"host": "one@slow#odd"})), 400, "No available service named 'one@slow#odd'");
+    check(world.migrate(json!({"cluster": "c"})), 400, "No available service named 'c'");
+    check(world.migrate(json!({"host": "a", "cluster": "c"})), 400, "One and only one of cluster and host");
+    check(world.migrate(json!({"host": "one@fast"})), 400, "must be different than the current one");
+    check(world.migrate(json!({"host": "one@slow", "lock_volume": "x"})), 400, "lock_volume");
+    assert_eq!((world.seen(), world.left()), before);
+
+    let attach = json!({"os-attach": {"host_name": "far", "mountpoint": "/dev/vdb"}});
+    assert_eq!(act(&world.api, ADMIN, &world.volume, &attach), 202);
+    check(world.retype(type_of("slow")), 400, "detach it first");
+    assert_eq!(act(&world.api, ADMIN, &world.volume, &json!({"os-detach": {}})), 202);
+    let snapshot = json!({"snapshot": {"volume_id": world.volume}});
+    assert_eq!(world.api.post(MEMBER, "/volume/v3/snapshots", &snapshot).status, 202);
+    check(world.retype(type_of("slow")), 400, "Volume must not have snapshots.");
+    check(world.migrate(json!({"host": "one@slow"})), 400, "have snapshots");
+}
+
+#[test]
+fn a_completion_is_answered_as_by_cinder() {
+    let world = world();
+    let other = new_volume(&world.api, MEMBER);
+    let complete =
+        || refusal(&world.ask(ADMIN, &json!({"os-migrate_volume_completion": {"new_volume": other}})));
+    let answer = world.ask(ADMIN, &json!({"os-migrate_volume_completion": {"new_volume": other}}));
+    assert_eq!((answer.status, &answer.body), (200, &json!({"save_volume_id": other})));
+    let say = |id: &str, word: &str| {
+        act(&world.api, ADMIN, id, &json!({"os-reset_status": {"migration_status": word}}))
+    };
+    assert_eq!(say(&other, "migrating"), 202);
+    assert_eq!(complete(), (400, "Invalid volume: Source volume not mid-migration.".to_owned()));
+    assert_eq!((say(&other, "none"), say(&world.volume, "migrating")), (202, 202));
+    assert_eq!(complete(), (400, "Invalid volume: Destination volume not mid-migration.".to_owned()));
+    assert_eq!(say(&other, "migrating"), 202);
+    let expected = format!(
+        "Invalid volume: Destination has migration_status migrating, expected target:{}.",
+        world.volume
+    );
+    assert_eq!(complete(), (400, expected));
+}
