@@ -10,6 +10,7 @@ use super::store::{QOS_SPECS, by_name};
 use crate::error::Error;
 use crate::list::Paging;
 use crate::policy::{RULES, own};
+use crate::volume;
 use crate::volume_type::VolumeType;
 use crate::volume_type::ops as types_ops;
 use crate::volume_type::store::{TYPES, with_qos};
@@ -64,7 +65,8 @@ pub(crate) fn update(caller: &Caller, tx: &mut Tx<'_>, id: &str, change: QosChan
     let mut found = find_for(caller, tx, id, "update")?;
     found.consumer = change.consumer.unwrap_or(found.consumer);
     found.specs.extend(change.specs);
-    Ok(QOS_SPECS.save(tx, &mut found)?)
+    QOS_SPECS.save(tx, &mut found)?;
+    changed(tx, found.id)
 }
 
 /// Takes keys away, all or none.
@@ -75,7 +77,16 @@ pub(crate) fn delete_keys(caller: &Caller, tx: &mut Tx<'_>, id: &str, keys: &[St
             return Err(Error::NoSuch(format!("QoS spec {id} has no spec with key {key}.")));
         }
     }
-    Ok(QOS_SPECS.save(tx, &mut found)?)
+    QOS_SPECS.save(tx, &mut found)?;
+    changed(tx, found.id)
+}
+
+/// The volumes of the types that have these are held to what they say now, those in servers at once.
+fn changed(tx: &mut Tx<'_>, id: QosSpecsId) -> Result<(), Error> {
+    for user in with_qos(tx, id)? {
+        volume::reconcile::look_at_type(tx, user.id)?;
+    }
+    Ok(())
 }
 
 /// Removes QoS specs; if they are forced out, types that have them are left without.
@@ -113,7 +124,8 @@ pub(crate) fn associate(caller: &Caller, tx: &mut Tx<'_>, id: &str, type_id: &st
         Some(_) => Ok(()),
         None => {
             user.qos_specs_id = Some(found.id);
-            Ok(TYPES.save(tx, &mut user)?)
+            TYPES.save(tx, &mut user)?;
+            Ok(volume::reconcile::look_at_type(tx, user.id)?)
         }
     }
 }
@@ -136,6 +148,7 @@ fn part_from(tx: &mut Tx<'_>, users: Vec<Stored<VolumeType>>) -> Result<(), Erro
     for mut user in users {
         user.qos_specs_id = None;
         TYPES.save(tx, &mut user)?;
+        volume::reconcile::look_at_type(tx, user.id)?;
     }
     Ok(())
 }

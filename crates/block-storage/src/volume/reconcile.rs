@@ -13,7 +13,7 @@ use nodes::documents::{self, Owner, Seen};
 use nodes::hosts;
 use reconcile::{Next, Reconciler, StepError};
 use store::{Error, Stored, Tx};
-use types::{HostId, VolumeId};
+use types::{HostId, VolumeId, VolumeTypeId};
 
 use super::store::{self as table, VOLUMES};
 use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, SourceImage, Volume, limits, place};
@@ -61,6 +61,14 @@ impl Reconciler for Volumes {
     fn sweep(&self, tx: &mut Tx<'_>) -> Result<Vec<String>, StepError> {
         Ok(table::moving(tx)?.iter().map(ToString::to_string).collect())
     }
+}
+
+/// What a type asks of its volumes is another now: their hosts hear of it.
+pub(crate) fn look_at_type(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<(), Error> {
+    for volume in table::on_hosts(tx, id)? {
+        tx.kick(KIND, volume)?;
+    }
+    Ok(())
 }
 
 /// A settled volume has a document that says what its row and its type say now.

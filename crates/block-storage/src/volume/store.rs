@@ -104,6 +104,13 @@ pub(crate) fn has_type(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<bool, Error>
     Ok(VOLUMES.count(tx, &Select::all().eq("volume_type_id", id))? > 0)
 }
 
+/// The volumes of a type that are on a host.
+pub(crate) fn on_hosts(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<Vec<VolumeId>, Error> {
+    let sql = "SELECT id FROM block_storage_volumes WHERE volume_type_id = ? AND host IS NOT NULL";
+    let rows = tx.rows(sql, &[id.into()])?;
+    Ok(rows.iter().filter_map(|row| row[0].text()?.parse().ok()).collect())
+}
+
 /// Volumes that somebody must still do something about.
 pub(crate) fn moving(tx: &mut Tx<'_>) -> Result<Vec<VolumeId>, Error> {
     let statuses = Phase::ALL.into_iter().filter(|phase| phase.is_moving()).map(Phase::status);
