@@ -1,5 +1,7 @@
 //! The agent without threads and sockets.
 
+mod reports;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +11,6 @@ use agent_api::block::{Copy, Volume};
 use agent_api::compute::{Milestone, Vm};
 use agent_api::network::{External, Network, Port, PortSeen, Router, SecurityGroup, UpSeen};
 use agent_api::{BackendFacts, DocumentKey, FromNode, Kind, NodeFacts, Question, Report, ToNode};
-use serde::Serialize;
 use serde_json::Value as Json;
 use storage::GIB;
 use types::{NetworkId, PortId, ServerId, Timestamp, VolumeId};
@@ -20,8 +21,6 @@ use crate::effects::{Effects, Event, NetworkView};
 use crate::vms::{Needs, Vms};
 use crate::volumes;
 
-/// The first and the longest pause before something that failed is tried again.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// Longer than anything is put off.
 const PUT_OFF_MAX: Duration = Duration::from_secs(60);
 /// How long a VM waits for its ports before that is an error.
@@ -351,9 +350,9 @@ impl Agent {
         let members: Vec<Kept> = members.filter_map(|key| self.documents.get(key)).cloned().collect();
         for kept in members {
             if kept.removing {
-                self.gone(&kept.key, kept.revision, Ok(()));
+                self.gone(&kept.key, kept.revision, Ok::<(), String>(()));
             } else if kept.key.kind == Kind::SecurityGroup {
-                self.report(&kept.key, kept.revision, Ok(UpSeen { up: true }));
+                self.report(&kept.key, kept.revision, Ok::<_, String>(UpSeen { up: true }));
             } else if !self.documents.has_network_of(&kept) {
                 let waiting: Result<PortSeen, String> = Err("its network is not on this host yet".to_owned());
                 self.report(&kept.key, kept.revision, waiting);
@@ -506,82 +505,6 @@ impl Agent {
             let copy = DocumentKey { kind: Kind::Copy, id: id.to_string() };
             [volume_key(id), vm_key(ServerId(id.0)), copy].iter().any(|key| documents.get(key).is_some())
         });
-    }
-
-    /// Reports a thing as gone and forgets it, or why it is not.
-    fn gone(&mut self, key: &DocumentKey, revision: i64, removed: Result<(), String>) {
-        match removed {
-            Ok(()) => {
-                self.due.remove(key);
-                self.failures.remove(key);
-                self.waiting.remove(key);
-                self.documents.forget(key);
-                self.put_report(Report {
-                    key: key.clone(),
-                    revision,
-                    at: runtime::now(),
-                    seen: None,
-                    error: None,
-                });
-            }
-            Err(error) => self.failed(key, revision, error),
-        }
-    }
-
-    fn report<T: Serialize>(&mut self, key: &DocumentKey, revision: i64, made: Result<T, String>) {
-        match made {
-            Ok(seen) => {
-                self.failures.remove(key);
-                let seen = serde_json::to_value(seen).ok();
-                self.put_report(Report { key: key.clone(), revision, at: runtime::now(), seen, error: None });
-            }
-            Err(error) => self.failed(key, revision, error),
-        }
-    }
-
-    fn failed(&mut self, key: &DocumentKey, revision: i64, error: String) {
-        let failures = self.failures.entry(key.clone()).or_default();
-        let (first, longest) = RETRY;
-        let pause = first.saturating_mul(1 << (*failures).min(10)).min(longest);
-        *failures += 1;
-        tracing::warn!("{key}: {error}");
-        self.due.insert(key.clone(), runtime::now().plus(pause));
-        let seen = self.reports.get(key).and_then(|before| before.seen.clone());
-        self.put_report(Report { key: key.clone(), revision, at: runtime::now(), seen, error: Some(error) });
-    }
-
-    fn put_report(&mut self, report: Report) {
-        let same = self.reports.get(&report.key).is_some_and(|before| {
-            (before.revision, &before.seen, &before.error) == (report.revision, &report.seen, &report.error)
-        });
-        if !same {
-            self.unsent.insert(report.key.clone());
-            self.reports.insert(report.key.clone(), report);
-        }
-    }
-
-    /// What is to be sent now.
-    pub fn outgoing(&mut self) -> Vec<FromNode> {
-        let mut messages = std::mem::take(&mut self.answers);
-        let unsent = std::mem::take(&mut self.unsent);
-        let reports: Vec<Report> = unsent.iter().filter_map(|key| self.reports.get(key)).cloned().collect();
-        // A thing that is gone and told so needs no memory; told on a connection that is lost, the next hello shows it.
-        self.reports
-            .retain(|key, report| report.seen.is_some() || report.error.is_some() || !unsent.contains(key));
-        if !reports.is_empty() {
-            messages.push(self.numbered(reports));
-        }
-        messages
-    }
-
-    /// A sign of life.
-    pub fn heartbeat(&mut self) -> FromNode {
-        self.numbered(Vec::new())
-    }
-
-    fn numbered(&mut self, reports: Vec<Report>) -> FromNode {
-        self.sequence += 1;
-        FromNode::Reports { sequence: self.sequence, reports }
     }
 }
 

@@ -13,6 +13,7 @@ use types::{CopyId, ImageId, PortId, RouterId};
 
 use crate::copies::{Copier, Job, Target};
 use crate::effects::{Event, Fabric, NetworkView};
+use crate::trouble::Trouble;
 use crate::vms::words;
 
 /// How many bytes an image has that a simulated host makes.
@@ -175,7 +176,7 @@ impl FakeCopier {
 }
 
 impl Copier for FakeCopier {
-    fn ensure(&mut self, job: &Job) -> Result<CopySeen, String> {
+    fn ensure(&mut self, job: &Job) -> Result<CopySeen, Trouble> {
         if self.begun.insert(job.id) {
             return Ok(CopySeen::default());
         }

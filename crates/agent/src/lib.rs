@@ -23,6 +23,7 @@ mod root_disk;
 mod run;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod vms;
 mod volumes;
 
@@ -32,3 +33,4 @@ pub use linux::Linux;
 pub use run::{
     BackupTarget, RunError, Settings, accelerator, console_socket, run, run_simulated, stop_everything,
 };
+pub use trouble::Trouble;

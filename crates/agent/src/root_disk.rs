@@ -84,5 +84,6 @@ fn ensure_volume(
     if backend.observe_volume(volume.id).map_err(words)?.is_none() {
         return Ok(None);
     }
-    volumes::ensure_on(effects, backend, &volume, &[server]).map(Some)
+    let ensured = volumes::ensure_on(effects, backend, &volume, &[server]);
+    ensured.map(Some).map_err(|trouble| trouble.words)
 }

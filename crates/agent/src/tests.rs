@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use agent_api::block::{
-    Copy, CopyFrom, CopySeen, CopyTo, Encryption, ImageSource, Volume, VolumeSeen, VolumeSource,
+    Copy, CopyFrom, CopySeen, CopyTo, Encryption, ImageSource, Limits, Volume, VolumeSeen, VolumeSource,
 };
 use agent_api::compute::{Metadata, Nic, Power, PowerSeen, Reboot, RootDisk, Vm, VmSeen, VmVolume};
 use agent_api::network::{Network, Port};
@@ -402,21 +402,13 @@ fn a_passphrase_is_on_no_disk_and_waited_for_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let outside = outside(dir.path());
     let volume = Volume {
-        id: id(11),
-        backend: None,
-        elsewhere: None,
-        size_gib: 1,
-        source: VolumeSource::Blank,
-        snapshots: BTreeSet::new(),
-        revert: None,
         encryption: Some(Encryption {
             key_id: id(12),
             cipher: "aes-xts-plain64".to_owned(),
             key_size_bits: 512,
             passphrase: Some("open sesame".to_owned().into()),
         }),
-        read_only: false,
-        limits: BTreeMap::new(),
+        ..volume(11)
     };
     let attached = VmVolume { id: volume.id, device: "/dev/vdb".to_owned(), boot: false };
     let vm = Vm { volumes: vec![attached], nics: Vec::new(), ..vm() };
@@ -445,4 +437,53 @@ fn a_passphrase_is_on_no_disk_and_waited_for_after_a_restart() {
     clock.advance(std::time::Duration::from_secs(2));
     node.reports();
     assert_eq!(outside.vms.running(), [vm.id]);
+}
+
+#[test]
+fn storage_that_does_not_answer_is_waited_for() {
+    let clock = runtime::simulate(1, at(1_000));
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut node = outside.start();
+    let volume = volume(7);
+    let key = format!("volume/{}", volume.id);
+    outside.disks.set_away(true);
+    node.receive(vec![document(Kind::Volume, volume.id, 5, Some(&volume))], false);
+    let report = node.reports()[&key].clone();
+    // It is not acted on yet; why, is told.
+    assert_eq!((report.revision, report.seen), (0, None));
+    assert!(report.error.is_some_and(|error| error.contains("does not answer")));
+    clock.advance(std::time::Duration::from_secs(31));
+    assert_eq!(node.reports(), BTreeMap::new());
+    outside.disks.set_away(false);
+    clock.advance(std::time::Duration::from_secs(31));
+    let report = node.reports()[&key].clone();
+    assert_eq!((report.revision, report.error), (5, None));
+    // What was made stays reported so, and what lasts is told at once.
+    outside.disks.set_away(true);
+    let larger = Volume { size_gib: 2, ..volume.clone() };
+    node.receive(vec![document(Kind::Volume, volume.id, 6, Some(&larger))], false);
+    let report = node.reports()[&key].clone();
+    assert_eq!((report.revision, report.seen.unwrap()["size_gib"].as_u64()), (5, Some(1)));
+    outside.disks.set_away(false);
+    outside.disks.fail_next("broken");
+    clock.advance(std::time::Duration::from_secs(31));
+    let report = node.reports()[&key].clone();
+    assert_eq!(report.revision, 6);
+    assert!(report.error.is_some_and(|error| error.contains("broken")));
+}
+
+fn volume(n: u128) -> Volume {
+    Volume {
+        id: id(n),
+        backend: None,
+        elsewhere: None,
+        size_gib: 1,
+        source: VolumeSource::Blank,
+        snapshots: BTreeSet::new(),
+        revert: None,
+        encryption: None,
+        read_only: false,
+        limits: Limits::new(),
+    }
 }

@@ -73,6 +73,8 @@ pub(crate) struct Node {
     pub(crate) refuses_only: Option<Kind>,
     /// Whether it does not answer.
     pub(crate) silent: bool,
+    /// Whether its storage does not answer, so that it acts on nothing.
+    pub(crate) away: bool,
     /// Whether its copies are never done.
     pub(crate) slow: bool,
     /// The last documents that it had of volumes.
@@ -109,6 +111,7 @@ impl Node {
             refuses: None,
             refuses_only: None,
             silent: false,
+            away: false,
             slow: false,
             volumes: BTreeMap::new(),
             known: BTreeMap::new(),
@@ -147,6 +150,10 @@ impl Node {
                 Kind::Copy => serde_json::to_value(self.copied(&serde_json::from_value(body).unwrap())),
                 _ => serde_json::to_value(made(&serde_json::from_value(body).unwrap())),
             });
+            if self.away {
+                let error = Some("the cluster does not answer".to_owned());
+                return Report { key: document.key, revision: 0, at: runtime::now(), seen: None, error };
+            }
             Report {
                 key: document.key,
                 revision: document.revision,

@@ -215,8 +215,9 @@ fn connect(helper: &mut Child, socket: &Path) -> Result<UnixStream> {
             return Err(Error::Tool { doing: doing(), message: last_words(helper) });
         }
         if runtime::monotonic().duration_since(began) > OPEN_TIME_MAX {
-            let message = format!("qemu-nbd has not opened it within {} s", OPEN_TIME_MAX.as_secs());
-            return Err(Error::Tool { doing: doing(), message });
+            let within = OPEN_TIME_MAX.as_secs();
+            let message = format!("cannot open a disk: qemu-nbd has not opened it within {within} s");
+            return Err(Error::Unavailable { message });
         }
         runtime::sleep_blocking(OPEN_LOOK);
     }

@@ -143,6 +143,29 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether it passes by itself, so that whoever waits for the work need not give up: storage, or the way to it, does
+    /// not answer now.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Error::Unavailable { .. } => true,
+            // QEMU's driver says so of a cluster that does not answer it.
+            Error::Tool { message, .. } => message.contains("Connection timed out"),
+            Error::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::NotConnected
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::TimedOut
+            ),
+            _ => false,
+        }
+    }
+}
+
 /// The usual result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -31,6 +31,7 @@ struct World {
     volumes: BTreeMap<VolumeId, Volume>,
     failures: VecDeque<String>,
     full: bool,
+    away: bool,
 }
 
 #[derive(Debug)]
@@ -69,6 +70,11 @@ impl Fake {
         self.world().full = full;
     }
 
+    /// Makes everything that changes something fail for a while as where storage does not answer, or no longer.
+    pub fn set_away(&self, away: bool) {
+        self.world().away = away;
+    }
+
     /// The bytes a volume was cloned from.
     pub fn base_of(&self, volume: VolumeId) -> Option<Arc<Vec<u8>>> {
         self.world().volumes.get(&volume)?.base.clone()
@@ -80,6 +86,9 @@ impl Fake {
 
     fn change(&self, doing: &str) -> Result<MutexGuard<'_, World>> {
         let mut world = self.world();
+        if world.away {
+            return Err(Error::Unavailable { message: format!("cannot {doing}: it does not answer") });
+        }
         match world.failures.pop_front() {
             Some(message) => Err(Error::Io { doing: doing.to_owned(), source: io::Error::other(message) }),
             None => Ok(world),

@@ -24,7 +24,7 @@ use types::{BackupId, CopyId, ImageId, VolumeId};
 
 use crate::effects::{Effects, Event};
 use crate::root_disk;
-use crate::vms::words;
+use crate::trouble::Trouble;
 use crate::volumes;
 
 /// How many are made at once; the others wait.
@@ -108,7 +108,7 @@ pub enum Target {
 pub trait Copier: Send {
     /// Begins a copy, unless it has begun, and tells how far it is. One that failed is told once, and begun again when
     /// it is asked for again.
-    fn ensure(&mut self, job: &Job) -> Result<CopySeen, String>;
+    fn ensure(&mut self, job: &Job) -> Result<CopySeen, Trouble>;
 
     /// What came of a copy that is done.
     fn done(&self, id: CopyId) -> Option<Copied>;
@@ -122,7 +122,7 @@ pub fn ensure(
     effects: &mut Effects,
     copy: &Copy,
     documents: &BTreeMap<VolumeId, Arc<Volume>>,
-) -> Result<CopySeen, String> {
+) -> Result<CopySeen, Trouble> {
     if let Some(copied) = effects.copier.done(copy.id) {
         return Ok(CopySeen { percent: 100, done: Some(copied) });
     }
@@ -133,7 +133,7 @@ pub fn ensure(
     let from = match &copy.from {
         CopyFrom::Snapshot { volume, id } => {
             let (document, backend) = known(volume)?;
-            let nodes = backend.snapshot_blockdev(Snapshot { volume: *volume, id: *id }).map_err(words)?;
+            let nodes = backend.snapshot_blockdev(Snapshot { volume: *volume, id: *id })?;
             match (&document.encryption, copy.sealed) {
                 (None, _) | (_, true) => Origin::Disk(Tree::from(&nodes)),
                 (Some(encryption), false) => match volumes::luks(encryption) {
@@ -144,11 +144,11 @@ pub fn ensure(
         }
         CopyFrom::Image(image) => match &copy.to {
             CopyTo::Volume(id) => Origin::Disk(image_disk(copy.id, image, known(id)?)?),
-            to => return Err(format!("an image is not copied to {to:?}")),
+            to => return Err(format!("an image is not copied to {to:?}").into()),
         },
         CopyFrom::RootDisk { server, id } => {
             let at = root_disk::snapshot(*server, *id);
-            let nodes = effects.backends.root_disks().snapshot_blockdev(at).map_err(words)?;
+            let nodes = effects.backends.root_disks().snapshot_blockdev(at)?;
             Origin::Disk(Tree::from(&nodes))
         }
         CopyFrom::Backup(id) => Origin::Backup(*id),
@@ -158,7 +158,7 @@ pub fn ensure(
         CopyTo::Image(image) => Target::Image(image.id, volumes::format(image)?),
         CopyTo::Volume(id) => {
             let (document, backend) = known(id)?;
-            let nodes = backend.blockdev(*id).map_err(words)?;
+            let nodes = backend.blockdev(*id)?;
             match (&document.encryption, copy.sealed) {
                 (None, _) | (_, true) => Target::Disk(Tree::from(&nodes)),
                 (Some(encryption), false) => match volumes::luks(encryption) {
@@ -183,10 +183,10 @@ fn image_disk(
     id: CopyId,
     image: &ImageSource,
     (volume, backend): (&Volume, &dyn VolumeBackend),
-) -> Result<Tree, String> {
+) -> Result<Tree, Trouble> {
     let (id, source) = (clone_of(id), Source::Image { id: image.id, format: volumes::format(image)? });
-    backend.ensure_volume(&NewVolume { id, size_bytes: volume.size_gib * GIB, source }).map_err(words)?;
-    let mut nodes = backend.blockdev(id).map_err(words)?;
+    backend.ensure_volume(&NewVolume { id, size_bytes: volume.size_gib * GIB, source })?;
+    let mut nodes = backend.blockdev(id)?;
     nodes["read-only"] = true.into();
     Ok(Tree::from(&nodes))
 }
@@ -197,7 +197,7 @@ fn clone_of(id: CopyId) -> VolumeId {
 }
 
 /// Ends a copy and forgets it. `copy` is its last document, where that is known.
-pub fn remove(effects: &mut Effects, id: CopyId, copy: Option<&Copy>) -> Result<(), String> {
+pub fn remove(effects: &mut Effects, id: CopyId, copy: Option<&Copy>) -> Result<(), Trouble> {
     effects.copier.remove(id)?;
     match copy.map(|copy| &copy.from) {
         None | Some(CopyFrom::Image(_)) => volumes::remove(effects, clone_of(id), None, &[]),
@@ -244,7 +244,7 @@ struct Work {
     known: BTreeMap<CopyId, Arc<Progress>>,
     /// How often the disks of a copy could not be opened.
     openings: BTreeMap<CopyId, u32>,
-    failed: BTreeMap<CopyId, String>,
+    failed: BTreeMap<CopyId, Trouble>,
     done: BTreeMap<CopyId, Copied>,
     threads: usize,
 }
@@ -278,7 +278,7 @@ fn start_thread(shared: Arc<Shared>) -> std::io::Result<()> {
 }
 
 impl Copier for Threads {
-    fn ensure(&mut self, job: &Job) -> Result<CopySeen, String> {
+    fn ensure(&mut self, job: &Job) -> Result<CopySeen, Trouble> {
         let mut work = self.shared.work();
         if let Some(copied) = work.done.get(&job.id) {
             return Ok(CopySeen { percent: 100, done: Some(copied.clone()) });
@@ -300,7 +300,7 @@ impl Copier for Threads {
                 Err(error) if work.threads > 0 => tracing::warn!("cannot start another thread: {error}"),
                 Err(error) => {
                     work.forget(job.id);
-                    return Err(format!("cannot start a thread: {error}"));
+                    return Err(format!("cannot start a thread: {error}").into());
                 }
             }
         }
@@ -372,13 +372,13 @@ impl Shared {
         }
     }
 
-    fn make(&self, job: &Job, progress: &Progress) -> Result<Copied, String> {
+    fn make(&self, job: &Job, progress: &Progress) -> Result<Copied, Trouble> {
         let Places { images, backups, run_dir } = &self.places;
-        let open = |tree: &Tree, access| OpenDisk::open(tree, access, run_dir).map_err(words);
+        let open = |tree: &Tree, access| OpenDisk::open(tree, access, run_dir);
         match (&job.from, &job.to) {
             (Origin::Disk(from), Target::Disk(to)) => {
                 let (mut from, mut to) = (open(from, Access::Read)?, open(to, Access::Write)?);
-                disk_to_disk(&mut from, &mut to, progress).map_err(words)?;
+                disk_to_disk(&mut from, &mut to, progress)?;
                 Ok(copied_disk(from.size_bytes()))
             }
             (Origin::Nothing, Target::Encrypted(nodes, luks)) => {
@@ -389,13 +389,13 @@ impl Shared {
                 self.encrypt(job.id, nodes, luks)?;
                 let mut to = open(&luks.disk(nodes.clone()), Access::Write)?;
                 let mut from = open(from, Access::Read)?;
-                overwrite(&mut from, &mut to, progress).map_err(words)?;
+                overwrite(&mut from, &mut to, progress)?;
                 Ok(copied_disk(to.size_bytes()))
             }
             (Origin::Backup(id), Target::Encrypted(nodes, luks)) => {
                 self.encrypt(job.id, nodes, luks)?;
                 let mut to = open(&luks.disk(nodes.clone()), Access::Write)?;
-                backup::restore(*id, &mut to, backups.as_ref(), progress).map_err(words)?;
+                backup::restore(*id, &mut to, backups.as_ref(), progress)?;
                 Ok(copied_disk(to.size_bytes()))
             }
             (Origin::Disk(from), Target::Image(image, format)) => {
@@ -403,34 +403,29 @@ impl Shared {
                     Upload { image: *image, format: *format, size_bytes_max: u64::MAX, enforce: false };
                 let scratch = self.scratch(job.id);
                 let scratch = (run_dir.as_path(), scratch.as_path());
-                disk_to_image(from, &upload, images.as_ref(), scratch, progress)
-                    .map(copied_image)
-                    .map_err(words)
+                Ok(copied_image(disk_to_image(from, &upload, images.as_ref(), scratch, progress)?))
             }
             (Origin::Disk(from), Target::Backup(id, parent)) => {
                 let mut from = open(from, Access::Read)?;
-                let stored = backup::write(&mut from, (*id, *parent), backups.as_ref(), progress);
-                stored.map(copied_backup).map_err(words)
+                Ok(copied_backup(backup::write(&mut from, (*id, *parent), backups.as_ref(), progress)?))
             }
             (Origin::Backup(id), Target::Disk(to)) => {
                 let mut to = open(to, Access::Write)?;
-                backup::restore(*id, &mut to, backups.as_ref(), progress).map_err(words)?;
+                backup::restore(*id, &mut to, backups.as_ref(), progress)?;
                 Ok(copied_disk(to.size_bytes()))
             }
             (Origin::Backup(id), Target::Nothing) => {
-                backup::remove(*id, backups.as_ref()).map_err(words)?;
+                backup::remove(*id, backups.as_ref())?;
                 Ok(Copied::default())
             }
-            (Origin::Backup(id), Target::Check) => {
-                backup::check(*id, backups.as_ref()).map(copied_backup).map_err(words)
-            }
-            (from, to) => Err(format!("nothing is copied from {from:?} to {to:?}")),
+            (Origin::Backup(id), Target::Check) => Ok(copied_backup(backup::check(*id, backups.as_ref())?)),
+            (from, to) => Err(format!("nothing is copied from {from:?} to {to:?}").into()),
         }
     }
 
     /// Makes a volume an empty encrypted one.
-    fn encrypt(&self, id: CopyId, nodes: &Json, luks: &Luks) -> Result<(), String> {
-        luks.format(nodes, (&self.places.run_dir, &self.scratch(id))).map_err(words)
+    fn encrypt(&self, id: CopyId, nodes: &Json, luks: &Luks) -> storage::Result<()> {
+        luks.format(nodes, (&self.places.run_dir, &self.scratch(id)))
     }
 
     /// A file that is needed while a copy is made.
@@ -439,7 +434,7 @@ impl Shared {
     }
 
     /// A copy that was removed meanwhile leaves no trace.
-    fn ended(&self, job: &Job, progress: &Arc<Progress>, made: Result<Copied, String>) {
+    fn ended(&self, job: &Job, progress: &Arc<Progress>, made: Result<Copied, Trouble>) {
         let id = job.id;
         let mut work = self.work();
         work.running.retain(|other| other.id != id);
@@ -448,7 +443,8 @@ impl Shared {
             return;
         }
         work.known.remove(&id);
-        if let Err(error) = &made {
+        if let Err(trouble) = &made {
+            let error = &trouble.words;
             let before = work.openings.entry(id).or_default();
             *before += 1;
             if *before < openings_max(error) {
@@ -457,12 +453,12 @@ impl Shared {
             }
         }
         work.openings.remove(&id);
-        match made.and_then(|copied| self.keep(id, &copied).map(|()| copied)) {
+        match made.and_then(|copied| Ok(self.keep(id, &copied).map(|()| copied)?)) {
             Ok(copied) => {
                 work.done.insert(id, copied);
             }
-            Err(error) => {
-                work.failed.insert(id, error);
+            Err(trouble) => {
+                work.failed.insert(id, trouble);
             }
         }
         drop(work);

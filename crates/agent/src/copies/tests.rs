@@ -71,10 +71,10 @@ impl World {
 
     /// Makes a copy to its end.
     fn make(&mut self, job: &Job) -> Result<Copied, String> {
-        self.copier.ensure(job)?;
+        self.copier.ensure(job).map_err(|trouble| trouble.words)?;
         let ended = self.events.recv_timeout(Duration::from_secs(60)).unwrap();
         assert_eq!(ended, Event::Copy(job.id));
-        self.copier.ensure(job).map(|seen| seen.done.unwrap())
+        self.copier.ensure(job).map(|seen| seen.done.unwrap()).map_err(|trouble| trouble.words)
     }
 }
 
@@ -209,7 +209,7 @@ fn a_thread_that_cannot_be_started_leaves_nothing_behind() {
     let start = std::mem::replace(&mut Arc::get_mut(&mut world.copier.shared).unwrap().start, |_| {
         Err(std::io::Error::other("too many"))
     });
-    assert_eq!(world.copier.ensure(&job).unwrap_err(), "cannot start a thread: too many");
+    assert_eq!(world.copier.ensure(&job).unwrap_err().words, "cannot start a thread: too many");
     Arc::get_mut(&mut world.copier.shared).unwrap().start = start;
     assert_eq!(world.make(&job).unwrap().size_bytes, MIB);
 }

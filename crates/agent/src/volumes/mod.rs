@@ -17,6 +17,7 @@ use storage::{DiskFormat, GIB, LiveDisk, NewVolume, Snapshot, Source, Tidied, Vo
 use types::{ServerId, VolumeId};
 
 use crate::effects::Effects;
+use crate::trouble::Trouble;
 use crate::vms::words;
 
 pub use elsewhere::blockdev as elsewhere;
@@ -35,7 +36,7 @@ pub struct Ensured {
 }
 
 /// Makes a volume as its document says. `vms` are all VMs that are wanted on this node.
-pub fn ensure(effects: &mut Effects, volume: &Volume, vms: &[Arc<Vm>]) -> Result<Ensured, String> {
+pub fn ensure(effects: &mut Effects, volume: &Volume, vms: &[Arc<Vm>]) -> Result<Ensured, Trouble> {
     let backends = effects.backends.clone();
     let backend = backends.named(volume.backend.as_deref())?;
     let servers: Vec<ServerId> = vms.iter().map(|vm| vm.id).collect();
@@ -48,14 +49,14 @@ pub fn ensure_on(
     backend: &dyn VolumeBackend,
     volume: &Volume,
     servers: &[ServerId],
-) -> Result<Ensured, String> {
+) -> Result<Ensured, Trouble> {
     let header_bytes = header_of(volume);
     let (disk_bytes, size_bytes) = (volume.size_gib * GIB, volume.size_gib * GIB + header_bytes);
     let new = NewVolume { id: volume.id, size_bytes, source: source(&volume.source)? };
-    backend.ensure_volume(&new).map_err(words)?;
+    backend.ensure_volume(&new)?;
     let mut live = vm_with(effects, volume, servers)?;
     if let Some(disk) = &mut live {
-        backend.ensure_live(volume.id, disk).map_err(words)?;
+        backend.ensure_live(volume.id, disk)?;
         disk.limit(&volume.limits)?;
     }
     let there = observe(backend, volume)?;
@@ -65,7 +66,7 @@ pub fn ensure_on(
                 check_room(backend)?;
                 disk.resize(disk_bytes)?;
             }
-            None => backend.ensure_size(volume.id, size_bytes).map_err(words)?,
+            None => backend.ensure_size(volume.id, size_bytes)?,
         }
     }
     let at = |id| Snapshot { volume: volume.id, id };
@@ -73,15 +74,15 @@ pub fn ensure_on(
         && there.reverted.as_ref() != Some(&revert.token)
     {
         if live.is_some() {
-            return Err("its VM runs and has it".to_owned());
+            return Err("its VM runs and has it".to_owned().into());
         }
-        backend.ensure_reverted(at(revert.snapshot), &revert.token).map_err(words)?;
+        backend.ensure_reverted(at(revert.snapshot), &revert.token)?;
     }
     for id in there.snapshots.iter().filter(|id| !volume.snapshots.contains(id)) {
-        backend.remove_snapshot(at(*id), as_live(&mut live)).map_err(words)?;
+        backend.remove_snapshot(at(*id), as_live(&mut live))?;
     }
     for id in volume.snapshots.iter().filter(|id| !there.snapshots.contains(id)) {
-        backend.ensure_snapshot(at(*id), as_live(&mut live)).map_err(words)?;
+        backend.ensure_snapshot(at(*id), as_live(&mut live))?;
     }
     // What a merge says is for the operator: the volume is as it should be with or without it.
     let again = match backend.tidy(volume.id, as_live(&mut live)) {
@@ -92,7 +93,7 @@ pub fn ensure_on(
             Some(MERGE_RETRY)
         }
     };
-    let (elsewhere, later) = elsewhere::ensure(&backends, volume);
+    let (elsewhere, later) = elsewhere::ensure(&effects.backends, volume);
     let now = observe(backend, volume)?;
     let seen = VolumeSeen {
         size_gib: now.size_bytes.saturating_sub(header_bytes) / GIB,
@@ -105,10 +106,10 @@ pub fn ensure_on(
 }
 
 /// What a guest does with a disk that grew takes room: none is promised where there is none.
-fn check_room(backend: &dyn VolumeBackend) -> Result<(), String> {
-    match backend.capacity().map_err(words)? {
+fn check_room(backend: &dyn VolumeBackend) -> Result<(), Trouble> {
+    match backend.capacity()? {
         capacity if capacity.free_bytes > 0 => Ok(()),
-        _ => Err("the storage backend is full; free some space or add a disk".to_owned()),
+        _ => Err("the storage backend is full; free some space or add a disk".to_owned().into()),
     }
 }
 
@@ -171,19 +172,19 @@ pub fn remove(
     id: VolumeId,
     volume: Option<&Volume>,
     vms: &[Arc<Vm>],
-) -> Result<(), String> {
+) -> Result<(), Trouble> {
     for vm in vms {
         if effects.hypervisor.observe(vm.id).map_err(words)?.disks.contains(&id) {
-            return Err(format!("VM {} still has it", vm.id));
+            return Err(format!("VM {} still has it", vm.id).into());
         }
     }
     match volume {
         Some(volume) => {
             let backends = &effects.backends;
             elsewhere::remove(backends, volume)?;
-            backends.named(volume.backend.as_deref())?.remove_volume(id).map_err(words)
+            Ok(backends.named(volume.backend.as_deref())?.remove_volume(id)?)
         }
-        None => effects.backends.all().try_for_each(|(_, backend)| backend.remove_volume(id).map_err(words)),
+        None => Ok(effects.backends.all().try_for_each(|(_, backend)| backend.remove_volume(id))?),
     }
 }
 
@@ -215,9 +216,9 @@ pub fn collect(effects: &mut Effects, is_known: impl Fn(VolumeId) -> bool) {
     }
 }
 
-fn observe(backend: &dyn VolumeBackend, volume: &Volume) -> Result<VolumeState, String> {
-    let state = backend.observe_volume(volume.id).map_err(words)?;
-    state.ok_or_else(|| format!("volume {} vanished from its backend", volume.id))
+fn observe(backend: &dyn VolumeBackend, volume: &Volume) -> Result<VolumeState, Trouble> {
+    let state = backend.observe_volume(volume.id)?;
+    Ok(state.ok_or_else(|| format!("volume {} vanished from its backend", volume.id))?)
 }
 
 /// The running VM that has a volume open, which then is changed through it. A simulated VM has nothing open.

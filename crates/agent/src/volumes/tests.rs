@@ -232,7 +232,7 @@ fn a_volume_is_not_removed_before_its_vm_has_let_go() {
     world.start();
     let id = world.volume.id;
     let error = remove(&mut world.effects, id, Some(&world.volume), &world.vms).unwrap_err();
-    assert!(error.contains("still has it"), "{error}");
+    assert!(error.words.contains("still has it"), "{error:?}");
     assert!(world.volumes.observe_volume(id).unwrap().is_some());
     world.stop();
     remove(&mut world.effects, id, Some(&world.volume), &world.vms).unwrap();

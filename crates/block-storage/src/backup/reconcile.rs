@@ -1,8 +1,7 @@
 //! Has hosts write backups, put them back and remove them.
 
-use agent_api::Kind;
-use agent_api::block::{Copied, Copy, CopyFrom, CopySeen, CopyTo};
-use nodes::documents::{self, Owner};
+use agent_api::block::{Copy, CopyFrom, CopyTo};
+use nodes::documents::Owner;
 use reconcile::{Next, Reconciler, StepError};
 use store::{Error, Stored, Tx};
 use types::{BackupId, CopyId, HostId};
@@ -10,6 +9,7 @@ use types::{BackupId, CopyId, HostId};
 use super::model::{COPY_TIME_MAX, Job};
 use super::store::{self as table, BACKUPS};
 use super::{Backup, Phase};
+use crate::copies::{self, Copying};
 use crate::message::{Action, Detail, Subject, ops as messages};
 use crate::snapshot::store::SNAPSHOTS;
 use crate::snapshot::{self, Phase as SnapshotPhase};
@@ -67,9 +67,9 @@ fn create(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
     let from = CopyFrom::Snapshot { volume: snapshot.volume_id, id: snapshot.id };
     let to = CopyTo::Backup { id: backup.id, parent: backup.parent_id };
     match work(tx, backup, host, (from, to))? {
-        Work::Going => Ok(Next::Again(HOST_TIME_MAX)),
-        Work::Failed(reason) => fail_create(tx, backup, reason),
-        Work::Done(copied) => {
+        Copying::Going(_) => Ok(Next::Again(HOST_TIME_MAX)),
+        Copying::Failed(reason) => fail_create(tx, backup, reason),
+        Copying::Done(copied) => {
             backup.objects = copied.objects;
             backup.fail_reason = None;
             end_create(tx, backup, Phase::Available)
@@ -92,12 +92,12 @@ fn import(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
         return Ok(Next::Again(HOST_TIME_MAX));
     };
     let reason = match work(tx, backup, host.id.clone(), (CopyFrom::Backup(backup.id), CopyTo::Check))? {
-        Work::Going => return Ok(Next::Again(HOST_TIME_MAX)),
-        Work::Failed(reason) => reason,
-        Work::Done(copied) if copied.virtual_size_bytes != u64::from(backup.size_gib) << 30 => {
+        Copying::Going(_) => return Ok(Next::Again(HOST_TIME_MAX)),
+        Copying::Failed(reason) => reason,
+        Copying::Done(copied) if copied.virtual_size_bytes != u64::from(backup.size_gib) << 30 => {
             format!("its disk has {} bytes", copied.virtual_size_bytes)
         }
-        Work::Done(copied) => {
+        Copying::Done(copied) => {
             backup.objects = copied.objects;
             backup.is_import = false;
             return end_create(tx, backup, Phase::Available);
@@ -160,9 +160,9 @@ fn restore(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> 
         return end_restore(tx, backup, Some("the volume is on no host".to_owned()));
     };
     match work(tx, backup, host, (CopyFrom::Backup(backup.id), CopyTo::Volume(volume.id)))? {
-        Work::Going => Ok(Next::Again(HOST_TIME_MAX)),
-        Work::Failed(reason) => end_restore(tx, backup, Some(reason)),
-        Work::Done(_) => end_restore(tx, backup, None),
+        Copying::Going(_) => Ok(Next::Again(HOST_TIME_MAX)),
+        Copying::Failed(reason) => end_restore(tx, backup, Some(reason)),
+        Copying::Done(_) => end_restore(tx, backup, None),
     }
 }
 
@@ -213,12 +213,12 @@ fn delete(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
         return remove(tx, backup);
     };
     match work(tx, backup, host.id.clone(), (CopyFrom::Backup(backup.id), CopyTo::Nothing))? {
-        Work::Going => Ok(Next::Again(HOST_TIME_MAX)),
-        Work::Done(_) => {
+        Copying::Going(_) => Ok(Next::Again(HOST_TIME_MAX)),
+        Copying::Done(_) => {
             end_job(tx, backup)?;
             remove(tx, backup)
         }
-        Work::Failed(reason) => {
+        Copying::Failed(reason) => {
             end_job(tx, backup)?;
             backup.fail_reason = Some(reason);
             backup.enter(Phase::ErrorDeleting, now);
@@ -234,20 +234,13 @@ fn remove(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
     Ok(Next::Done)
 }
 
-/// How far a host is.
-enum Work {
-    Going,
-    Done(Copied),
-    Failed(String),
-}
-
 /// Has a host make a copy, which is the backup's job until it ends.
 fn work(
     tx: &mut Tx<'_>,
     backup: &mut Stored<Backup>,
     host: HostId,
     (from, to): (CopyFrom, CopyTo),
-) -> Result<Work, Error> {
+) -> Result<Copying, Error> {
     let job = match backup.job.clone() {
         Some(job) => job,
         None => {
@@ -257,25 +250,19 @@ fn work(
             job
         }
     };
-    let (key, owner) = (job.copy.to_string(), backup.id.to_string());
+    let owner = backup.id.to_string();
     let document = Copy { id: job.copy, from, to, sealed: false };
-    documents::put(tx, &job.host, Kind::Copy, &key, &document, Owner { kind: KIND, id: &owner })?;
-    let seen = documents::seen::<CopySeen>(tx, &job.host, Kind::Copy, &key)?.filter(|seen| seen.current);
-    let (done, error) =
-        seen.map(|seen| (seen.seen.and_then(|seen| seen.done), seen.error)).unwrap_or_default();
-    Ok(match (done, error) {
-        (Some(copied), _) => Work::Done(copied),
-        (None, Some(reason)) => Work::Failed(format!("host {} cannot do it: {reason}", job.host)),
-        (None, None) if backup.is_overdue(tx.now(), COPY_TIME_MAX) => {
-            Work::Failed(format!("host {} has not done it in time", job.host))
+    Ok(match copies::ask(tx, &job.host, &document, Owner { kind: KIND, id: &owner })? {
+        Copying::Going(_) if backup.is_overdue(tx.now(), COPY_TIME_MAX) => {
+            Copying::Failed(format!("host {} has not done it in time", job.host))
         }
-        (None, None) => Work::Going,
+        copying => copying,
     })
 }
 
 fn end_job(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<(), Error> {
     match backup.job.take() {
-        Some(job) => documents::remove(tx, &job.host, Kind::Copy, &job.copy.to_string()),
+        Some(job) => copies::end(tx, &job.host, job.copy).map(drop),
         None => Ok(()),
     }
 }

@@ -100,7 +100,7 @@ fn other_backend(
     let in_zone = volume_type::ops::load(tx, volume_type)?.zones().is_none_or(|zones| zones.contains(&ZONE));
     let places = place::all(tx, volume_type)?.into_iter();
     let fits = |found: &place::Place| {
-        in_zone && Some(&found.host) == volume.host.as_ref() && found.room_gib >= i64::from(volume.size_gib)
+        in_zone && Some(&found.host) == volume.host.as_ref() && found.fits(volume.size_gib)
     };
     let backends = places.filter(fits).filter_map(|found| found.backend);
     Ok(backends.into_iter().find(|backend| Some(backend.as_str()) != current))

@@ -10,6 +10,7 @@ use super::{cluster, ops};
 use crate::api::{asked, own};
 use crate::error::Error;
 use crate::filters::refuse_unknown;
+use crate::volume::place::PROMISES_MAX;
 
 /// The first microversion that filters pools by name.
 const BY_NAME: Microversion = Microversion(3, 28);
@@ -45,7 +46,7 @@ fn detail(pool: &Pool) -> Json {
         "allocated_capacity_gb": pool.promised_gib,
         "provisioned_capacity_gb": pool.promised_gib,
         "reserved_percentage": 0,
-        "max_over_subscription_ratio": "1.0",
+        "max_over_subscription_ratio": format!("{PROMISES_MAX}.0"),
         "thin_provisioning_support": true,
         "thick_provisioning_support": false,
         "QoS_support": false,

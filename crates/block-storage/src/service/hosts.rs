@@ -9,6 +9,7 @@ use crate::ZONE;
 use crate::api::own;
 use crate::error::Error;
 use crate::policy::{self, RULES};
+use crate::quota::usage::Amount;
 use crate::volume::store::usage_by_project;
 
 /// The routes of hosts.
@@ -35,21 +36,25 @@ fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     Ok(Reply::ok(json!({"hosts": hosts})))
 }
 
-/// What projects have on a host: all together first. Numbers are strings here, as Cinder has them.
+/// What projects have on a backend: all together first. Numbers are strings here, as Cinder has them.
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     RULES.check("volume_extension:hosts", request.caller(), &policy::own(request.caller()))?;
     let name = request.param("host");
     let found = ops::backend(tx, name)?.filter(|part| !part.switch.disabled).and_then(|part| part.backend);
-    let (host, _) = found.ok_or_else(|| ops::absent(VOLUME, name))?;
-    let projects = usage_by_project(tx, &host)?;
-    let sum = projects.iter().fold((0, 0), |(count, size), (_, c, s)| (count + c, size + s));
-    let all = [("(total)".to_owned(), sum.0, sum.1)];
-    let view = |(project, count, size): (String, i64, i64)| {
+    let (host, facts) = found.ok_or_else(|| ops::absent(VOLUME, name))?;
+    let projects = usage_by_project(tx, &host, (&facts.name, facts.is_default))?;
+    let sum = projects.values().fold(Amount::default(), |sum, more| Amount {
+        count: sum.count + more.count,
+        gib: sum.gib + more.gib,
+    });
+    let all = [("(total)".to_owned(), sum)];
+    let projects = projects.into_iter().map(|(project, amount)| (project.to_string(), amount));
+    let view = |(project, Amount { count, gib }): (String, Amount)| {
         json!({"resource": {
             "host": name,
             "project": project,
             "volume_count": count.to_string(),
-            "total_volume_gb": size.to_string(),
+            "total_volume_gb": gib.to_string(),
             "snapshot_count": "0",
             "total_snapshot_gb": "0",
         }})

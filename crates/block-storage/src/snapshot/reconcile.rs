@@ -10,7 +10,7 @@ use types::{HostId, SnapshotId, VolumeId};
 use super::store::{self as table, SNAPSHOTS};
 use super::{Phase, Purpose, Snapshot};
 use crate::message::{Action, Detail, Subject, ops as messages};
-use crate::volume::reconcile::{KIND as VOLUME_KIND, want};
+use crate::volume::reconcile::{KIND as VOLUME_KIND, want, why};
 use crate::volume::store::{VOLUMES, made_of};
 use crate::volume::{HOST_TIME_MAX, Volume};
 use crate::{group_snapshot, upload};
@@ -57,7 +57,9 @@ fn create(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>) -> Result<Next, Erro
         return fail(tx, snapshot, "its volume is on no host".to_owned());
     };
     want(tx, &volume, &host)?;
-    let found = seen(tx, volume.id, &host)?.filter(|found| found.current);
+    let latest = seen(tx, volume.id, &host)?;
+    let reason = why(latest.as_ref());
+    let found = latest.filter(|found| found.current);
     let there = found.as_ref().and_then(|found| found.seen.as_ref());
     match (there, found.as_ref().and_then(|found| found.error.clone())) {
         (Some(there), None) if there.snapshots.contains(&snapshot.id) => {
@@ -70,7 +72,8 @@ fn create(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>) -> Result<Next, Erro
         }
         (_, Some(reason)) => fail(tx, snapshot, format!("host {host} cannot make it: {reason}")),
         _ if snapshot.is_overdue(now, HOST_TIME_MAX) => {
-            fail(tx, snapshot, format!("host {host} did not make it within {} s", HOST_TIME_MAX.as_secs()))
+            let within = HOST_TIME_MAX.as_secs();
+            fail(tx, snapshot, format!("host {host} did not make it within {within} s{reason}"))
         }
         _ => Ok(Next::Again(HOST_TIME_MAX)),
     }

@@ -13,6 +13,9 @@ use crate::volume_type::{self, Recipe};
 /// The extra spec that names a type's backend.
 pub(crate) const BACKEND_NAME: &str = "volume_backend_name";
 
+/// How many times its size a backend may promise to volumes, which take room when they are written to. Cinder's default.
+pub(crate) const PROMISES_MAX: i64 = 20;
+
 /// A backend that can have volumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -20,8 +23,23 @@ pub(crate) struct Place {
     pub(crate) host: HostId,
     /// The backend; nothing if the host names none.
     pub(crate) backend: Option<String>,
+    /// How large it is; nought if it did not answer when its host was asked last.
+    total_gib: i64,
+    /// How much volumes were promised there.
+    promised_gib: i64,
+}
+
+impl Place {
     /// How much it has that no volume was promised.
-    pub(crate) room_gib: i64,
+    fn room_gib(&self) -> i64 {
+        self.total_gib.saturating_sub(self.promised_gib)
+    }
+
+    /// Whether so much more can be promised.
+    pub(crate) fn fits(&self, size_gib: u32) -> bool {
+        let promised = self.promised_gib.saturating_add(size_gib.into());
+        self.total_gib == 0 || promised <= self.total_gib.saturating_mul(PROMISES_MAX)
+    }
 }
 
 /// The backends that are in use, on hosts that are up, and that a type allows.
@@ -33,9 +51,10 @@ pub(crate) fn all(tx: &mut Tx<'_>, volume_type: VolumeTypeId) -> Result<Vec<Plac
         for facts in service::backends(&host) {
             let open = accepts_volumes(tx, &host.id, &facts.name).map_err(|error| error.into_store())?;
             if open && allows(&recipe, &facts) {
-                let room_gib = gib(facts.total_gib).saturating_sub(promised_gib(tx, &host.id, &facts)?);
+                let total_gib = i64::try_from(facts.total_gib).unwrap_or(i64::MAX);
+                let promised_gib = promised_gib(tx, &host.id, &facts)?;
                 let backend = (!host.facts.backends.is_empty()).then(|| facts.name.clone());
-                found.push(Place { host: host.id.clone(), backend, room_gib });
+                found.push(Place { host: host.id.clone(), backend, total_gib, promised_gib });
             }
         }
     }
@@ -47,15 +66,32 @@ fn allows(recipe: &Recipe, facts: &BackendFacts) -> bool {
     recipe.extra_specs.get(BACKEND_NAME).map_or(facts.is_default, |wanted| facts.name == *wanted)
 }
 
-/// Where a new volume of a type goes: where most room is left.
-pub(crate) fn choose(tx: &mut Tx<'_>, volume_type: VolumeTypeId) -> Result<Option<Place>, Error> {
-    let mut best: Option<Place> = None;
+/// Where a new volume goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Where most room is left.
+    Best(Place),
+    /// There are backends for it, and none has room.
+    Full,
+    /// There is none for it now.
+    None,
+}
+
+/// Where a new volume of a type and a size goes.
+pub(crate) fn choose(tx: &mut Tx<'_>, (volume_type, size_gib): (VolumeTypeId, u32)) -> Result<Choice, Error> {
+    let mut choice = Choice::None;
     for place in all(tx, volume_type)? {
-        if best.as_ref().is_none_or(|best| place.room_gib > best.room_gib) {
-            best = Some(place);
+        let is_better = match &choice {
+            Choice::Best(best) => place.room_gib() > best.room_gib(),
+            Choice::Full | Choice::None => true,
+        };
+        match place.fits(size_gib) {
+            true if is_better => choice = Choice::Best(place),
+            false if choice == Choice::None => choice = Choice::Full,
+            _ => {}
         }
     }
-    Ok(best)
+    Ok(choice)
 }
 
 /// The backend that a type asks for, if hosts are up and none has one of that name: waiting would not help.
@@ -86,8 +122,4 @@ pub(crate) fn backend_of(tx: &mut Tx<'_>, volume: &Volume) -> Result<Option<Stri
     }
     let Some(host) = hosts::load(tx, host)? else { return Ok(None) };
     Ok(service::backends(&host).into_iter().find(|facts| facts.is_default).map(|facts| facts.name))
-}
-
-fn gib(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -15,8 +15,9 @@ use reconcile::{Next, Reconciler, StepError};
 use store::{Error, Stored, Tx};
 use types::{HostId, VolumeId, VolumeTypeId};
 
+use super::place::{self, Choice};
 use super::store::{self as table, VOLUMES};
-use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, SourceImage, Volume, limits, place};
+use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, SourceImage, Volume, limits};
 use crate::encryption::{Formatting, Keyring, VolumeEncryption, ensure_key};
 use crate::message::{Action, Detail, Subject, ops as messages};
 use crate::snapshot::{self, Phase as SnapshotPhase};
@@ -84,24 +85,9 @@ fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, keys: &dyn Keyring) -> R
     let now = tx.now();
     let host = match volume.host.clone() {
         Some(host) => host,
-        None => match place::choose(tx, volume.volume_type_id)? {
-            Some(found) => {
-                volume.host = Some(found.host.clone());
-                volume.backend = found.backend;
-                VOLUMES.save(tx, volume)?;
-                found.host
-            }
-            None => {
-                let reason = match place::absent_backend(tx, volume.volume_type_id)? {
-                    Some(name) => format!("no host has the storage backend {name} that its type asks for"),
-                    None if volume.is_overdue(now, PLACEMENT_TIME_MAX) => {
-                        "no host is up that could hold it; start or enable one".to_owned()
-                    }
-                    None => return Ok(Next::Again(LOOK_EVERY)),
-                };
-                leave_message(tx, volume, (Action::ScheduleAllocateVolume, Detail::NoBackendAvailable))?;
-                return fail(tx, volume, reason);
-            }
+        None => match find_host(tx, volume)? {
+            Ok(host) => host,
+            Err(next) => return Ok(next),
         },
     };
     if hosts::load(tx, &host)?.is_none() {
@@ -118,7 +104,8 @@ fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, keys: &dyn Keyring) -> R
         Some(Err(reason)) => return fail(tx, volume, format!("it gets no key: {reason}")),
     }
     want(tx, volume, &host)?;
-    let verdict = match verdict(volume, seen(tx, volume, &host)?.as_ref()) {
+    let said = seen(tx, volume, &host)?;
+    let verdict = match verdict(volume, said.as_ref()) {
         Verdict::Done => encrypt(tx, volume, &host)?,
         verdict => verdict,
     };
@@ -141,10 +128,33 @@ fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, keys: &dyn Keyring) -> R
             fail(tx, volume, format!("host {host} cannot make it: {reason}"))
         }
         Verdict::Waiting if volume.is_overdue(now, HOST_TIME_MAX) => {
-            fail(tx, volume, format!("host {host} did not make it within {} s", HOST_TIME_MAX.as_secs()))
+            let (within, reason) = (HOST_TIME_MAX.as_secs(), why(said.as_ref()));
+            fail(tx, volume, format!("host {host} did not make it within {within} s{reason}"))
         }
         Verdict::Waiting => Ok(Next::Again(HOST_TIME_MAX)),
     }
+}
+
+/// The host that is to have a volume, or what comes of it that there is none.
+fn find_host(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Result<HostId, Next>, Error> {
+    let choice = place::choose(tx, (volume.volume_type_id, volume.size_gib))?;
+    let full = choice == Choice::Full;
+    if let Choice::Best(found) = choice {
+        volume.host = Some(found.host.clone());
+        volume.backend = found.backend;
+        VOLUMES.save(tx, volume)?;
+        return Ok(Ok(found.host));
+    }
+    let reason = match place::absent_backend(tx, volume.volume_type_id)? {
+        _ if full => format!("no storage backend for it has {} GiB left", volume.size_gib),
+        Some(name) => format!("no host has the storage backend {name} that its type asks for"),
+        None if volume.is_overdue(tx.now(), PLACEMENT_TIME_MAX) => {
+            "no host is up that could hold it; start or enable one".to_owned()
+        }
+        None => return Ok(Err(Next::Again(LOOK_EVERY))),
+    };
+    leave_message(tx, volume, (Action::ScheduleAllocateVolume, Detail::NoBackendAvailable))?;
+    fail(tx, volume, reason).map(Err)
 }
 
 /// The host makes a new volume an encrypted one, with what it is to hold at first.
@@ -247,7 +257,7 @@ fn extend(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
             return Ok(Next::Done);
         }
         Verdict::Waiting if !volume.is_overdue(now, HOST_TIME_MAX) => return Ok(Next::Again(HOST_TIME_MAX)),
-        Verdict::Waiting => format!("host {host} did not make it larger in time"),
+        Verdict::Waiting => format!("host {host} did not make it larger in time{}", why(seen.as_ref())),
         Verdict::Refused(reason) => format!("host {host} cannot make it larger: {reason}"),
     };
     tracing::warn!(target: "block_storage::volume", volume = %volume.id, "{reason}");
@@ -341,6 +351,13 @@ enum Verdict {
     Refused(String),
 }
 
+/// What a host says that it waits for.
+pub(crate) fn why(seen: Option<&Seen<VolumeSeen>>) -> String {
+    let said = seen.and_then(|seen| seen.error.as_ref());
+    said.map(|said| format!(": {said}")).unwrap_or_default()
+}
+
+/// What a host has not acted on yet, for it waits for its storage, may still become so.
 fn verdict(volume: &Volume, seen: Option<&Seen<VolumeSeen>>) -> Verdict {
     let Some(seen) = seen.filter(|seen| seen.current) else { return Verdict::Waiting };
     match (&seen.error, &seen.seen) {

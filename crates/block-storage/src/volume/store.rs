@@ -66,14 +66,22 @@ pub(crate) fn promised_by_backend(tx: &mut Tx<'_>, host: &HostId) -> Result<BTre
     Ok(promised)
 }
 
-/// How many volumes each project has on a host, and how much they hold together.
-pub(crate) fn usage_by_project(tx: &mut Tx<'_>, host: &HostId) -> Result<Vec<(String, i64, i64)>, Error> {
-    let sql = "SELECT project_id, COUNT(*), COALESCE(SUM(size_gib), 0) FROM block_storage_volumes WHERE host = ? \
-               GROUP BY project_id ORDER BY project_id";
-    let rows = tx.rows(sql, &[host.into()])?;
-    let number = |value: &Value| value.int().unwrap_or(0);
-    let project = |row: &[Value]| row[0].text().unwrap_or_default().to_owned();
-    Ok(rows.iter().map(|row| (project(row), number(&row[1]), number(&row[2]))).collect())
+/// How many volumes each project has on a host's backend, and how much they hold together. Volumes without a backend are
+/// on the host's default.
+pub(crate) fn usage_by_project(
+    tx: &mut Tx<'_>,
+    host: &HostId,
+    (backend, is_default): (&str, bool),
+) -> Result<BTreeMap<ProjectId, Amount>, Error> {
+    let mut usage: BTreeMap<ProjectId, Amount> = BTreeMap::new();
+    for volume in VOLUMES.query(tx, &Select::all().eq("host", host))? {
+        if volume.backend.as_deref().map_or(is_default, |named| named == backend) {
+            let Amount { count, gib } = usage.entry(volume.project_id.clone()).or_default();
+            *count += 1;
+            *gib += i64::from(volume.size_gib);
+        }
+    }
+    Ok(usage)
 }
 
 /// The volume that has this attachment.

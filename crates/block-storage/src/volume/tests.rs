@@ -90,6 +90,41 @@ fn what_cannot_be_made_says_why() {
 }
 
 #[test]
+fn a_host_whose_storage_does_not_answer_is_waited_for() {
+    let guard = runtime::simulate(1, types::Timestamp::from_seconds(1_800_000_000));
+    let api = api();
+    let mut node = Node::join(&api, "one", 10);
+    node.away = true;
+    let id = new_volume(&api, MEMBER);
+    node.work(&api);
+    assert_eq!(status(&api, &id), "creating");
+    node.away = false;
+    node.again(&api, agent_api::Kind::Volume);
+    assert_eq!(status(&api, &id), "available");
+    node.away = true;
+    let backup = json!({"backup": {"volume_id": id}});
+    let backup = api.post(MEMBER, "/volume/v3/backups", &backup).body["backup"]["id"].clone();
+    let backup = format!("/volume/v3/backups/{}", backup.as_str().unwrap());
+    let backup_status = || api.get(MEMBER, &backup).body["backup"]["status"].clone();
+    node.work(&api);
+    assert_eq!((status(&api, &id), backup_status()), ("backing-up".to_owned(), json!("creating")));
+    node.away = false;
+    node.again(&api, agent_api::Kind::Volume);
+    assert_eq!((status(&api, &id), backup_status()), ("available".to_owned(), json!("available")));
+    // Not for ever.
+    node.away = true;
+    let id = new_volume(&api, MEMBER);
+    node.work(&api);
+    guard.advance(HOST_TIME_MAX);
+    api.settle();
+    assert_eq!(status(&api, &id), "error");
+    let key: VolumeId = id.parse().unwrap();
+    let row = api.store.read_blocking(move |tx: &mut Tx<'_>| super::store::VOLUMES.load(tx, key));
+    let fault = row.unwrap().unwrap().fault.clone().unwrap();
+    assert!(fault.contains("within 600 s: the cluster does not answer"), "{fault}");
+}
+
+#[test]
 fn bodies_that_do_not_fit_are_refused() {
     let api = api();
     let check = |body: Json, expected: u16| {

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
+use nix::libc::{ENOTCONN, ESHUTDOWN, ETIMEDOUT};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use types::{ImageId, SnapshotId, VolumeId};
@@ -189,13 +190,17 @@ impl Fault {
 
     /// Whether the cluster did not answer in time.
     pub fn is_timeout(&self) -> bool {
-        self.is(nix::libc::ETIMEDOUT)
+        self.is(ETIMEDOUT)
     }
 }
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Error {
         match fault {
+            // A client that was shut out is given another name in the cluster.
+            Fault::Ceph { errno: errno @ (ETIMEDOUT | ESHUTDOWN | ENOTCONN), doing } => {
+                Error::Unavailable { message: format!("cannot {doing}: {}", words(errno)) }
+            }
             Fault::Ceph { errno, doing } => Error::Cluster { doing, message: words(errno) },
             Fault::Unusable { message } => Error::Unavailable { message },
             Fault::NoImage(id) => Error::NoImage(id),
@@ -215,7 +220,7 @@ impl From<Fault> for Error {
 fn words(errno: i32) -> String {
     use nix::errno::Errno;
     let what = match errno {
-        nix::libc::ETIMEDOUT => "the cluster did not answer in time",
+        ETIMEDOUT => "the cluster did not answer in time",
         nix::libc::EBUSY => "it is in use by another client",
         nix::libc::EACCES | nix::libc::EPERM => "the client's key does not allow it",
         nix::libc::ENOSPC | nix::libc::EDQUOT => "the pool is full",

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use storage::{GIB, NewVolume, Source};
 
 use crate::backends::Backends;
-use crate::vms::words;
+use crate::trouble::Trouble;
 
 /// How long what failed rests.
 const RETRY: Duration = Duration::from_secs(5);
@@ -23,26 +23,24 @@ pub(super) fn ensure(backends: &Backends, volume: &Volume) -> (Option<ElsewhereS
         true => make(backends, volume, &wish),
         false => remove(backends, volume),
     };
-    let error = done.err();
-    if let Some(error) = &error {
-        tracing::warn!("volume {} on the backend {}: {error}", volume.id, wish.backend);
-    }
-    let again = error.is_some().then_some(RETRY);
-    (Some(ElsewhereSeen { wish, error }), again)
+    let Err(trouble) = done else { return (Some(ElsewhereSeen { wish, error: None }), None) };
+    tracing::warn!("volume {} on the backend {}: {}", volume.id, wish.backend, trouble.words);
+    let error = (!trouble.passes).then_some(trouble.words);
+    (error.map(|error| ElsewhereSeen { wish, error: Some(error) }), Some(RETRY))
 }
 
-fn make(backends: &Backends, volume: &Volume, wish: &Elsewhere) -> Result<(), String> {
+fn make(backends: &Backends, volume: &Volume, wish: &Elsewhere) -> Result<(), Trouble> {
     check_another(backends, volume, wish)?;
     let size_bytes = volume.size_gib * GIB + super::header_of(volume);
     let new = NewVolume { id: volume.id, size_bytes, source: Source::Blank };
-    backends.named(Some(&wish.backend))?.ensure_volume(&new).map_err(words)
+    Ok(backends.named(Some(&wish.backend))?.ensure_volume(&new)?)
 }
 
 /// Removes what the other backend has of a volume.
-pub(super) fn remove(backends: &Backends, volume: &Volume) -> Result<(), String> {
+pub(super) fn remove(backends: &Backends, volume: &Volume) -> Result<(), Trouble> {
     let Some(wish) = &volume.elsewhere else { return Ok(()) };
     check_another(backends, volume, wish)?;
-    backends.named(Some(&wish.backend))?.remove_volume(volume.id).map_err(words)
+    Ok(backends.named(Some(&wish.backend))?.remove_volume(volume.id)?)
 }
 
 /// Nothing that is done elsewhere may be done to the volume itself.
@@ -55,9 +53,9 @@ fn check_another(backends: &Backends, volume: &Volume, wish: &Elsewhere) -> Resu
 }
 
 /// The tree of block nodes of what the other backend has.
-pub fn blockdev(backends: &Backends, volume: &Volume) -> Result<Json, String> {
+pub fn blockdev(backends: &Backends, volume: &Volume) -> Result<Json, Trouble> {
     let wish = volume.elsewhere.as_ref().filter(|wish| wish.wanted);
     let wish = wish.ok_or_else(|| format!("volume {} is not on its way anywhere", volume.id))?;
     check_another(backends, volume, wish)?;
-    backends.named(Some(&wish.backend))?.blockdev(volume.id).map_err(words)
+    Ok(backends.named(Some(&wish.backend))?.blockdev(volume.id)?)
 }

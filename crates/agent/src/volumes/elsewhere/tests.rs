@@ -95,7 +95,8 @@ impl World {
     /// Whether the copy is done, or why it failed.
     fn copy(&mut self, copy: &Copy) -> Result<bool, String> {
         let documents = BTreeMap::from([(self.volume.id, Arc::new(self.volume.clone()))]);
-        copies::ensure(&mut self.effects, copy, &documents).map(|seen| seen.done.is_some())
+        let made = copies::ensure(&mut self.effects, copy, &documents);
+        made.map(|seen| seen.done.is_some()).map_err(|trouble| trouble.words)
     }
 
     fn open(&self, at: usize, access: Access) -> OpenDisk {

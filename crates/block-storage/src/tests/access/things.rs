@@ -393,16 +393,19 @@ impl World {
         left.unwrap().id.to_string()
     }
 
+    /// The body of an action with what was made for it.
+    fn filled(&self, body: &str, side: Side) -> String {
+        match body {
+            body if body.contains("VOLUME") => body.replace("VOLUME", &self.volume("", side)),
+            body if body.contains("GROUP") => body.replace("GROUP", &self.group(side)),
+            body => body.replace("SNAPSHOT", &self.snapshot.borrow()),
+        }
+    }
+
     fn body(&self, method: &str, route: &str, action: &str, side: Side) -> Json {
         if !action.is_empty() {
             let (_, body) = actions(route).iter().find(|(known, _)| *known == action).unwrap();
-            let mut body = body.replace("SNAPSHOT", &self.snapshot.borrow());
-            if body.contains("VOLUME") {
-                body = body.replace("VOLUME", &self.volume("", side));
-            }
-            if body.contains("GROUP") {
-                body = body.replace("GROUP", &self.group(side));
-            }
+            let body = self.filled(body, side);
             return json!({action: serde_json::from_str::<Json>(&body).unwrap()});
         }
         let part = json!({"host": "one@file", "binary": "cinder-volume"});
