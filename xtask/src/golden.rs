@@ -2,11 +2,12 @@
 //! conversations of the service that is to be like it.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::clock;
 use crate::project::{self, Failure, Outcome, cargo, doing, failed};
+use crate::python::python;
 
 const USAGE: &str = "golden takes --against keystone, --against glance or --against cinder";
 /// Its schema has a long history, which is run through.
@@ -96,7 +97,8 @@ pub fn run(arguments: &[String]) -> Outcome {
 impl Original {
     /// Starts a fresh one.
     pub fn start(kind: Kind, purpose: Purpose) -> Outcome<Original> {
-        let (python, name) = (python(kind)?, kind.name);
+        let name = kind.name;
+        let python = python(name, &format!("originals/{name}-requirements.txt"))?;
         let folder = std::env::temp_dir().join(format!("cuttle-{name}-{}", std::process::id()));
         doing("cannot make a folder for the original", fs::create_dir_all(&folder))?;
         let said = folder.join("said");
@@ -136,25 +138,4 @@ impl Drop for Original {
         let _ = self.process.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-/// The Python that has an original, made now if there is none or an older one.
-fn python(kind: Kind) -> Outcome<PathBuf> {
-    let wanted = project::root().join("xtask/originals").join(format!("{}-requirements.txt", kind.name));
-    let home = project::cache().join(kind.name);
-    let (python, made_from) = (home.join("bin/python"), home.join("made-from"));
-    let text = |path: &Path| fs::read_to_string(path).unwrap_or_default();
-    if text(&made_from) == text(&wanted) {
-        return Ok(python);
-    }
-    println!("installing {} into {}", kind.name, home.display());
-    let _ = fs::remove_dir_all(&home);
-    project::run(Command::new("python3").args(["-m", "venv"]).arg(&home))?;
-    let mut install = Command::new(&python);
-    install
-        .args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", "-r"])
-        .arg(&wanted);
-    project::run(&mut install)?;
-    doing("cannot note what the original was made from", fs::copy(&wanted, made_from))?;
-    Ok(python)
 }

@@ -10,6 +10,7 @@ mod demo;
 mod golden;
 mod new_resource;
 mod project;
+mod python;
 mod test;
 mod tidy;
 

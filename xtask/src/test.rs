@@ -4,6 +4,7 @@
 //! such lines are looked for in the output and counted as what they are.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -12,6 +13,7 @@ use crate::ceph;
 use crate::clock::Stopwatch;
 use crate::databases::Databases;
 use crate::project::{self, Failure, Outcome, doing, failed};
+use crate::python::python;
 
 /// A line about progress comes at most this often.
 const PROGRESS_SECONDS: f64 = 15.0;
@@ -75,6 +77,11 @@ pub fn run(arguments: &[String]) -> Outcome {
         started.describe_to(&mut command);
     }
     set_scope(&mut command, &options);
+    if options.package.as_deref().is_none_or(|name| name == "storage")
+        && let Some(server) = s3_server()
+    {
+        command.env("CUTTLE_S3_SERVER", server);
+    }
     if options.all
         && let Some(image) = debian_image()
     {
@@ -108,6 +115,17 @@ fn set_scope(command: &mut Command, options: &Options) {
     }
     if options.all {
         command.env("CUTTLE_TEST_ALL", "1");
+    }
+}
+
+/// The program of an S3 server, installed if it can be. Without it the test that backs up to it is skipped.
+fn s3_server() -> Option<PathBuf> {
+    match python("s3", "s3-requirements.txt") {
+        Ok(python) => Some(python.with_file_name("moto_server")),
+        Err(failure) => {
+            println!("test: no S3 server: {failure}");
+            None
+        }
     }
 }
 

@@ -162,7 +162,7 @@ fn an_interrupted_backup_is_none_and_leaves_nothing_once_it_is_made_again() {
     assert_eq!(kept, [format!("{id}/00000000"), format!("{id}/manifest")]);
 }
 
-/// A small S3 server of a package registry, which `xtask test` installs: its program is in `CUTTLE_S3_SERVER`.
+/// The S3 server of moto, which `xtask test` installs: its program is in `CUTTLE_S3_SERVER`. It checks signatures.
 struct S3Server {
     process: std::process::Child,
     endpoint: String,
@@ -171,7 +171,7 @@ struct S3Server {
 impl S3Server {
     fn start(test: &str) -> Option<S3Server> {
         let Some(program) = std::env::var_os("CUTTLE_S3_SERVER") else {
-            println!("skipped: {test}: there is no S3 server; CUTTLE_S3_SERVER would name one");
+            println!("skipped: {test}: there is no S3 server; cargo xtask test installs one");
             return None;
         };
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -190,18 +190,37 @@ impl S3Server {
         Some(S3Server { process, endpoint })
     }
 
-    fn bucket(&self, secret_key: &str) -> S3 {
+    /// Asks the server's IAM, which believes everybody as yet.
+    fn iam(&self, form: &str) -> String {
+        let scope = "AWS4-HMAC-SHA256 Credential=x/20300101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=x";
+        let asked = ureq::post(&self.endpoint)
+            .header("authorization", scope)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .send(&format!("Version=2010-05-08&UserName=cuttle&{form}"));
+        asked.unwrap().body_mut().read_to_string().unwrap()
+    }
+
+    /// A bucket for one user, whom the server knows by his signature from now on; nobody else may do anything.
+    fn bucket(&self) -> S3Config {
+        self.iam("Action=CreateUser");
+        let all = "%7B%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22s3%3A%2A%22%2C%22Resource%22%3A%22%2A%22%7D%5D%2C%22Version%22%3A%222012-10-17%22%7D";
+        self.iam(&format!("Action=PutUserPolicy&PolicyName=all&PolicyDocument={all}"));
+        let key = self.iam("Action=CreateAccessKey");
+        let element = |name: &str| {
+            let (_, rest) = key.split_once(&format!("<{name}>")).unwrap();
+            rest.split('<').next().unwrap().to_owned()
+        };
         let bucket = "backups".to_owned();
-        let url = format!("{}/{bucket}", self.endpoint);
-        ureq::put(url).send("").unwrap();
-        let config = S3Config {
+        ureq::put(format!("{}/{bucket}", self.endpoint)).send("").unwrap();
+        let reset = ureq::post(format!("{}/moto-api/reset-auth", self.endpoint));
+        reset.header("content-type", "text/plain").send("0").unwrap();
+        S3Config {
             endpoint: self.endpoint.clone(),
             region: "us-east-1".to_owned(),
             bucket,
-            access_key: "someone".to_owned(),
-            secret_key: secret_key.to_owned(),
-        };
-        S3::open(config).unwrap()
+            access_key: element("AccessKeyId"),
+            secret_key: element("SecretAccessKey"),
+        }
     }
 }
 
@@ -216,7 +235,11 @@ impl Drop for S3Server {
 fn a_chain_of_backups_behind_s3() {
     let test = "a_chain_of_backups_behind_s3";
     let Some(server) = S3Server::start(test) else { return };
-    let objects = server.bucket("secret");
+    let config = server.bucket();
+    let forged = S3::open(S3Config { secret_key: "guessed".to_owned(), ..config.clone() }).unwrap();
+    let refused = forged.put("many/none", b"x").unwrap_err();
+    assert!(refused.to_string().contains("403"), "{refused}");
+    let objects = S3::open(config).unwrap();
     a_chain_of_backups_lives_and_dies(&objects, test);
     for number in 0..1100 {
         objects.put(&format!("many/{number:08}"), b"x").unwrap();

@@ -1,6 +1,9 @@
 //! Objects behind an S3 endpoint: Ceph's object gateway, AWS, or another that speaks the same.
 //! Requests are signed as <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html> says.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -95,10 +98,7 @@ impl S3 {
     }
 
     fn ask_once(&self, method: &str, path: &str, query: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
-        let mut pairs: Vec<String> =
-            query.iter().map(|(key, value)| format!("{key}={}", encoded(value, false))).collect();
-        pairs.sort();
-        let query = pairs.join("&");
+        let query = query_text(query);
         let at = timestamp();
         let digest = hex(&Sha256::digest(body));
         let authorization = self.authorization(&at, &[method, path, &query], &digest);
@@ -198,6 +198,14 @@ fn elements<'t>(xml: &'t str, name: &str) -> impl Iterator<Item = &'t str> {
         rest = after;
         Some(text)
     })
+}
+
+/// A query, ordered as signatures want it.
+fn query_text(query: &[(&str, &str)]) -> String {
+    let mut pairs: Vec<String> =
+        query.iter().map(|(key, value)| format!("{key}={}", encoded(value, false))).collect();
+    pairs.sort();
+    pairs.join("&")
 }
 
 /// Percent-encoding as signatures want it: all but the unreserved characters of RFC 3986.
