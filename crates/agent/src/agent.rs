@@ -1,6 +1,7 @@
 //! The agent without threads and sockets.
 
 mod reports;
+mod ssh;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,12 +13,14 @@ use agent_api::compute::{Milestone, Vm};
 use agent_api::network::{External, Network, Port, PortSeen, Router, SecurityGroup, UpSeen};
 use agent_api::{BackendFacts, DocumentKey, FromNode, Kind, NodeFacts, Question, Report, ToNode};
 use serde_json::Value as Json;
-use storage::GIB;
+use storage::{GIB, NewVolume, VolumeBackend};
 use types::{NetworkId, PortId, ServerId, Timestamp, VolumeId};
 
 use crate::copies;
 use crate::documents::{Documents, Kept, owned};
 use crate::effects::{Effects, Event, NetworkView};
+use crate::images::Images;
+use crate::root_disk;
 use crate::vms::{Needs, Vms};
 use crate::volumes;
 
@@ -25,13 +28,10 @@ use crate::volumes;
 const PUT_OFF_MAX: Duration = Duration::from_secs(60);
 /// How long a VM waits for its ports before that is an error.
 const PORTS_TIME_MAX: Duration = Duration::from_secs(10);
-/// How often an ssh server is looked for, once the guest has shown that it is alive, and before that.
-const PROBE_ALIVE: Duration = Duration::from_millis(250);
-const PROBE_SILENT: Duration = Duration::from_secs(3);
-/// How long it is looked for after the start.
-const PROBE_TIME_MAX: Duration = Duration::from_secs(900);
 /// How often it is told how far a copy is.
 const COPY_LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked whether an image is ready for clones.
+const IMAGE_LOOK: Duration = Duration::from_secs(1);
 /// How much of a console is told.
 const CONSOLE_BYTES_MAX: usize = 100 << 10;
 
@@ -42,6 +42,7 @@ pub struct Agent {
     documents: Documents,
     vms: Vms,
     effects: Effects,
+    images: Images,
     /// What was last reported, by document.
     reports: BTreeMap<DocumentKey, Report>,
     /// Documents whose last report was not sent on this connection.
@@ -76,6 +77,7 @@ impl Agent {
             documents,
             vms,
             effects,
+            images: Images::default(),
             reports: BTreeMap::new(),
             unsent: BTreeSet::new(),
             answers: Vec::new(),
@@ -176,6 +178,12 @@ impl Agent {
     pub fn observe(&mut self, event: Event) {
         match event {
             Event::Vm(id) => self.mark(&vm_key(id)),
+            Event::Merged(server) => {
+                let vm = self.documents.get(&vm_key(server)).and_then(Kept::parse::<Vm>);
+                let volumes = vm.iter().flat_map(|vm| vm.volumes.iter().map(|volume| volume_key(volume.id)));
+                let keys: Vec<DocumentKey> = volumes.chain([vm_key(server)]).collect();
+                keys.iter().for_each(|key| self.mark(key));
+            }
             Event::Copy(id) => self.mark(&DocumentKey { kind: Kind::Copy, id: id.to_string() }),
             Event::DhcpLease { port, address, at } => {
                 self.guest_did(port, Milestone::DhcpLease, at, &address.to_string());
@@ -308,6 +316,9 @@ impl Agent {
         }
         for kept in self.documents.kept_of(dirty, Kind::Volume) {
             let Some(volume) = kept.parse::<Volume>() else { continue };
+            if !self.image_is_ready(&kept, volumes::wanted(&self.effects, &volume)) {
+                continue;
+            }
             let vms = self.documents.wanted(Kind::Vm);
             let made = volumes::ensure(&mut self.effects, &volume, &vms);
             if let Some(after) = made.as_ref().ok().and_then(|made| made.again) {
@@ -321,6 +332,20 @@ impl Agent {
         for kept in self.vms_to_build(dirty) {
             self.build_vm(&kept);
         }
+    }
+
+    /// Whether what a volume is to be a clone of is there. Until then it is looked at again and again.
+    fn image_is_ready(&mut self, kept: &Kept, new: Option<(Arc<dyn VolumeBackend>, NewVolume)>) -> bool {
+        // What cannot be made at all says so when it is to be made.
+        let Some((backend, new)) = new else { return true };
+        match self.images.is_ready(&backend, &new) {
+            Ok(true) => return true,
+            Ok(false) => {
+                self.due.insert(kept.key.clone(), runtime::now().plus(IMAGE_LOOK));
+            }
+            Err(trouble) => self.failed(&kept.key, kept.revision, trouble),
+        }
+        false
     }
 
     fn build_network(&mut self, id: NetworkId) {
@@ -375,7 +400,11 @@ impl Agent {
 
     fn build_copy(&mut self, kept: &Kept) {
         let Some(copy) = kept.parse::<Copy>() else { return };
-        let made = copies::ensure(&mut self.effects, &copy, &self.documents.volumes());
+        let volumes = self.documents.volumes();
+        if !self.image_is_ready(kept, copies::wanted(&self.effects, &copy, &volumes)) {
+            return;
+        }
+        let made = copies::ensure(&mut self.effects, &copy, &volumes);
         if made.as_ref().is_ok_and(|seen| seen.done.is_none()) {
             self.due.insert(kept.key.clone(), runtime::now().plus(COPY_LOOK));
         }
@@ -411,6 +440,9 @@ impl Agent {
         if ports.len() < vm.nics.len() && self.waits_for_ports(kept, vm.id) {
             return;
         }
+        if !self.image_is_ready(kept, root_disk::wanted(&self.effects, &vm)) {
+            return;
+        }
         self.waiting.remove(&kept.key);
         for nic in &vm.nics {
             self.effects.fabric.set_metadata(nic.port_id, Some((&vm, self.vms.password(&vm))));
@@ -422,12 +454,7 @@ impl Agent {
         {
             self.due.insert(kept.key.clone(), runtime::now().plus(after));
         }
-        let started = self.vms.has_reached(vm.id, Milestone::Started);
-        if started && !self.vms.has_reached(vm.id, Milestone::SshBanner) && !vm.nics.is_empty() {
-            self.probes.entry(vm.id).or_insert_with(|| runtime::now().plus(PROBE_SILENT));
-        } else {
-            self.probes.remove(&vm.id);
-        }
+        self.watch_for_ssh(&vm);
         let seen = outcome.map(|outcome| outcome.seen.unwrap_or_default());
         self.report(&kept.key, kept.revision, seen);
     }
@@ -441,38 +468,6 @@ impl Agent {
             self.due.insert(kept.key.clone(), since.plus(PORTS_TIME_MAX));
         }
         patient
-    }
-
-    /// Looks for the ssh servers that are not seen yet.
-    fn probe_ssh(&mut self, now: Timestamp) {
-        let due: Vec<ServerId> =
-            self.probes.iter().filter(|(_, at)| is_due(**at, now)).map(|(id, _)| *id).collect();
-        for id in due {
-            let vm =
-                self.documents.get(&vm_key(id)).filter(|kept| !kept.removing).and_then(Kept::parse::<Vm>);
-            let started = self.vms.started_at(id);
-            let (Some(vm), Some(started)) = (vm, started) else {
-                self.probes.remove(&id);
-                continue;
-            };
-            if now.since(started) > PROBE_TIME_MAX {
-                self.probes.remove(&id);
-                continue;
-            }
-            self.probe(&vm);
-            let alive = self.vms.has_reached(id, Milestone::DhcpLease);
-            self.probes.insert(id, now.plus(if alive { PROBE_ALIVE } else { PROBE_SILENT }));
-        }
-    }
-
-    fn probe(&mut self, vm: &Vm) {
-        let Some(nic) = vm.nics.first() else { return };
-        let ports: Vec<Arc<Port>> = self.documents.wanted(Kind::Port);
-        let Some(port) = ports.iter().find(|port| port.id == nic.port_id) else { return };
-        let networks: Vec<Arc<Network>> = self.documents.wanted(Kind::Network);
-        if let Some(network) = networks.iter().find(|network| network.id == port.network_id) {
-            self.effects.fabric.probe_ssh(network, port);
-        }
     }
 
     /// Removes what no document knows: left by a control plane or an agent that was lost in the middle.

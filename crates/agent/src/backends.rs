@@ -39,9 +39,14 @@ impl Backends {
 
     /// The backend of this name, or the default. An unknown name is told in words.
     pub fn named(&self, name: Option<&str>) -> Result<&dyn VolumeBackend, String> {
+        self.shared(name).map(AsRef::as_ref)
+    }
+
+    /// The same for another thread.
+    pub fn shared(&self, name: Option<&str>) -> Result<&Arc<dyn VolumeBackend>, String> {
         let name = name.unwrap_or(&self.default);
         match self.by_name.get(name) {
-            Some(backend) => Ok(backend.as_ref()),
+            Some(backend) => Ok(backend),
             None => Err(format!("this host has no storage backend {name}; add it to the configuration")),
         }
     }
@@ -49,6 +54,11 @@ impl Backends {
     /// Where the root disks of VMs are.
     pub fn root_disks(&self) -> &dyn VolumeBackend {
         self.root_disks.as_ref()
+    }
+
+    /// The same for another thread.
+    pub fn shared_root_disks(&self) -> &Arc<dyn VolumeBackend> {
+        &self.root_disks
     }
 
     /// All of them with their names; the default may be anywhere among them.

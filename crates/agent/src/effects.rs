@@ -63,6 +63,8 @@ pub struct Effects {
 pub enum Event {
     /// The VM changed its state: the agent looks at it again.
     Vm(types::ServerId),
+    /// The VM has merged layers of a disk: the agent looks at its volumes again.
+    Merged(types::ServerId),
     /// A copy ended: the agent looks at it again.
     Copy(types::CopyId),
     /// A guest took a DHCP lease.

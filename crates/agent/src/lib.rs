@@ -17,6 +17,7 @@ pub mod copies;
 mod documents;
 pub mod effects;
 pub mod fake;
+mod images;
 mod linux;
 mod plan;
 mod root_disk;

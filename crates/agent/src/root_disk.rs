@@ -1,11 +1,12 @@
 //! The root disk of a VM: a volume that has no document of its own, for the VM's says what it should be.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent_api::block::{Volume, VolumeSource};
 use agent_api::compute::{RootDisk, Vm};
-use storage::Snapshot;
+use storage::{GIB, NewVolume, Snapshot, Source, VolumeBackend};
 use types::{ServerId, SnapshotId, VolumeId};
 
 use crate::effects::Effects;
@@ -34,6 +35,18 @@ pub fn volume_id(id: ServerId) -> VolumeId {
 /// A moment of a root disk.
 pub fn snapshot(server: ServerId, id: SnapshotId) -> Snapshot {
     Snapshot { volume: volume_id(server), id }
+}
+
+/// What a VM asks a backend to make for it, if it has a root disk of its own.
+pub fn wanted(effects: &Effects, vm: &Vm) -> Option<(Arc<dyn VolumeBackend>, NewVolume)> {
+    let root = vm.root_disk.as_ref()?;
+    Some((effects.backends.shared_root_disks().clone(), new_volume(vm.id, root).ok()?))
+}
+
+/// A root disk that is to be made.
+pub fn new_volume(server: ServerId, root: &RootDisk) -> Result<NewVolume, String> {
+    let source = Source::Image { id: root.image.id, format: volumes::format(&root.image)? };
+    Ok(NewVolume { id: volume_id(server), size_bytes: root.size_gib * GIB, source })
 }
 
 /// Gives a root disk that is there the snapshots that are wanted, and says what it has and when to come again.

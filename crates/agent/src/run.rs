@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use agent_api::{FromNode, ToNode};
 use hypervisor::qemu::{Qemu, QemuConfig};
-use hypervisor::{Accelerator, AcceleratorChoice, Hypervisor, VmEvent};
+use hypervisor::{Accelerator, AcceleratorChoice, Hypervisor, VmEvent, VmEventKind};
 use linux_net::Cloud;
 use storage::ImageStore;
 use storage::objects::{Directory, Objects, S3, S3Config};
@@ -161,8 +161,10 @@ fn real_effects(
 
 fn forward_vms(observed: Receiver<VmEvent>, inputs: Sender<Input>) -> Result<(), RunError> {
     spawn("vm-events", move || {
-        while let Ok(event) = observed.recv() {
-            if inputs.send(Input::Event(Event::Vm(event.server))).is_err() {
+        while let Ok(VmEvent { server, kind }) = observed.recv() {
+            let event =
+                if kind == VmEventKind::MergeEnded { Event::Merged(server) } else { Event::Vm(server) };
+            if inputs.send(Input::Event(event)).is_err() {
                 return;
             }
         }

@@ -9,14 +9,13 @@ use agent_api::block::Volume;
 use agent_api::compute::{Milestone, PostedPassword, Power, PowerSeen, TimelineEvent, Vm, VmSeen};
 use agent_api::network::Port;
 use hypervisor::{Detach, Disk, Machine, Nic, VmSpec};
-use storage::{GIB, NewVolume, Source, VolumeBackend, luks};
+use storage::{VolumeBackend, luks};
 use types::{PortId, ServerId, Timestamp, VolumeId};
 
 use crate::config_drive;
 use crate::effects::Effects;
 use crate::plan::{Action, Halt, VmNow, VmState, note, plan, plan_removal};
 use crate::root_disk;
-use crate::volumes;
 
 /// How often a VM that cannot be given an encrypted disk looks whether the key has come.
 const KEY_LOOK: Duration = Duration::from_secs(1);
@@ -263,12 +262,7 @@ impl Step<'_> {
 
     fn ensure_disks(&mut self) -> Result<(), String> {
         if let Some(root) = &self.vm.root_disk {
-            let format = volumes::format(&root.image)?;
-            let volume = NewVolume {
-                id: root_disk::volume_id(self.vm.id),
-                size_bytes: root.size_gib * GIB,
-                source: Source::Image { id: root.image.id, format },
-            };
+            let volume = root_disk::new_volume(self.vm.id, root)?;
             self.effects.backends.root_disks().ensure_volume(&volume).map_err(words)?;
         }
         if self.vm.config_drive {

@@ -227,6 +227,8 @@ pub enum VmEventKind {
     DiskDetached(VolumeId),
     /// The guest refused to let go of a disk.
     DetachRefused(VolumeId),
+    /// A merge of layers ended, well or not; see [`Hypervisor::merge_layers`].
+    MergeEnded,
     /// The process ended.
     Exited,
 }

@@ -111,6 +111,16 @@ pub trait VolumeBackend: Send + Sync {
     /// Makes a volume where there is none with this id; one that is there is left as it is.
     fn ensure_volume(&self, volume: &NewVolume) -> Result<()>;
 
+    /// Whether [`VolumeBackend::ensure_volume`] need not convert or fetch an image first, which may take minutes.
+    fn is_prepared(&self, _volume: &NewVolume) -> Result<bool> {
+        Ok(true)
+    }
+
+    /// Converts or fetches the image that a volume is to be a clone of. What it leaves belongs to the image.
+    fn prepare(&self, _volume: &NewVolume) -> Result<()> {
+        Ok(())
+    }
+
     /// Makes a volume that no VM uses at least this large. (A running VM resizes its disks itself.)
     fn ensure_size(&self, volume: VolumeId, size_bytes: u64) -> Result<()>;
 

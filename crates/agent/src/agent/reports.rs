@@ -54,7 +54,7 @@ impl Agent {
     }
 
     /// What failed is tried again. As long as it may pass, the document is not acted on, so that nobody gives up.
-    fn failed(&mut self, key: &DocumentKey, revision: i64, trouble: Trouble) {
+    pub(super) fn failed(&mut self, key: &DocumentKey, revision: i64, trouble: Trouble) {
         let failures = self.failures.entry(key.clone()).or_default();
         let (first, longest) = RETRY;
         let pause = first.saturating_mul(1 << (*failures).min(10)).min(longest);

@@ -184,11 +184,28 @@ fn image_disk(
     image: &ImageSource,
     (volume, backend): (&Volume, &dyn VolumeBackend),
 ) -> Result<Tree, Trouble> {
-    let (id, source) = (clone_of(id), Source::Image { id: image.id, format: volumes::format(image)? });
-    backend.ensure_volume(&NewVolume { id, size_bytes: volume.size_gib * GIB, source })?;
-    let mut nodes = backend.blockdev(id)?;
+    let clone = clone(id, image, volume)?;
+    backend.ensure_volume(&clone)?;
+    let mut nodes = backend.blockdev(clone.id)?;
     nodes["read-only"] = true.into();
     Ok(Tree::from(&nodes))
+}
+
+fn clone(id: CopyId, image: &ImageSource, volume: &Volume) -> Result<NewVolume, String> {
+    let source = Source::Image { id: image.id, format: volumes::format(image)? };
+    Ok(NewVolume { id: clone_of(id), size_bytes: volume.size_gib * GIB, source })
+}
+
+/// What a copy of an image asks a backend to make first.
+pub fn wanted(
+    effects: &Effects,
+    copy: &Copy,
+    documents: &BTreeMap<VolumeId, Arc<Volume>>,
+) -> Option<(Arc<dyn VolumeBackend>, NewVolume)> {
+    let (CopyFrom::Image(image), CopyTo::Volume(id)) = (&copy.from, &copy.to) else { return None };
+    let volume = documents.get(id)?;
+    let backend = effects.backends.shared(volume.backend.as_deref()).ok()?;
+    Some((backend.clone(), clone(copy.id, image, volume).ok()?))
 }
 
 /// The volume that is a copy's clone of an image.

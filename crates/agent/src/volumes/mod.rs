@@ -22,8 +22,10 @@ use crate::vms::words;
 
 pub use elsewhere::blockdev as elsewhere;
 
-/// How often a merge that a VM makes is looked at.
+/// How often a merge of a volume that no VM has is looked at.
 const MERGE_LOOK: Duration = Duration::from_secs(1);
+/// How often one that a VM makes is, though its end is an event.
+const LIVE_MERGE_LOOK: Duration = Duration::from_secs(20);
 /// How long a merge that failed rests: somebody reads the layers, or there is no room.
 const MERGE_RETRY: Duration = Duration::from_secs(30);
 
@@ -33,6 +35,17 @@ pub struct Ensured {
     pub seen: VolumeSeen,
     /// When to come again for what need not be done at once.
     pub again: Option<Duration>,
+}
+
+/// What a document asks a backend to make; `None` where [`ensure`] tells what is wrong with it.
+pub fn wanted(effects: &Effects, volume: &Volume) -> Option<(Arc<dyn VolumeBackend>, NewVolume)> {
+    let backend = effects.backends.shared(volume.backend.as_deref()).ok()?;
+    Some((backend.clone(), new_volume(volume).ok()?))
+}
+
+fn new_volume(volume: &Volume) -> Result<NewVolume, String> {
+    let (id, size_bytes) = (volume.id, volume.size_gib * GIB + header_of(volume));
+    Ok(NewVolume { id, size_bytes, source: source(&volume.source)? })
 }
 
 /// Makes a volume as its document says. `vms` are all VMs that are wanted on this node.
@@ -50,9 +63,8 @@ pub fn ensure_on(
     volume: &Volume,
     servers: &[ServerId],
 ) -> Result<Ensured, Trouble> {
-    let header_bytes = header_of(volume);
-    let (disk_bytes, size_bytes) = (volume.size_gib * GIB, volume.size_gib * GIB + header_bytes);
-    let new = NewVolume { id: volume.id, size_bytes, source: source(&volume.source)? };
+    let (disk_bytes, new) = (volume.size_gib * GIB, new_volume(volume)?);
+    let size_bytes = new.size_bytes;
     backend.ensure_volume(&new)?;
     let mut live = vm_with(effects, volume, servers)?;
     if let Some(disk) = &mut live {
@@ -87,6 +99,7 @@ pub fn ensure_on(
     // What a merge says is for the operator: the volume is as it should be with or without it.
     let again = match backend.tidy(volume.id, as_live(&mut live)) {
         Ok(Tidied::Done) => None,
+        Ok(Tidied::More) if live.is_some() => Some(LIVE_MERGE_LOOK),
         Ok(Tidied::More) => Some(MERGE_LOOK),
         Err(error) => {
             tracing::warn!("volume {} keeps layers that nobody needs for now: {}", volume.id, words(error));
@@ -96,7 +109,7 @@ pub fn ensure_on(
     let (elsewhere, later) = elsewhere::ensure(&effects.backends, volume);
     let now = observe(backend, volume)?;
     let seen = VolumeSeen {
-        size_gib: now.size_bytes.saturating_sub(header_bytes) / GIB,
+        size_gib: now.size_bytes.saturating_sub(header_of(volume)) / GIB,
         snapshots: now.snapshots.into_iter().collect(),
         reverted: now.reverted,
         elsewhere,

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use agent_api::block::{Encryption, Limits, Volume, VolumeSource};
 use agent_api::compute::Vm;
 use hypervisor::qemu::{Qemu, QemuConfig};
-use hypervisor::{Disk, Machine, VmSpec};
+use hypervisor::{Disk, Machine, VmEvent, VmEventKind, VmSpec};
 use serde_json::Value as Json;
 use storage::disk::{Access, OpenDisk, Tree};
 use storage::file::{FileConfig, FileVolumes};
@@ -16,7 +17,7 @@ use storage::luks::node;
 use storage::{GIB, Snapshot, VolumeBackend};
 use types::{ServerId, SnapshotId, VolumeId};
 
-use super::{Ensured, ancestors, ensure, luks, remove};
+use super::{Ensured, LIVE_MERGE_LOOK, ancestors, ensure, luks, remove};
 use crate::backends::Backends;
 use crate::effects::Effects;
 use crate::fake::{FakeCopier, FakeFabric, World as Network};
@@ -27,6 +28,7 @@ struct World {
     dir: tempfile::TempDir,
     volumes: Arc<FileVolumes>,
     effects: Effects,
+    events: Receiver<VmEvent>,
     vms: Vec<Arc<Vm>>,
     volume: Volume,
     server: ServerId,
@@ -43,9 +45,10 @@ fn world(test: &str) -> Option<World> {
     }
     let volumes =
         Arc::new(FileVolumes::open(&FileConfig { root: dir.path().to_owned(), reserve_bytes: 1 }).unwrap());
+    let (vm_events, events) = channel();
     let effects = Effects {
         fabric: Box::new(FakeFabric::new(Network::default(), channel().0)),
-        hypervisor: Box::new(Qemu::new(config, channel().0).unwrap()),
+        hypervisor: Box::new(Qemu::new(config, vm_events).unwrap()),
         backends: Backends::new("local", volumes.clone()),
         copier: Box::new(FakeCopier::default()),
     };
@@ -63,7 +66,7 @@ fn world(test: &str) -> Option<World> {
         limits: Limits::new(),
     };
     let vm = Arc::new(Vm { id: server, ..crate::tests::vm() });
-    Some(World { dir, volumes, effects, vms: vec![vm], volume, server })
+    Some(World { dir, volumes, effects, events, vms: vec![vm], volume, server })
 }
 
 impl World {
@@ -96,9 +99,14 @@ impl World {
     /// Until there is nothing more to tidy.
     fn settle(&mut self) {
         let began = runtime::monotonic();
-        while self.ensure().again.is_some() {
+        while let Some(again) = self.ensure().again {
             assert!(began.elapsed().as_secs() < 60, "there is no end to it: {:?}", self.layers());
-            runtime::sleep_blocking(std::time::Duration::from_millis(20));
+            if again == LIVE_MERGE_LOOK {
+                let told = || self.events.recv_timeout(Duration::from_secs(30)).unwrap().kind;
+                while told() != VmEventKind::MergeEnded {}
+            } else {
+                runtime::sleep_blocking(Duration::from_millis(20));
+            }
         }
     }
 

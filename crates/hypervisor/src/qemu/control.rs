@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use types::{ServerId, VolumeId};
 
 use super::config::{Surroundings, arguments, device_id, root_port, secret_object};
+use super::layers::JOB;
 use super::process::{Exit, Launch, Process, ProcessId, command_line_has};
 use super::qmp::{Qmp, QmpError, QmpEvent};
 use super::rundir::RunDir;
@@ -518,6 +519,10 @@ fn kind_of(name: &str, data: &Value) -> Option<VmEventKind> {
         "RESUME" => Some(VmEventKind::Resumed),
         "DEVICE_DELETED" => volume().map(VmEventKind::DiskDetached),
         "DEVICE_UNPLUG_GUEST_ERROR" => volume().map(VmEventKind::DetachRefused),
+        // Not when it completes: it still holds its layers then.
+        "JOB_STATUS_CHANGE" if data["status"] == "null" => {
+            data["id"].as_str().is_some_and(|id| id.starts_with(JOB)).then_some(VmEventKind::MergeEnded)
+        }
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use crate::{Disk, Error, Limits, Merge, Result};
 /// How the names of layers begin.
 const LAYER: &str = "l-";
 /// How the names of jobs begin that merge layers.
-const JOB: &str = "merge.";
+pub(super) const JOB: &str = "merge.";
 
 impl Vm {
     pub(super) fn limit_disk(&mut self, shared: &Shared, volume: VolumeId, limits: &Limits) -> Result<()> {

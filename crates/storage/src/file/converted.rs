@@ -23,6 +23,11 @@ impl Place {
         self.path.join(format!("{image}{SUFFIX}"))
     }
 
+    /// Whether there is a qcow2 of the image.
+    pub(super) fn has_converted(&self, image: ImageId) -> bool {
+        self.converted_path(image).exists()
+    }
+
     /// The image as qcow2, for a volume of `asked` bytes.
     pub(super) fn converted(&self, image: ImageId, format: DiskFormat, asked: u64) -> Result<PathBuf> {
         let target = self.converted_path(image);

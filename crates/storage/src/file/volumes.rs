@@ -136,6 +136,24 @@ impl VolumeBackend for FileVolumes {
         }
     }
 
+    fn is_prepared(&self, volume: &NewVolume) -> Result<bool> {
+        Ok(match volume.source {
+            Source::Image { id, format } if format.driver().is_none() => {
+                self.images.has_converted(id) || self.path(volume.id).exists()
+            }
+            _ => true,
+        })
+    }
+
+    fn prepare(&self, volume: &NewVolume) -> Result<()> {
+        match volume.source {
+            Source::Image { id, format } if format.driver().is_none() => {
+                self.images.converted(id, format, volume.size_bytes).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn repair(&self, volume: VolumeId) -> Result<()> {
         self.repair_chain(volume)
     }

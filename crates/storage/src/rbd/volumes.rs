@@ -32,7 +32,7 @@ impl RbdVolumes {
     }
 
     /// Looks at an image, brought here if need be, and makes the disk that clones come from.
-    fn prepare(&self, image: ImageId, format: DiskFormat, asked: u64) -> Result<()> {
+    fn prepare_image(&self, image: ImageId, format: DiskFormat, asked: u64) -> Result<()> {
         let look = || self.client.ask_again::<u64>(&Request::ImageHead { image }, &[]);
         let (size_bytes, head) = match look() {
             Err(Fault::NoImage(_)) => {
@@ -100,11 +100,32 @@ impl VolumeBackend for RbdVolumes {
                 if self.client.ask(&Request::Exists { place, id })? {
                     return Ok(());
                 }
-                self.prepare(image, format, size_bytes)?;
+                self.prepare_image(image, format, size_bytes)?;
                 Origin::Image { id: image, format }
             }
         };
         Ok(self.client.ask(&Request::Make { place, id, size_bytes, origin })?)
+    }
+
+    fn is_prepared(&self, volume: &NewVolume) -> Result<bool> {
+        let Source::Image { id: image, format } = volume.source else { return Ok(true) };
+        let (place, id) = (self.place, volume.id);
+        if self.client.ask(&Request::Exists { place, id })? {
+            return Ok(true);
+        }
+        let is_here = match self.client.ask::<u64>(&Request::ImageHead { image }) {
+            Err(Fault::NoImage(_)) => false,
+            looked => looked.map(|_| true)?,
+        };
+        // Whether another format was converted shows when it is to be; that it was is found in no time.
+        Ok(is_here && format.driver() == Some("raw"))
+    }
+
+    fn prepare(&self, volume: &NewVolume) -> Result<()> {
+        match volume.source {
+            Source::Image { id, format } => self.prepare_image(id, format, volume.size_bytes),
+            _ => Ok(()),
+        }
     }
 
     fn ensure_size(&self, volume: VolumeId, size_bytes: u64) -> Result<()> {
