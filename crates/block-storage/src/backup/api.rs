@@ -20,6 +20,7 @@ const METADATA: Microversion = Microversion(3, 43);
 const WITH_COUNT: Microversion = Microversion(3, 45);
 const AVAILABILITY_ZONE: Microversion = Microversion(3, 51);
 const USER: Microversion = Microversion(3, 56);
+const ENCRYPTION_KEY_ID: Microversion = Microversion(3, 64);
 
 /// Sort keys and their columns.
 const SORTABLE: Sortable = &[
@@ -89,6 +90,9 @@ fn detail(request: &Request, tx: &mut Tx<'_>, backup: &Backup) -> Result<Json, E
         if rule.is_ok() {
             view["os-backup-project-attr:project_id"] = json!(backup.project_id);
         }
+    }
+    if let (true, Some(encryption)) = (request.version >= ENCRYPTION_KEY_ID, &backup.encryption) {
+        view["encryption_key_id"] = json!(encryption.key_id);
     }
     if request.version >= METADATA {
         view["metadata"] = json!(backup.metadata);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use types::{BackupId, CopyId, HostId, ProjectId, SnapshotId, Timestamp, UserId, VolumeId};
+use types::{BackupId, CopyId, HostId, ProjectId, SnapshotId, Timestamp, UserId, VolumeId, VolumeTypeId};
+
+use crate::encryption::VolumeEncryption;
 
 /// How long a host may take to copy a volume's bytes.
 pub(crate) const COPY_TIME_MAX: Duration = Duration::from_secs(48 * 3600);
@@ -51,6 +53,12 @@ pub struct Backup {
     pub objects: u64,
     /// What went wrong, in words for its owner.
     pub fail_reason: Option<String>,
+    /// With what it is encrypted: as the volume was, for its bytes are kept as they lay there.
+    #[serde(default)]
+    pub encryption: Option<VolumeEncryption>,
+    /// The type that the volume was of.
+    #[serde(default)]
+    pub volume_type_id: Option<VolumeTypeId>,
     /// The moment that it is of.
     pub data_timestamp: Timestamp,
     /// When it was created.

@@ -28,10 +28,6 @@ pub fn create(
     RULES.check("backup:create", caller, &Target::project(&project))?;
     let asked = draft.snapshot_id.map(|id| snapshot::ops::show(caller, tx, id)).transpose()?;
     check_source(&found, asked.as_deref(), draft.force)?;
-    if found.encryption.is_some() {
-        let text = format!("Volume {id} is encrypted, and no backup can be made of such a volume yet.");
-        return Err(Error::Volume(text));
-    }
     let parent =
         match draft.incremental {
             true => Some(table::newest_of(tx, &project, id)?.ok_or_else(|| {
@@ -66,6 +62,8 @@ pub fn create(
         is_import: false,
         objects: 0,
         fail_reason: None,
+        encryption: found.encryption.as_ref().map(|encryption| encryption.cloned()),
+        volume_type_id: Some(found.volume_type_id),
         data_timestamp: moment,
         created_at: now,
         updated_at: now,
@@ -228,6 +226,7 @@ pub(crate) fn restore(
                 );
                 return Err(Error::Invalid(text));
             }
+            check_encryption(&found, &volume)?;
             volume.enter(VolumePhase::RestoringBackup, now);
             VOLUMES.save(tx, &mut volume)?;
             volume
@@ -273,13 +272,18 @@ fn new_volume(
     found: &Backup,
     draft: VolumeDraft,
 ) -> Result<Stored<Volume>, Error> {
+    // What was encrypted can be read nowhere else than in a volume that is encrypted in the same way.
+    let like = found.encryption.as_ref().and(found.volume_type_id).map(|id| id.to_string());
     let draft = VolumeDraft {
+        volume_type: draft.volume_type.or(like),
         size_gib: draft.size_gib.or(Some(found.size_gib)),
         watcher: Some(WorkKey { kind: KIND.to_owned(), id: found.id.to_string() }),
         backup_id: Some(found.id),
         ..draft
     };
-    volume::ops::create(caller, tx, draft)
+    let volume = volume::ops::create(caller, tx, draft)?;
+    check_encryption(found, &volume)?;
+    Ok(volume)
 }
 
 fn begin_restore(tx: &mut Tx<'_>, found: &mut Stored<Backup>, volume: &Volume) -> Result<(), Error> {
@@ -296,6 +300,10 @@ pub(crate) fn export(caller: &Caller, tx: &mut Tx<'_>, id: BackupId) -> Result<S
     if found.phase != Phase::Available {
         let text = format!("Backup status must be available and not {}.", found.phase.status());
         return Err(Error::Backup(text));
+    }
+    if found.encryption.is_some() {
+        let text = "It is of an encrypted volume, and its key is in no record.";
+        return Err(Error::Backup(text.to_owned()));
     }
     Ok(found)
 }
@@ -330,6 +338,19 @@ pub(crate) fn import(
     let backup = BACKUPS.insert(tx, backup)?;
     tx.kick(KIND, backup.id)?;
     Ok(backup)
+}
+
+/// A backup of an encrypted volume becomes a volume that is encrypted in the same way.
+fn check_encryption(backup: &Backup, volume: &Volume) -> Result<(), Error> {
+    let Some(encryption) = &backup.encryption else { return Ok(()) };
+    if volume.encryption.as_ref().is_some_and(|other| encryption.is_like(other)) {
+        return Ok(());
+    }
+    let text = format!(
+        "Backup {} is of an encrypted volume; the volume to be restored to must be of a type with the same encryption.",
+        backup.id
+    );
+    Err(Error::Volume(text))
 }
 
 /// Says by hand that a backup is good, or that it is not.

@@ -184,7 +184,14 @@ fn end_restore(tx: &mut Tx<'_>, backup: &mut Stored<Backup>, fault: Option<Strin
         let is_new = volume.backup_id.take() == Some(backup.id);
         volume.watcher = volume.watcher.take().filter(|_| !is_new);
         match fault {
-            None => volume.enter(VolumePhase::Available, now),
+            None => {
+                if let Some(encryption) = &backup.encryption {
+                    // It has the header of the volume that was backed up, which opens with that one's key.
+                    volume.encryption = Some(encryption.cloned());
+                }
+                volume.enter(VolumePhase::Available, now);
+                tx.kick(VOLUME_KIND, id)?;
+            }
             Some(reason) if is_new => volume.fail(VolumePhase::Error, reason, now),
             Some(reason) => volume.fail(VolumePhase::ErrorRestoring, reason, now),
         }
@@ -251,7 +258,7 @@ fn work(
         }
     };
     let owner = backup.id.to_string();
-    let document = Copy { id: job.copy, from, to, sealed: false };
+    let document = Copy { id: job.copy, from, to, sealed: backup.encryption.is_some() };
     Ok(match copies::ask(tx, &job.host, &document, Owner { kind: KIND, id: &owner })? {
         Copying::Going(_) if backup.is_overdue(tx.now(), COPY_TIME_MAX) => {
             Copying::Failed(format!("host {} has not done it in time", job.host))

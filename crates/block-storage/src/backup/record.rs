@@ -79,6 +79,9 @@ pub(super) fn decode(
         );
         return Err(Error::Backup(text));
     }
+    if fields.get("encryption_key_id").is_some_and(|key_id| !key_id.is_null()) {
+        return Err(Error::Backup("It is of an encrypted volume, whose key is not here.".to_owned()));
+    }
     let words = |name: &str| match fields.get(name) {
         None | Some(Json::Null) => Ok(None),
         Some(Json::String(text)) if text.chars().count() <= 255 => Ok(Some(text.clone())),
@@ -110,6 +113,8 @@ pub(super) fn decode(
         is_import: true,
         objects: 0,
         fail_reason: None,
+        encryption: None,
+        volume_type_id: None,
         data_timestamp: time("data_timestamp")?,
         created_at: time("created_at")?,
         updated_at: now,

@@ -8,6 +8,7 @@ use store::{Select, Store, Tx};
 use types::{Secret, VolumeId};
 
 use super::VolumeEncryption;
+use crate::backup::store::BACKUPS;
 use crate::error::Error;
 use crate::volume::store::VOLUMES;
 
@@ -100,11 +101,22 @@ fn set_passphrase(document: &mut Document, secret: &Secret) {
 /// Seals anew what an older key sealed, so that it can go; an error if there is something that no key reads.
 pub fn reseal(tx: &mut Tx<'_>, keys: &dyn Keyring) -> Result<(), Error> {
     for mut volume in VOLUMES.query(tx, &Select::all())? {
-        let sealed = volume.encryption.as_mut().and_then(|encryption| encryption.sealed.as_mut());
-        let renewed = sealed.map_or(Ok(false), |sealed| keys.renew(sealed));
-        if renewed.map_err(|error| Error::Internal(format!("volume {}: {error}", volume.id)))? {
+        let whose = format!("volume {}", volume.id);
+        if renew(keys, &mut volume.encryption, &whose)? {
             VOLUMES.save(tx, &mut volume)?;
         }
     }
+    for mut backup in BACKUPS.query(tx, &Select::all())? {
+        let whose = format!("backup {}", backup.id);
+        if renew(keys, &mut backup.encryption, &whose)? {
+            BACKUPS.save(tx, &mut backup)?;
+        }
+    }
     Ok(())
+}
+
+fn renew(keys: &dyn Keyring, held: &mut Option<VolumeEncryption>, whose: &str) -> Result<bool, Error> {
+    let sealed = held.as_mut().and_then(|encryption| encryption.sealed.as_mut());
+    let renewed = sealed.map_or(Ok(false), |sealed| keys.renew(sealed));
+    renewed.map_err(|error| Error::Internal(format!("{whose}: {error}")))
 }

@@ -89,7 +89,7 @@ const CIPHERS: [(&str, &[u32]); 3] = [
 
 impl Encryption {
     /// This for a volume, with a key that is still to be made; an error says why no host can do it.
-    pub(crate) fn of_volume(&self, key_id: EncryptionKeyId) -> Result<VolumeEncryption, String> {
+    pub(crate) fn of_volume(&self) -> Result<VolumeEncryption, String> {
         let cipher = self.cipher.as_deref().unwrap_or(CIPHER);
         let key_size_bits = self.key_size_bits.unwrap_or(KEY_SIZE_BITS);
         if !PROVIDERS.contains(&self.provider.as_str()) {
@@ -107,7 +107,7 @@ impl Encryption {
             return Err(format!("cipher {cipher} has no keys of {key_size_bits} bits; use one of {sizes:?}"));
         }
         Ok(VolumeEncryption {
-            key_id,
+            key_id: EncryptionKeyId(runtime::new_uuid()),
             sealed: None,
             provider: self.provider.clone(),
             cipher: cipher.to_owned(),
@@ -135,8 +135,13 @@ pub(crate) fn is_as_secret(one: Option<&Encryption>, other: Option<&Encryption>)
 
 impl VolumeEncryption {
     /// The same for a copy of the encrypted bytes: the same key, under an id of its own.
-    pub(crate) fn cloned(&self, key_id: EncryptionKeyId) -> VolumeEncryption {
-        VolumeEncryption { key_id, formatting: None, ..self.clone() }
+    pub(crate) fn cloned(&self) -> VolumeEncryption {
+        VolumeEncryption { key_id: EncryptionKeyId(runtime::new_uuid()), formatting: None, ..self.clone() }
+    }
+
+    /// Whether the other is encrypted in the same way, be it with another key.
+    pub(crate) fn is_like(&self, other: &VolumeEncryption) -> bool {
+        (&self.cipher, self.key_size_bits) == (&other.cipher, other.key_size_bits)
     }
 }
 

@@ -58,7 +58,8 @@ fn passphrase_of(api: &Api, id: &str) -> Secret {
 }
 
 fn body_of<T: DeserializeOwned>(documents: &[Document], kind: Kind) -> T {
-    let found = documents.iter().find(|document| document.key.kind == kind).expect("a document of this kind");
+    let is_wanted = |document: &&Document| document.key.kind == kind && document.body.is_some();
+    let found = documents.iter().find(is_wanted).expect("a document of this kind");
     serde_json::from_value(found.body.clone().unwrap()).unwrap()
 }
 
@@ -283,4 +284,72 @@ fn an_encrypted_volume_is_left_to_others_with_its_key() {
     assert_eq!(answer.status, 202, "{answer:?}");
     let answer = api.get(OTHER, &format!("/volume/v3/volumes/{id}/encryption"));
     assert_eq!(answer.body["encryption_key_id"], encryption_of(&api, &id).key_id.to_string());
+}
+
+/// The next copy that the node is to make; all before it is done.
+fn next_copy(api: &Api, node: &mut Node) -> (Copy, Vec<Document>) {
+    loop {
+        let documents = node.wanted(api);
+        let is_copy = |document: &Document| document.key.kind == Kind::Copy && document.body.is_some();
+        if documents.iter().any(is_copy) {
+            return (body_of(&documents, Kind::Copy), documents);
+        }
+        assert!(!documents.is_empty(), "no copy is wanted");
+        node.report(documents);
+    }
+}
+
+#[test]
+fn a_backup_has_what_lies_there_and_takes_the_key_along() {
+    let (api, mut node) = cloud();
+    let volume = new_secret(&api, json!({}));
+    node.work(&api);
+    let passphrase = passphrase_of(&api, &volume);
+    let made = api.post(MEMBER, "/volume/v3/backups", &json!({"backup": {"volume_id": volume}}));
+    let backup = made.body["backup"]["id"].as_str().unwrap().to_owned();
+    let (copy, documents) = next_copy(&api, &mut node);
+    assert!(copy.sealed, "{copy:?}");
+    node.report(documents);
+    node.work(&api);
+    let newest = [("openstack-api-version", "volume 3.64")];
+    let shown = api.call(MEMBER, "GET", &format!("/volume/v3/backups/{backup}"), &newest, &Json::Null);
+    let key_id = shown.body["backup"]["encryption_key_id"].as_str().unwrap().to_owned();
+    assert_ne!(key_id, encryption_of(&api, &volume).key_id.to_string());
+
+    // The volume and its key go; the backup opens with its own.
+    assert_eq!(api.delete(MEMBER, &format!("/volume/v3/volumes/{volume}")).status, 202);
+    node.work(&api);
+    let restore = |into: Json| {
+        api.post(MEMBER, &format!("/volume/v3/backups/{backup}/restore"), &json!({"restore": into}))
+    };
+    let made = restore(json!({}));
+    assert_eq!(made.status, 202, "{made:?}");
+    let new = made.body["restore"]["volume_id"].as_str().unwrap().to_owned();
+    let (copy, documents) = next_copy(&api, &mut node);
+    assert_eq!((copy.from, copy.sealed), (CopyFrom::Blank, false));
+    let own = passphrase_of(&api, &new);
+    node.report(documents);
+    let (copy, documents) = next_copy(&api, &mut node);
+    assert!(copy.sealed && matches!(copy.from, CopyFrom::Backup(_)), "{copy:?}");
+    node.report(documents);
+    let volume: VolumeDocument = body_of(&node.wanted(&api), Kind::Volume);
+    assert_eq!(volume.encryption.unwrap().key_id, encryption_of(&api, &new).key_id, "the host hears of it");
+    assert_eq!(status(&api, &new), "available");
+    assert!(own != passphrase && passphrase_of(&api, &new) == passphrase);
+    assert_ne!(encryption_of(&api, &new).key_id.to_string(), key_id);
+
+    // Into what is encrypted otherwise, or not at all, it cannot be put.
+    let plain = new_volume(&api, MEMBER);
+    node.work(&api);
+    let refused = restore(json!({"volume_id": plain}));
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert_eq!(status(&api, &plain), "available");
+    // What is clear can be put into what is encrypted, and is encrypted then.
+    let made = api.post(MEMBER, "/volume/v3/backups", &json!({"backup": {"volume_id": plain}}));
+    let clear = made.body["backup"]["id"].as_str().unwrap().to_owned();
+    node.work(&api);
+    let body = json!({"restore": {"volume_id": new}});
+    assert_eq!(api.post(MEMBER, &format!("/volume/v3/backups/{clear}/restore"), &body).status, 202);
+    let (copy, _) = next_copy(&api, &mut node);
+    assert!(!copy.sealed && matches!(copy.from, CopyFrom::Backup(_)), "{copy:?}");
 }

@@ -3,7 +3,7 @@
 
 use policy::{Caller, Target};
 use store::{Condition, Direction, Select, Stored, Tx};
-use types::{CopyId, EncryptionKeyId, SnapshotId, Timestamp, VolumeId, VolumeTypeId};
+use types::{CopyId, SnapshotId, Timestamp, VolumeId, VolumeTypeId};
 
 pub use super::attach::{attach, begin_detach, cancel_detach, detach, list_of_server, reserve, unreserve};
 use super::store::{self as table, VOLUMES};
@@ -122,12 +122,11 @@ fn encryption_of(
     source: &source::Source,
     volume_type: &VolumeType,
 ) -> Result<Option<VolumeEncryption>, Error> {
-    let key_id = EncryptionKeyId(runtime::new_uuid());
     if source.volume_type_id.is_some() {
-        return Ok(source.encryption.as_ref().map(|encryption| encryption.cloned(key_id)));
+        return Ok(source.encryption.as_ref().map(VolumeEncryption::cloned));
     }
     let Some(encryption) = volume_type::ops::recipe(tx, volume_type.id)?.encryption else { return Ok(None) };
-    let encryption = encryption.of_volume(key_id).map_err(|reason| {
+    let encryption = encryption.of_volume().map_err(|reason| {
         let name = &volume_type.name;
         Error::Invalid(format!("Volume type {name} demands an encryption that cannot be had here: {reason}."))
     })?;
