@@ -88,6 +88,7 @@ fn claim(tx: &mut Tx<'_>, guest: &GuestImage, token: &str) -> Result<Option<Imag
         stored: None,
         stores: Vec::new(),
         upload,
+        watcher: None,
         created_at: now,
         updated_at: now,
     };

@@ -10,6 +10,7 @@ use types::{Secret, VolumeId};
 use super::VolumeEncryption;
 use crate::backup::store::BACKUPS;
 use crate::error::Error;
+use crate::upload::store::{self as uploads, UPLOADS};
 use crate::volume::store::VOLUMES;
 
 /// Bytes of a passphrase. More would not make the largest cipher's key stronger.
@@ -104,6 +105,12 @@ pub fn reseal(tx: &mut Tx<'_>, keys: &dyn Keyring) -> Result<(), Error> {
         let whose = format!("volume {}", volume.id);
         if renew(keys, &mut volume.encryption, &whose)? {
             VOLUMES.save(tx, &mut volume)?;
+        }
+    }
+    for mut upload in uploads::all(tx)? {
+        let whose = format!("image {}", upload.copy.image_id);
+        if renew(keys, &mut upload.encryption, &whose)? {
+            UPLOADS.save(tx, &mut upload)?;
         }
     }
     for mut backup in BACKUPS.query(tx, &Select::all())? {

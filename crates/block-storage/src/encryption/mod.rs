@@ -14,4 +14,6 @@ mod tests;
 pub(crate) use keys::ensure_key;
 pub use keys::{Keyring, add_keys, reseal};
 pub use model::{ControlLocation, Encryption, VolumeEncryption};
-pub(crate) use model::{EncryptionChange, Formatting, is_as_secret};
+pub(crate) use model::{
+    EncryptionChange, Formatting, KEY_DELETION_POLICY, KEY_ID, is_as_secret, properties_of_key,
+};

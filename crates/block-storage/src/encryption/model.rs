@@ -65,6 +65,9 @@ pub struct VolumeEncryption {
     /// How far it is from being encrypted, until it is. A clone of what is encrypted never was anything else.
     #[serde(default)]
     pub(crate) formatting: Option<Formatting>,
+    /// Whether the image has encrypted bytes that it is a clone of.
+    #[serde(default)]
+    pub(crate) of_encrypted_image: bool,
 }
 
 /// A host encrypts a volume that is new.
@@ -114,6 +117,7 @@ impl Encryption {
             key_size_bits,
             control_location: self.control_location,
             formatting: None,
+            of_encrypted_image: false,
         })
     }
 
@@ -133,10 +137,26 @@ pub(crate) fn is_as_secret(one: Option<&Encryption>, other: Option<&Encryption>)
     }
 }
 
+/// The property of an image that has encrypted bytes: the key of the volume that it was made of.
+pub(crate) const KEY_ID: &str = "cinder_encryption_key_id";
+/// What becomes of the key when the image is deleted.
+pub(crate) const KEY_DELETION_POLICY: &str = "cinder_encryption_key_deletion_policy";
+
+/// The properties of an image that has the bytes of an encrypted volume.
+pub(crate) fn properties_of_key(key_id: EncryptionKeyId) -> [(String, String); 2] {
+    let policy = "on_image_deletion".to_owned();
+    [(KEY_ID.to_owned(), key_id.to_string()), (KEY_DELETION_POLICY.to_owned(), policy)]
+}
+
 impl VolumeEncryption {
     /// The same for a copy of the encrypted bytes: the same key, under an id of its own.
     pub(crate) fn cloned(&self) -> VolumeEncryption {
-        VolumeEncryption { key_id: EncryptionKeyId(runtime::new_uuid()), formatting: None, ..self.clone() }
+        VolumeEncryption {
+            key_id: EncryptionKeyId(runtime::new_uuid()),
+            formatting: None,
+            of_encrypted_image: false,
+            ..self.clone()
+        }
     }
 
     /// Whether the other is encrypted in the same way, be it with another key.

@@ -338,7 +338,13 @@ fn a_backup_has_what_lies_there_and_takes_the_key_along() {
     assert!(own != passphrase && passphrase_of(&api, &new) == passphrase);
     assert_ne!(encryption_of(&api, &new).key_id.to_string(), key_id);
 
+    // Its record would be of no use without the key, which is in none.
+    assert_eq!(api.get(ADMIN, &format!("/volume/v3/backups/{backup}/export_record")).status, 400);
     // Into what is encrypted otherwise, or not at all, it cannot be put.
+    let volume = json!({"volume": {"size": 1, "backup_id": backup, "volume_type": "default"}});
+    let of_backup = [("openstack-api-version", "volume 3.47")];
+    let refused = api.call(MEMBER, "POST", "/volume/v3/volumes", &of_backup, &volume);
+    assert_eq!(refused.status, 400, "{refused:?}");
     let plain = new_volume(&api, MEMBER);
     node.work(&api);
     let refused = restore(json!({"volume_id": plain}));
@@ -352,4 +358,71 @@ fn a_backup_has_what_lies_there_and_takes_the_key_along() {
     assert_eq!(api.post(MEMBER, &format!("/volume/v3/backups/{clear}/restore"), &body).status, 202);
     let (copy, _) = next_copy(&api, &mut node);
     assert!(!copy.sealed && matches!(copy.from, CopyFrom::Backup(_)), "{copy:?}");
+}
+
+#[test]
+fn an_image_of_it_is_encrypted_and_its_key_is_kept_as_long() {
+    let (api, mut node) = cloud();
+    let volume = new_secret(&api, json!({}));
+    node.work(&api);
+    let upload = |more: Json| {
+        let mut body = json!({"image_name": "diary"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let path = format!("/volume/v3/volumes/{volume}/action");
+        api.post(MEMBER, &path, &json!({ "os-volume_upload_image": body }))
+    };
+    for converted in [json!({"disk_format": "qcow2"}), json!({"container_format": "ovf"})] {
+        let refused = upload(converted);
+        assert_eq!(refused.status, 400, "{refused:?}");
+        assert!(refused.body.to_string().contains("must use 'raw' disk_format and 'bare' container_format"));
+    }
+    let made = upload(json!({}));
+    let image = made.body["os-volume_upload_image"]["image_id"].as_str().unwrap().to_owned();
+    let (copy, documents) = next_copy(&api, &mut node);
+    assert!(copy.sealed && matches!(copy.to, CopyTo::Image(_)), "{copy:?}");
+    node.report(documents);
+    node.work(&api);
+    let shown = api.get(MEMBER, &format!("/image/v2/images/{image}")).body;
+    assert_eq!(
+        (&shown["status"], &shown["cinder_encryption_key_deletion_policy"]),
+        (&json!("active"), &json!("on_image_deletion"))
+    );
+    let key_id = shown["cinder_encryption_key_id"].as_str().unwrap().to_owned();
+    let passphrase = passphrase_of(&api, &volume);
+    assert_eq!(api.delete(MEMBER, &format!("/volume/v3/volumes/{volume}")).status, 202);
+    node.work(&api);
+    assert_eq!(status(&api, &volume), "gone");
+
+    // A volume of it is a clone, which opens with the same key.
+    let clone = new_secret(&api, json!({"imageRef": image}));
+    let documents = node.wanted(&api);
+    let document: VolumeDocument = body_of(&documents, Kind::Volume);
+    assert!(matches!(document.source, agent_api::block::VolumeSource::Image(_)), "{document:?}");
+    node.report(documents);
+    node.work(&api);
+    assert_eq!((status(&api, &clone).as_str(), passphrase_of(&api, &clone)), ("available", passphrase));
+    assert_ne!(encryption_of(&api, &clone).key_id.to_string(), key_id);
+    let shown = api.get(MEMBER, &format!("/volume/v3/volumes/{clone}")).body;
+    assert_eq!(shown["volume"]["bootable"], "true");
+
+    // Neither a volume of another type, nor another image with the same words, gets the key.
+    let refused = create(&api, MEMBER, &json!({"size": 1, "imageRef": image, "volume_type": "default"}));
+    assert_eq!(refused.status, 400, "{refused:?}");
+    let other = new_image(&api);
+    let patch = json!([{"op": "add", "path": "/cinder_encryption_key_id", "value": key_id}]).to_string();
+    let headers = [("content-type", "application/openstack-images-v2.1-json-patch")];
+    let path = format!("/image/v2/images/{other}");
+    assert_eq!(api.send(MEMBER, "PATCH", &path, &headers, patch.into_bytes()).status, 200);
+    let refused = create(&api, MEMBER, &json!({"size": 1, "imageRef": other, "volume_type": "secret"}));
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert!(refused.body.to_string().contains("key that is not here"), "{refused:?}");
+
+    let uploads = || {
+        let count = |tx: &mut Tx<'_>| crate::upload::store::UPLOADS.count(tx, &Select::all());
+        api.store.read_blocking(count).unwrap()
+    };
+    assert_eq!((uploads(), api.runner.sweep().unwrap()), (1, Vec::new()));
+    assert_eq!(api.delete(MEMBER, &format!("/image/v2/images/{image}")).status, 204);
+    api.settle();
+    assert_eq!(uploads(), 0, "the key went with the image");
 }

@@ -5,6 +5,8 @@ use image::image::{DiskFormat, Visibility};
 use serde::{Deserialize, Serialize};
 use types::{SnapshotId, VolumeId};
 
+use crate::encryption::VolumeEncryption;
+
 /// An image that is being made of a volume.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Upload {
@@ -17,13 +19,17 @@ pub(crate) struct Upload {
     pub(crate) snapshot_id: SnapshotId,
     /// How far it is.
     pub(crate) phase: Phase,
+    /// With what the volume is encrypted, and so the image, which has its bytes as they lie there. The key's id is that of
+    /// the upload.
+    #[serde(default)]
+    pub(crate) encryption: Option<VolumeEncryption>,
 }
 
 /// How far an upload is.
 ///
 /// ```text
 /// Holding ──snapshot made──▶ Copying ──host copied it──▶ Ending ──host let go──▶ no row
-///    └───────any refusal, deleted image or volume─────────▲
+///    └───────any refusal, deleted image or volume─────────▲ └─encrypted─▶ Kept ──image gone──▶ no row
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,6 +40,8 @@ pub(crate) enum Phase {
     Copying,
     /// The image is there, or never will be; what was held for it goes.
     Ending,
+    /// The image is there with encrypted bytes, and the row has the key.
+    Kept,
 }
 
 /// An image that somebody wants of a volume.

@@ -3,14 +3,15 @@
 use ::image::Error as ImageError;
 use ::image::image::by_node::{self, Terms};
 use ::image::image::node_copy::NodeCopy;
-use ::image::image::{Image, ImageDraft, Visibility};
+use ::image::image::{DiskFormat, Image, ImageDraft, Visibility};
 use policy::{Caller, Target};
 use rest::Fault;
 use store::{Stored, Tx};
-use types::{CopyId, VolumeId};
+use types::{CopyId, EncryptionKeyId, VolumeId};
 
 use super::store::UPLOADS;
 use super::{Phase, Upload, UploadDraft, reconcile};
+use crate::encryption::{self, VolumeEncryption};
 use crate::error::Error;
 use crate::policy::RULES;
 use crate::snapshot;
@@ -39,21 +40,30 @@ pub(crate) fn create(
         let usable: Vec<&str> = usable.iter().map(|phase| phase.status()).collect();
         return Err(Error::Volume(format!("Volume {id} status must be {}", usable.join(" or "))));
     };
-    if volume.encryption.is_some() {
-        let text = format!("Volume {id} is encrypted, and no image can be made of such a volume yet.");
-        return Err(Error::Volume(text));
+    let is_as_it_lies = draft.format == DiskFormat::Raw && draft.container == "bare";
+    if volume.encryption.is_some() && !is_as_it_lies {
+        let text = "An encrypted volume uploaded as an image must use 'raw' disk_format and 'bare' container_format, which \
+                    are the defaults for these options.";
+        return Err(Error::Invalid(text.to_owned()));
     }
     let copy: CopyId = runtime::new_uuid().into();
     let format = draft.format;
-    let image = image_of(caller, &volume, draft);
+    let key_id = EncryptionKeyId(copy.0);
+    let encryption = volume.encryption.as_ref().map(|own| VolumeEncryption { key_id, ..own.cloned() });
+    let sealed = encryption.is_some();
+    let mut image = image_of(caller, &volume, draft);
+    if sealed {
+        image.properties.extend(encryption::properties_of_key(key_id));
+    }
     let image = by_node::create(caller, tx, terms, image, &copy.to_string()).map_err(refused)?;
     let held = snapshot::ops::hold(caller, tx, &volume)?;
     let now = tx.now();
     volume.enter(VolumePhase::Uploading, now);
     save(tx, &mut volume)?;
-    let copy = NodeCopy { id: copy, image_id: image.id, format, host, heard_at: now, percent: 0 };
+    let copy = NodeCopy { id: copy, image_id: image.id, format, host, heard_at: now, percent: 0, sealed };
     tx.kick(reconcile::KIND, copy.id)?;
-    UPLOADS.insert(tx, Upload { copy, volume_id: id, snapshot_id: held.id, phase: Phase::Holding })?;
+    let (volume_id, snapshot_id, phase) = (id, held.id, Phase::Holding);
+    UPLOADS.insert(tx, Upload { copy, volume_id, snapshot_id, phase, encryption })?;
     Ok((volume, image))
 }
 

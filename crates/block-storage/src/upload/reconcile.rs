@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use agent_api::block::CopyFrom;
+use image::image::by_node;
 use image::image::node_copy::Progress;
 use nodes::documents::Owner;
 use reconcile::{Next, Reconciler, StepError};
@@ -16,7 +17,7 @@ use crate::message::{Action, Detail, Subject, ops as messages};
 use crate::snapshot;
 use crate::volume::reconcile::KIND as VOLUME_KIND;
 use crate::volume::store::VOLUMES;
-use crate::volume::{HOST_TIME_MAX, Phase as VolumePhase, Volume};
+use crate::volume::{HOST_TIME_MAX, Phase as VolumePhase, Volume, WorkKey};
 
 /// The reconciler's kind.
 pub(crate) const KIND: &str = "block_storage::upload";
@@ -38,6 +39,7 @@ impl Reconciler for Uploads {
             Phase::Holding => hold(tx, &mut upload)?,
             Phase::Copying => copy(tx, &mut upload)?,
             Phase::Ending => Progress::Done,
+            Phase::Kept => return keep(tx, &mut upload),
         };
         match outcome {
             Progress::Told | Progress::Copies => return Ok(Next::Again(LOOK_EVERY)),
@@ -49,7 +51,13 @@ impl Reconciler for Uploads {
     }
 
     fn sweep(&self, tx: &mut Tx<'_>) -> Result<Vec<String>, StepError> {
-        Ok(table::all(tx)?.iter().map(|upload| upload.copy.id.to_string()).collect())
+        let mut missed = Vec::new();
+        for upload in table::all(tx)? {
+            if upload.phase != Phase::Kept || !by_node::is_there(tx, upload.copy.image_id).map_err(failed)? {
+                missed.push(upload.copy.id.to_string());
+            }
+        }
+        Ok(missed)
     }
 }
 
@@ -103,6 +111,7 @@ fn fail(tx: &mut Tx<'_>, upload: &mut Stored<Upload>, fault: &str) -> Result<(),
 }
 
 fn abandon(tx: &mut Tx<'_>, upload: &mut Stored<Upload>) -> Result<(), StepError> {
+    upload.encryption = None;
     upload.copy.abandon(tx).map_err(failed)?;
     settle(tx, upload)
 }
@@ -131,8 +140,25 @@ fn end(tx: &mut Tx<'_>, upload: &mut Stored<Upload>) -> Result<Next, StepError> 
         return Ok(Next::Again(HOST_TIME_MAX));
     }
     snapshot::ops::release(tx, upload.snapshot_id)?;
-    UPLOADS.remove(tx, upload)?;
     tx.kick(VOLUME_KIND, upload.volume_id)?;
+    if upload.encryption.is_some() {
+        upload.phase = Phase::Kept;
+        UPLOADS.save(tx, upload)?;
+        return keep(tx, upload);
+    }
+    UPLOADS.remove(tx, upload)?;
+    Ok(Next::Done)
+}
+
+/// The key is kept as long as the image is there that it opens.
+fn keep(tx: &mut Tx<'_>, upload: &mut Stored<Upload>) -> Result<Next, StepError> {
+    let image = upload.copy.image_id;
+    if by_node::is_there(tx, image).map_err(failed)? {
+        let watcher = WorkKey { kind: KIND.to_owned(), id: upload.copy.id.to_string() };
+        by_node::watch(tx, image, watcher).map_err(failed)?;
+    } else {
+        UPLOADS.remove(tx, upload)?;
+    }
     Ok(Next::Done)
 }
 

@@ -14,9 +14,10 @@ pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
+pub use ::image::image::WorkKey;
 pub use attach::NewAttachment;
 pub(crate) use attach::by_client;
 pub use model::{
     Attachment, HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, Revert, SIZE_GIB_MAX, SourceImage, SourceSnapshot,
-    Volume, VolumeChange, VolumeDraft, WorkKey,
+    Volume, VolumeChange, VolumeDraft,
 };

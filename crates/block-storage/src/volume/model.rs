@@ -10,7 +10,8 @@ use types::{
     VolumeGroupId, VolumeId, VolumeTypeId,
 };
 
-use crate::encryption::VolumeEncryption;
+use super::WorkKey;
+use crate::encryption::{KEY_DELETION_POLICY, KEY_ID, VolumeEncryption};
 
 /// How long a host may take to make, grow or remove a volume.
 pub const HOST_TIME_MAX: Duration = Duration::from_secs(600);
@@ -20,8 +21,10 @@ pub const PLACEMENT_TIME_MAX: Duration = Duration::from_secs(60);
 pub const SIZE_GIB_MAX: u32 = 64 << 10;
 
 /// What a volume knows of its image that is the image service's own, and so nothing that another image has from it.
-const OWN: [&str; 12] = [
+const OWN: [&str; 14] = [
     "checksum",
+    KEY_ID,
+    KEY_DELETION_POLICY,
     "container_format",
     "disk_format",
     "image_id",
@@ -144,15 +147,6 @@ pub struct Revert {
     pub token: String,
     /// The snapshot.
     pub snapshot: SnapshotId,
-}
-
-/// A row to look at again: a reconciler's kind and a key of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkKey {
-    /// `compute::server`.
-    pub kind: String,
-    /// The key.
-    pub id: String,
 }
 
 /// The claim of a server on a volume.

@@ -125,11 +125,19 @@ fn encryption_of(
     if source.volume_type_id.is_some() {
         return Ok(source.encryption.as_ref().map(VolumeEncryption::cloned));
     }
-    let Some(encryption) = volume_type::ops::recipe(tx, volume_type.id)?.encryption else { return Ok(None) };
-    let encryption = encryption.of_volume().map_err(|reason| {
-        let name = &volume_type.name;
+    let name = &volume_type.name;
+    let wanted = volume_type::ops::recipe(tx, volume_type.id)?.encryption;
+    let wanted = wanted.map(|wanted| wanted.of_volume()).transpose().map_err(|reason| {
         Error::Invalid(format!("Volume type {name} demands an encryption that cannot be had here: {reason}."))
     })?;
+    if let Some(image) = &source.encryption {
+        if !wanted.is_some_and(|wanted| wanted.is_like(image)) {
+            let text = format!("The image is encrypted otherwise than volumes of type {name}.");
+            return Err(Error::Invalid(text));
+        }
+        return Ok(Some(VolumeEncryption { of_encrypted_image: true, ..image.cloned() }));
+    }
+    let Some(encryption) = wanted else { return Ok(None) };
     let formatting = Some(Formatting { copy: CopyId(runtime::new_uuid()), percent: 0 });
     Ok(Some(VolumeEncryption { formatting, ..encryption }))
 }

@@ -371,7 +371,8 @@ fn verdict(volume: &Volume, seen: Option<&Seen<VolumeSeen>>) -> Verdict {
 pub(crate) fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<(), Error> {
     let recipe = volume_type::ops::recipe(tx, volume.volume_type_id).map_err(|error| error.into_store())?;
     // What is clear would stay so below what the guest writes: an image is copied into an encrypted volume.
-    let is_clone = volume.from.is_none() && volume.encryption.is_none() && !volume.is_whole;
+    let is_as_secret = volume.encryption.as_ref().is_none_or(|encryption| encryption.of_encrypted_image);
+    let is_clone = volume.from.is_none() && is_as_secret && !volume.is_whole;
     let image = volume.image.as_ref().filter(|_| is_clone);
     let image = image.map(|image| VolumeSource::Image(source_of(image)));
     let source = volume.from.filter(|_| !volume.is_whole);

@@ -10,10 +10,11 @@ use types::{HostId, ImageId, SnapshotId, VolumeId, VolumeTypeId};
 use super::ops::show;
 use super::store::VOLUMES;
 use super::{Phase, SourceImage, SourceSnapshot, Volume, VolumeDraft};
-use crate::encryption::VolumeEncryption;
+use crate::encryption::{self, VolumeEncryption};
 use crate::error::Error;
 use crate::policy::RULES;
 use crate::snapshot::{self, Phase as SnapshotPhase};
+use crate::upload;
 
 /// Bytes in a GiB.
 const GIB: u64 = 1 << 30;
@@ -116,7 +117,9 @@ fn of_image(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, size_gib: u32) -> Res
         );
         return Err(Error::Invalid(text));
     };
-    let image_gib = bytes.div_ceil(GIB);
+    let encryption = encryption_of(tx, &image)?;
+    // One that is encrypted has a header more than the disk in it, which is of whole GiB.
+    let image_gib = if encryption.is_some() { bytes / GIB } else { bytes.div_ceil(GIB) };
     if image_gib > u64::from(size_gib) && size_gib > 0 {
         let text = format!(
             "Invalid input received: Size of specified image {image_gib}GB is larger than volume size {size_gib}GB."
@@ -136,8 +139,22 @@ fn of_image(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, size_gib: u32) -> Res
         bootable: true,
         image: Some(SourceImage { id, format: format.as_str().to_owned() }),
         image_metadata: metadata_of(&image),
+        encryption,
         ..Source::default()
     })
+}
+
+/// With what an image is encrypted that was made of an encrypted volume. The key is for that image alone, whatever others
+/// say of themselves.
+fn encryption_of(tx: &mut Tx<'_>, image: &Image) -> Result<Option<VolumeEncryption>, Error> {
+    let Some(key_id) = image.properties.get(encryption::KEY_ID) else { return Ok(None) };
+    let found = match key_id.parse() {
+        Ok(key_id) => upload::store::of_key(tx, image.id, key_id)?,
+        Err(_) => None,
+    };
+    let encryption = found.and_then(|upload| upload.into_inner().encryption);
+    let missing = || Error::Invalid(format!("Image {} is encrypted with a key that is not here.", image.id));
+    Ok(Some(encryption.ok_or_else(missing)?))
 }
 
 /// What a volume remembers of its image.

@@ -278,6 +278,10 @@ fn too_little_memory() -> Error {
 
 fn boot_image(image: Image, flavor: &Flavor) -> Result<BootImage, Error> {
     let id = image.id;
+    if image.properties.contains_key("cinder_encryption_key_id") {
+        let text = "Direct booting of an image uploaded from an encrypted volume is unsupported.";
+        return Err(Error::Invalid(format!("Image {id} is unacceptable: {text}")));
+    }
     let size_bytes = fits(&image, flavor)?;
     let root_gib = match flavor.disk_gib {
         0 => size_bytes.div_ceil(GIB).max(1),

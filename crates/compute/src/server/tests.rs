@@ -686,6 +686,12 @@ fn bad_servers_are_refused() {
         json!({"block_device_mapping_v2": [{"source_type": "volume", "uuid": nobody, "destination_type": "volume"}]}),
         400,
     );
+    let patch = json!([{"op": "add", "path": "/cinder_encryption_key_id", "value": nobody}]).to_string();
+    let headers = [("content-type", "application/openstack-images-v2.1-json-patch")];
+    let image = format!("/image/v2/images/{}", world.image_id);
+    assert_eq!(world.api.send(ADMIN, "PATCH", &image, &headers, patch.into_bytes()).status, 200);
+    // It has the encrypted bytes of a volume.
+    check(json!({}), 400);
     assert_eq!(world.post(MEMBER, "/servers", &json!({})).status, 400);
     assert_eq!(world.post(MEMBER, "/servers", &json!([])).status, 400);
     let malformed = world.api.send(MEMBER, "POST", "/compute/v2.1/servers", &[], b"{".to_vec());

@@ -8,7 +8,7 @@ use types::ImageId;
 
 use super::ops::{self, save};
 use super::store::IMAGES;
-use super::{Image, ImageDraft, Status, UploadClaim, reconcile};
+use super::{Image, ImageDraft, Status, UploadClaim, WorkKey, reconcile};
 use crate::Config;
 use crate::data::ops as data;
 use crate::error::Error;
@@ -117,6 +117,18 @@ pub fn let_go(tx: &mut Tx<'_>, id: ImageId, token: &str) -> Result<(), Error> {
     image.upload = None;
     save(tx, &mut image)?;
     Ok(tx.kick(reconcile::KIND, id)?)
+}
+
+/// Whether there is anything left of an image.
+pub fn is_there(tx: &mut Tx<'_>, id: ImageId) -> Result<bool, Error> {
+    Ok(IMAGES.load(tx, id)?.is_some())
+}
+
+/// Has this key kicked when nothing is left of an image any more; one that is gone already kicks nobody.
+pub fn watch(tx: &mut Tx<'_>, id: ImageId, watcher: WorkKey) -> Result<(), Error> {
+    let Some(mut image) = IMAGES.load(tx, id)? else { return Ok(()) };
+    image.watcher = Some(watcher);
+    Ok(IMAGES.save(tx, &mut image)?)
 }
 
 fn claimed(tx: &mut Tx<'_>, id: ImageId, token: &str) -> Result<Option<Stored<Image>>, Error> {

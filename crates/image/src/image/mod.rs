@@ -14,5 +14,5 @@ mod tests;
 
 pub use ::storage::{DiskFormat, StoredImage};
 pub use model::{
-    CONTAINER_FORMATS, Image, ImageChange, ImageDraft, SILENCE_MAX, Status, UploadClaim, Visibility,
+    CONTAINER_FORMATS, Image, ImageChange, ImageDraft, SILENCE_MAX, Status, UploadClaim, Visibility, WorkKey,
 };

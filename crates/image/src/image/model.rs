@@ -48,10 +48,22 @@ pub struct Image {
     pub stores: Vec<String>,
     /// The upload that is under way.
     pub upload: Option<UploadClaim>,
+    /// Who is kicked when it is gone.
+    #[serde(default)]
+    pub watcher: Option<WorkKey>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+/// A row to look at again: a reconciler's kind and a key of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkKey {
+    /// `compute::server`.
+    pub kind: String,
+    /// The key.
+    pub id: String,
 }
 
 /// An upload that is under way, so that there is one at a time and a broken one is noticed.

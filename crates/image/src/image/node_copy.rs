@@ -32,6 +32,9 @@ pub struct NodeCopy {
     pub heard_at: Timestamp,
     /// How far it was then, in percent.
     pub percent: u8,
+    /// See [`Copy::sealed`].
+    #[serde(default)]
+    pub sealed: bool,
 }
 
 /// How far a copy is.
@@ -68,7 +71,7 @@ impl NodeCopy {
             return Ok(Progress::Unwanted);
         }
         let image = ImageSource { id: self.image_id, format: self.format.as_str().to_owned() };
-        let document = Copy { id: self.id, from, to: CopyTo::Image(image), sealed: false };
+        let document = Copy { id: self.id, from, to: CopyTo::Image(image), sealed: self.sealed };
         documents::put(tx, &self.host, Kind::Copy, &token, &document, owner)?;
         let found = documents::seen::<CopySeen>(tx, &self.host, Kind::Copy, &token)?;
         let Some(found) = found.filter(|found| found.current) else { return Ok(self.waits(tx, None)) };

@@ -99,6 +99,7 @@ fn image_of(tx: &Tx<'_>, draft: ImageDraft, owner: ProjectId) -> Image {
         stored: None,
         stores: Vec::new(),
         upload: None,
+        watcher: None,
         created_at: now,
         updated_at: now,
     }

@@ -69,6 +69,9 @@ impl Reconciler for Images {
             Status::Deleted if self.has_bytes(id)? => Ok(Next::Again(SOON)),
             Status::Deleted => {
                 IMAGES.remove(tx, &image)?;
+                if let Some(watcher) = &image.watcher {
+                    tx.kick(&watcher.kind, &watcher.id)?;
+                }
                 Ok(Next::Done)
             }
         }

@@ -121,7 +121,8 @@ fn of_root_disk(
     let now = tx.now();
     let action = action::begin(tx, asked, &server, verb, event)?;
     let is_backup = draft.rotation.is_some();
-    let copy = NodeCopy { id: copy, image_id: image.id, format, host, heard_at: now, percent: 0 };
+    let copy =
+        NodeCopy { id: copy, image_id: image.id, format, host, heard_at: now, percent: 0, sealed: false };
     server.imagings.push(Imaging {
         copy,
         snapshot_id: runtime::new_uuid().into(),
