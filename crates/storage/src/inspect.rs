@@ -111,8 +111,9 @@ impl DiskFormat {
     /// What bytes of this format look like; for a disk without header, what they may look like.
     fn allows(self, content: Content) -> bool {
         match self {
+            // What is encrypted is as good as plain: it is read as it is, and nothing in it names a file.
             DiskFormat::Raw | DiskFormat::Ami => {
-                matches!(content, Content::Plain | Content::Partitioned | Content::Iso)
+                matches!(content, Content::Plain | Content::Partitioned | Content::Iso | Content::Luks)
             }
             DiskFormat::Aki | DiskFormat::Ari | DiskFormat::Ploop => !matches!(
                 content,

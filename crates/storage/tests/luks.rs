@@ -231,4 +231,14 @@ fn images_go_in_and_come_out() {
         std::io::Read::read_to_end(&mut images.reader(image, 0..u64::MAX).unwrap(), &mut bytes).unwrap();
         assert!(has_words(&bytes), "{format}");
     }
+
+    // As it lies there it becomes an image too, and a clone of that opens with the same passphrase.
+    let image = ImageId(runtime::new_uuid());
+    let upload = Upload { image, format: DiskFormat::Raw, size_bytes_max: u64::MAX, enforce: true };
+    let sealed = Tree::from(&backend.blockdev(volume).unwrap());
+    let places = (dir.path(), dir.path().join("scratch"));
+    disk_to_image(&sealed, &upload, &images, (places.0, &places.1), &Progress::default()).unwrap();
+    assert!(!has_words(&std::fs::read(images.path(image)).unwrap()));
+    let clone = safe.new_volume(Source::Image { id: image, format: DiskFormat::Raw });
+    assert_eq!(safe.read(&safe.disk(clone), 0, SIZE as usize / 2), expected);
 }
