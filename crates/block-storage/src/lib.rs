@@ -64,6 +64,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(13, include_str!("../migrations/0013_uploads.sql")),
     migration(15, include_str!("../migrations/0015_migrations.sql")),
     migration(16, include_str!("../migrations/0016_groups.sql")),
+    migration(18, include_str!("../migrations/0018_attach_status.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {

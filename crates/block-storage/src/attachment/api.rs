@@ -1,75 +1,102 @@
 //! Attachments over HTTP.
 
-use rest::{Microversion, Reply, Request, Routes};
+use rest::{Fields, InvalidBody, Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
-use store::{Condition, Direction, Tx, Value};
+use store::{Condition, Tx, Value};
 use types::{AttachmentId, ServerId, VolumeId};
 
-use crate::api::since;
+use super::connection;
+use crate::api::{action_in, asked, flag_in, since, sole_fields};
 use crate::error::Error;
+use crate::filters;
+use crate::list::{Paging, Sortable};
+use crate::volume::by_client::{self, Connector};
 use crate::volume::ops::{self, VolumeList};
-use crate::volume::{Attachment, Phase, Volume, by_client};
+use crate::volume::{AttachMode, Attachment, Volume};
 
 /// The first microversion that has attachments.
 const FIRST: Microversion = Microversion(3, 27);
-/// The most attachments in one answer.
-const LIMIT_MAX: u32 = 1000;
+/// The first microversion in which one is completed.
+const COMPLETE: Microversion = Microversion(3, 44);
+/// The first microversion in which its mode is said when it is made.
+const MODE: Microversion = Microversion(3, 54);
+
+/// Sort keys and their columns.
+const SORTABLE: Sortable = &[
+    ("id", "id"),
+    ("volume_id", "id"),
+    ("attach_status", "status"),
+    ("created_at", "created_at"),
+    ("updated_at", "updated_at"),
+];
+/// Filters and their columns. That there is a `status`, which no attachment has, is as in Cinder.
+const FILTERS: Sortable = &[
+    ("id", "attachment_id"),
+    ("volume_id", "id"),
+    ("instance_id", "server_id"),
+    ("instance_uuid", "server_id"),
+    ("attach_status", "attach_status"),
+];
 
 /// The routes of attachments.
 pub(crate) fn routes() -> Routes {
     Routes::new()
-        .get("/attachments", since(FIRST, index))
+        .get("/attachments", since(FIRST, |request, tx| list(request, tx, summary)))
         .post("/attachments", since(FIRST, create))
-        .get("/attachments/detail", since(FIRST, detail))
+        .get("/attachments/detail", since(FIRST, |request, tx| list(request, tx, view)))
         .get("/attachments/{id}", since(FIRST, show))
+        .put("/attachments/{id}", since(FIRST, update))
         .delete("/attachments/{id}", since(FIRST, delete))
+        .post("/attachments/{id}/action", since(COMPLETE, action))
 }
 
 fn attachment_id(request: &Request) -> Result<AttachmentId, Error> {
     let text = request.param("id");
-    text.parse().map_err(|_| Error::NotFound { what: "Volume attachment", id: text.to_owned() })
+    text.parse().map_err(|_| by_client::absent(text))
 }
 
 fn summary(volume: &Volume, attachment: &Attachment) -> Json {
-    let status = match volume.phase {
-        Phase::InUse => "attached",
-        Phase::Detaching => "detaching",
-        Phase::Attaching => "attaching",
-        _ => "reserved",
-    };
     json!({
         "id": attachment.id,
         "volume_id": volume.id,
         "instance": attachment.server_id,
-        "status": status,
+        "status": attachment.status(),
     })
 }
 
 fn view(volume: &Volume, attachment: &Attachment) -> Json {
     let mut view = summary(volume, attachment);
-    let since = attachment.attached_at.map(|at| at.iso_micros());
+    let since = attachment.attached_at.or(attachment.connected_at).map(|at| at.iso_micros());
+    let mode = match (attachment.mode, attachment.attached_at) {
+        (Some(mode), _) => mode.name(),
+        (None, Some(_)) => "rw",
+        (None, None) => "null",
+    };
     view["attached_at"] = since.unwrap_or_default().into();
     view["detached_at"] = "".into();
-    view["attach_mode"] = attachment.attached_at.map(|_| "rw").into();
+    view["attach_mode"] = mode.into();
     view["connection_info"] = json!({});
     view
 }
 
 fn list(request: &Request, tx: &mut Tx<'_>, view: fn(&Volume, &Attachment) -> Json) -> Result<Reply, Error> {
-    let mut conditions = vec![Condition::Ne("attachment_id", Value::Null)];
-    if let Some(server) = request.query("instance_id").or(request.query("instance_uuid")) {
-        conditions.push(Condition::Eq("server_id", server.into()));
-    }
-    if let Some(volume) = request.query("volume_id") {
-        conditions.push(Condition::Eq("id", volume.into()));
-    }
-    let all =
-        request.query("all_tenants").is_some_and(|word| word != "0" && !word.eq_ignore_ascii_case("false"));
+    let mut conditions = filters::conditions(request, "attachment", FILTERS)?;
+    conditions.push(Condition::Ne("attachment_id", Value::Null));
+    let page = Paging::of(request, SORTABLE)?;
+    let marker = match &page.marker {
+        None => None,
+        Some(text) => {
+            let id = text.parse().map_err(|_| by_client::absent(text))?;
+            Some(by_client::find(request.caller(), tx, id)?.id)
+        }
+    };
     let query = VolumeList {
-        all_projects: all,
+        all_projects: asked(request, "all_tenants")?,
         conditions,
-        order: vec![("id", Direction::Asc)],
-        limit: Some(LIMIT_MAX),
+        order: page.order,
+        marker,
+        offset: page.offset as usize,
+        limit: Some(page.limit),
         ..VolumeList::default()
     };
     let (volumes, _) = ops::list(request.caller(), tx, &query)?;
@@ -77,36 +104,83 @@ fn list(request: &Request, tx: &mut Tx<'_>, view: fn(&Volume, &Attachment) -> Js
     Ok(Reply::ok(json!({"attachments": found.collect::<Vec<_>>()})))
 }
 
-fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    list(request, tx, summary)
+fn held(volume: &Volume) -> Result<&Attachment, Error> {
+    let lost = || Error::Internal(format!("volume {} lost its attachment", volume.id));
+    volume.attachment.as_ref().ok_or_else(lost)
 }
 
-fn detail(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    list(request, tx, view)
-}
-
-fn one(volume: &Volume) -> Result<Reply, Error> {
-    let held = volume.attachment.as_ref();
-    let held = held.ok_or_else(|| Error::Internal(format!("volume {} lost its attachment", volume.id)))?;
-    Ok(Reply::ok(json!({"attachment": view(volume, held)})))
+/// One as it is, with how its volume is connected if that was asked for.
+fn one(tx: &mut Tx<'_>, volume: &Volume, connected: &Volume) -> Result<Reply, Error> {
+    let mut view = view(volume, held(volume)?);
+    let now = held(connected)?;
+    if now.connected_at.is_some() {
+        let mut info = connection::info(tx, connected)?;
+        info["attachment_id"] = json!(now.id);
+        view["connection_info"] = info;
+    }
+    Ok(Reply::ok(json!({"attachment": view})))
 }
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    one(&*by_client::find(request.caller(), tx, attachment_id(request)?)?)
+    let volume = by_client::find(request.caller(), tx, attachment_id(request)?)?;
+    one(tx, &volume, &volume)
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let mut fields = request.fields("attachment")?;
+    let mut fields = sole_fields(request, "attachment")?;
     let volume: VolumeId =
         fields.parse("volume_uuid")?.ok_or_else(|| fields.error("volume_uuid", "is required"))?;
     let server: Option<ServerId> = fields.parse("instance_uuid")?;
-    if fields.take("connector").is_some_and(|connector| !connector.is_null()) {
-        let text = "A volume is connected to servers by the Compute API only; leave out the connector.";
-        return Err(Error::Invalid(text.to_owned()));
-    }
-    fields.take("mode");
+    let connector = match fields.object("connector")? {
+        Some(connector) if !connector.left().is_empty() => Some(connector_of(connector)?),
+        _ => None,
+    };
+    let mode = if request.version >= MODE { mode_in(&mut fields)? } else { None };
     fields.finish()?;
-    one(&*by_client::create(request.caller(), tx, volume, server)?)
+    let made = by_client::create(request.caller(), tx, volume, (server, mode))?;
+    let Some(connector) = connector else { return one(tx, &made, &made) };
+    let id = held(&made)?.id;
+    let connected = by_client::update(request.caller(), tx, id, connector)?;
+    one(tx, &made, &connected)
+}
+
+fn mode_in(fields: &mut Fields) -> Result<Option<AttachMode>, InvalidBody> {
+    let Some(name) = fields.text("mode")? else { return Ok(None) };
+    AttachMode::named(&name).map(Some).ok_or_else(|| fields.error("mode", "is neither rw nor ro"))
+}
+
+/// What a client says of the place where it uses the volume. Of what it knows of itself the rest counts for nothing, as no
+/// backend here lets anybody in.
+fn connector_of(mut fields: Fields) -> Result<Connector, InvalidBody> {
+    Ok(Connector {
+        host: fields.text("host")?,
+        device: fields.text("mountpoint")?,
+        mode: mode_in(&mut fields)?,
+        multipath: flag_in(&mut fields, "enforce_multipath")?.unwrap_or(false),
+    })
+}
+
+/// Cinder answers with how the attachment was, and how the volume is connected now.
+fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let mut fields = sole_fields(request, "attachment")?;
+    let connector = fields.object("connector")?.ok_or_else(|| fields.error("connector", "is required"))?;
+    fields.finish()?;
+    if connector.left().is_empty() {
+        return Err(InvalidBody::at("connector", "is empty").into());
+    }
+    let (id, connector) = (attachment_id(request)?, connector_of(connector)?);
+    let before = by_client::find(request.caller(), tx, id)?.into_inner();
+    let connected = by_client::update(request.caller(), tx, id, connector)?;
+    one(tx, &before, &connected)
+}
+
+fn action(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+    let id = attachment_id(request)?;
+    match action_in(request)?.0.as_str() {
+        "os-complete" => by_client::complete(request.caller(), tx, id)?,
+        other => return Err(Error::Invalid(format!("There is no such action: {other}"))),
+    }
+    Ok(Reply::empty(204))
 }
 
 fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

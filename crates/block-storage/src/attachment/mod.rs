@@ -2,3 +2,4 @@
 //! has one at a time.
 
 pub(crate) mod api;
+pub(crate) mod connection;

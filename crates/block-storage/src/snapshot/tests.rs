@@ -154,7 +154,7 @@ fn a_volume_goes_back_to_its_newest_snapshot() {
         let body = json!({"revert": {"snapshot_id": snapshot}});
         api.call(MEMBER, "POST", &path, &NEWEST, &body).status
     };
-    assert_eq!(act(&api, MEMBER, &volume, &json!({"revert": {"snapshot_id": new}})), 400);
+    assert_eq!(act(&api, MEMBER, &volume, &json!({"revert": {"snapshot_id": new}})), 404);
     assert_eq!(revert(&old), 400);
     assert_eq!(revert(&new), 202);
     assert_eq!((status(&api, &volume).as_str(), state(&api, &new).as_str()), ("reverting", "restoring"));

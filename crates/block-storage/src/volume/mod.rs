@@ -4,7 +4,9 @@
 
 pub(crate) mod api;
 mod attach;
+pub(crate) mod by_client;
 mod limits;
+mod lists;
 mod model;
 pub mod ops;
 pub(crate) mod place;
@@ -16,8 +18,7 @@ mod tests;
 
 pub use ::image::image::WorkKey;
 pub use attach::NewAttachment;
-pub(crate) use attach::by_client;
 pub use model::{
-    Attachment, HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, Revert, SIZE_GIB_MAX, SourceImage, SourceSnapshot,
-    Volume, VolumeChange, VolumeDraft,
+    AttachMode, Attachment, HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, Revert, SIZE_GIB_MAX, SourceImage,
+    SourceSnapshot, Volume, VolumeChange, VolumeDraft,
 };

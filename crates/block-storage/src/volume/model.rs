@@ -164,6 +164,54 @@ pub struct Attachment {
     pub by_compute: bool,
     /// Since when the server has it; nothing while it is only reserved.
     pub attached_at: Option<Timestamp>,
+    /// When a client said from where it would use the volume.
+    #[serde(default)]
+    pub connected_at: Option<Timestamp>,
+    /// How it is to be used, once that is said.
+    #[serde(default)]
+    pub mode: Option<AttachMode>,
+    /// Whether the client wants to come to it on several paths.
+    #[serde(default)]
+    pub multipath: bool,
+    /// Whether a client made it by the action of old, which shows its mode in the volume's metadata.
+    #[serde(default)]
+    pub by_action: bool,
+}
+
+/// What may be done with an attached volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttachMode {
+    /// Read and write.
+    ReadWrite,
+    /// Only read.
+    ReadOnly,
+}
+
+impl AttachMode {
+    /// As clients write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            AttachMode::ReadWrite => "rw",
+            AttachMode::ReadOnly => "ro",
+        }
+    }
+
+    /// The mode of this name.
+    pub fn named(name: &str) -> Option<AttachMode> {
+        [AttachMode::ReadWrite, AttachMode::ReadOnly].into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+impl Attachment {
+    /// How far it is, in Cinder's words.
+    pub fn status(&self) -> &'static str {
+        match (self.attached_at, self.connected_at) {
+            (Some(_), _) => "attached",
+            (None, Some(_)) => "attaching",
+            (None, None) => "reserved",
+        }
+    }
 }
 
 /// Where a volume is in its life.
@@ -329,6 +377,7 @@ impl Volume {
         match &self.attachment {
             None => Phase::Available,
             Some(held) if held.attached_at.is_some() => Phase::InUse,
+            Some(held) if held.connected_at.is_some() => Phase::Attaching,
             Some(_) => Phase::Reserved,
         }
     }

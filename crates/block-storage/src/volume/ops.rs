@@ -2,11 +2,12 @@
 //! in `attach` and re-exported.
 
 use policy::{Caller, Target};
-use store::{Condition, Direction, Select, Stored, Tx};
+use store::{Stored, Tx};
 use types::{CopyId, SnapshotId, Timestamp, VolumeId, VolumeTypeId};
 
 pub use super::attach::{attach, begin_detach, cancel_detach, detach, list_of_server, reserve, unreserve};
-use super::store::{self as table, VOLUMES};
+pub(crate) use super::lists::{Trait, VolumeList, list};
+use super::store::VOLUMES;
 use super::{Phase, Revert, SIZE_GIB_MAX, SourceSnapshot, Volume, VolumeChange, VolumeDraft};
 use super::{reconcile, source};
 use crate::encryption::{Formatting, VolumeEncryption, is_as_secret};
@@ -15,25 +16,6 @@ use crate::policy::RULES;
 use crate::snapshot::Phase as SnapshotPhase;
 use crate::volume_type::{Recipe, VolumeType};
 use crate::{ZONE, group, quota, snapshot, transfer, volume_type};
-
-/// Which volumes a list shows.
-#[derive(Debug, Clone, Default)]
-pub struct VolumeList {
-    /// Of all projects, if the caller may see them.
-    pub(crate) all_projects: bool,
-    /// Conditions on columns.
-    pub(crate) conditions: Vec<Condition>,
-    /// Metadata that a volume must have.
-    pub(crate) metadata: Vec<(String, String)>,
-    /// Columns to sort by; the last is `id`.
-    pub(crate) order: Vec<(&'static str, Direction)>,
-    /// After this volume.
-    pub(crate) marker: Option<VolumeId>,
-    /// Leaving out the first of them.
-    pub(crate) offset: usize,
-    /// At most this many.
-    pub(crate) limit: Option<u32>,
-}
 
 /// Creates a volume: blank, or as a clone of an image, a snapshot or another volume.
 pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<Stored<Volume>, Error> {
@@ -232,43 +214,6 @@ pub(crate) fn show_for(
     Ok(volume)
 }
 
-/// The volumes that the caller sees and asked for, in the order asked for, and how many there are without paging.
-pub fn list(
-    caller: &Caller,
-    tx: &mut Tx<'_>,
-    query: &VolumeList,
-) -> Result<(Vec<Stored<Volume>>, usize), Error> {
-    let mut select = Select::all();
-    if !(query.all_projects && caller.is_admin()) {
-        let project = caller.project_id().ok_or_else(|| Error::Denied("volume:get_all".to_owned()))?;
-        RULES.check("volume:get_all", caller, &Target::project(project))?;
-        select = select.eq("project_id", project);
-    }
-    for condition in &query.conditions {
-        select = select.with(condition.clone());
-    }
-    let all = if query.metadata.is_empty() { VOLUMES.count(tx, &select)? } else { 0 };
-    for (column, direction) in &query.order {
-        select = select.order(column, *direction);
-    }
-    if let Some(marker) = query.marker {
-        let last = show(caller, tx, marker)?;
-        let values: Vec<_> = query.order.iter().map(|(name, _)| table::column(&last, name)).collect();
-        select = select.after(&values);
-    }
-    let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    if query.metadata.is_empty() && query.offset == 0 {
-        select = query.limit.map_or(select.clone(), |limit| select.limit(limit));
-        return Ok((VOLUMES.query(tx, &select)?, usize::try_from(all).unwrap_or(0)));
-    }
-    let has = |volume: &Stored<Volume>| {
-        query.metadata.iter().all(|(key, value)| volume.metadata.get(key) == Some(value))
-    };
-    let found: Vec<_> = VOLUMES.query(tx, &select)?.into_iter().filter(has).collect();
-    let all = usize::try_from(all).unwrap_or(0).max(found.len());
-    Ok((found.into_iter().skip(query.offset).take(limit).collect(), all))
-}
-
 /// Changes what its owner says about a volume.
 pub fn update(
     caller: &Caller,
@@ -341,6 +286,7 @@ pub(crate) fn is_in_server(volume: &Volume) -> bool {
 
 /// Deletes a volume whatever its state, unless a server has it.
 pub fn force_delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
+    show_for(caller, tx, id, "volume_extension:volume_admin_actions:force_delete")?;
     delete(caller, tx, id, Deletion { force: true, cascade: false })
 }
 

@@ -50,9 +50,10 @@ impl Reconciler for Volumes {
         }
         migration::reconcile::look(tx, id)?;
         Ok(match volume.phase {
-            Phase::Creating => create(tx, &mut volume, self.keys.as_ref())?,
-            Phase::Extending => extend(tx, &mut volume)?,
-            Phase::Reverting => revert(tx, &mut volume)?,
+            // Where nothing is to be done, the phase is an operator's word.
+            Phase::Creating if !volume.made => create(tx, &mut volume, self.keys.as_ref())?,
+            Phase::Extending if volume.size_before_gib.is_some() => extend(tx, &mut volume)?,
+            Phase::Reverting if volume.revert.is_some() => revert(tx, &mut volume)?,
             Phase::Deleting => delete(tx, &mut volume)?,
             Phase::ErrorDeleting if volume.unwanted => delete(tx, &mut volume)?,
             _ => refresh(tx, &volume)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use store::{Column, Direction, Error, Select, Stored, Table, Tx, Unique, Value};
 use types::{AttachmentId, HostId, ProjectId, ServerId, SnapshotId, VolumeGroupId, VolumeId, VolumeTypeId};
 
-use super::{Phase, Volume};
+use super::{Attachment, Phase, Volume};
 use crate::quota::usage::{Amount, ByType};
 
 /// What the database knows of a volume. Columns that lists are sorted by are never NULL.
@@ -24,6 +24,8 @@ pub(crate) static VOLUMES: Table<Volume> = Table {
         // A volume on its host's default backend has none, which is not NULL: that is a row from before the column.
         Column { name: "backend", value: |v| v.backend.as_deref().unwrap_or_default().into() },
         Column { name: "attachment_id", value: |v| v.attachment.as_ref().map(|a| a.id).into() },
+        Column { name: "attach_status", value: |v| v.attachment.as_ref().map(Attachment::status).into() },
+        Column { name: "migration_status", value: |v| v.migration_status.as_deref().into() },
         Column { name: "server_id", value: |v| v.attachment.as_ref().and_then(|a| a.server_id).into() },
         Column { name: "from_snapshot_id", value: |v| v.from.map(|from| from.id).into() },
         Column { name: "group_id", value: |v| v.group_id.into() },
@@ -123,6 +125,12 @@ pub(crate) fn on_hosts(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<Vec<VolumeId
 pub(crate) fn moving(tx: &mut Tx<'_>) -> Result<Vec<VolumeId>, Error> {
     let statuses = Phase::ALL.into_iter().filter(|phase| phase.is_moving()).map(Phase::status);
     let mut rows = VOLUMES.query(tx, &Select::all().is_in("status", statuses))?;
-    rows.retain(|volume| volume.phase != Phase::ErrorDeleting || volume.unwanted);
+    rows.retain(|volume| match volume.phase {
+        Phase::Creating => !volume.made,
+        Phase::Extending => volume.size_before_gib.is_some(),
+        Phase::Reverting => volume.revert.is_some(),
+        Phase::ErrorDeleting => volume.unwanted,
+        _ => true,
+    });
     Ok(rows.iter().map(|volume| volume.id).collect())
 }

@@ -23,7 +23,7 @@ const BOTH: &[Side] = &[Side::Own, Side::Foreign];
 const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume latest")];
 
 /// The actions of volumes and their bodies. An action that is new belongs here too.
-const VOLUME_ACTIONS: [(&str, &str); 20] = [
+const VOLUME_ACTIONS: [(&str, &str); 22] = [
     ("os-extend", r#"{"new_size": 2}"#),
     ("os-retype", r#"{"new_type": "other"}"#),
     ("os-migrate_volume", r#"{"host": "one@more"}"#),
@@ -44,7 +44,10 @@ const VOLUME_ACTIONS: [(&str, &str); 20] = [
     ("os-roll_detaching", "{}"),
     ("os-detach", "{}"),
     ("os-force_detach", "{}"),
+    ("os-initialize_connection", r#"{"connector": {"host": "far"}}"#),
+    ("os-terminate_connection", r#"{"connector": {"host": "far"}}"#),
 ];
+const ATTACHMENT_ACTIONS: [(&str, &str); 1] = [("os-complete", "{}")];
 const SNAPSHOT_ACTIONS: [(&str, &str); 3] = [
     ("os-reset_status", r#"{"status": "error"}"#),
     ("os-update_snapshot_status", r#"{"status": "available"}"#),
@@ -73,6 +76,7 @@ fn actions(route: &str) -> &'static [(&'static str, &'static str)] {
     match route {
         "/v3/volumes/{id}/action" => &VOLUME_ACTIONS,
         "/v3/snapshots/{id}/action" => &SNAPSHOT_ACTIONS,
+        "/v3/attachments/{id}/action" => &ATTACHMENT_ACTIONS,
         "/v3/backups/{id}/action" => &BACKUP_ACTIONS,
         "/v3/types/{id}/action" => &TYPE_ACTIONS,
         "/v3/groups/{id}/action" => &GROUP_ACTIONS,
@@ -416,6 +420,7 @@ impl World {
             (_, "volumes/{id}/metadata") => json!({"metadata": {"k": "w"}}),
             (_, "volumes/{id}/metadata/{key}") => json!({"meta": {"k": "w"}}),
             ("POST", "attachments") => json!({"attachment": {"volume_uuid": self.volume("", side)}}),
+            ("PUT", "attachments/{id}") => json!({"attachment": {"connector": {"host": "far"}}}),
             ("POST", "os-volume-transfer" | "volume-transfers") => {
                 json!({"transfer": {"volume_id": self.volume("", side)}})
             }

@@ -7,10 +7,12 @@ use store::Tx;
 use types::{AttachmentId, ServerId, SnapshotId, VolumeId};
 
 use super::{size, volume_id};
-use crate::api::{action_in, words_of};
+use crate::api::{action_in, flag_in, required_in, text_in, words_of};
+use crate::attachment::connection;
 use crate::error::Error;
+use crate::volume::by_client::{self, Connector};
 use crate::volume::ops::{self, Said};
-use crate::volume::{Phase, by_client};
+use crate::volume::{AttachMode, Phase};
 use crate::{migration, upload};
 
 /// The first microversion that makes volumes larger that servers have.
@@ -28,11 +30,13 @@ pub(super) fn run(images: &Terms, request: &Request, tx: &mut Tx<'_>) -> Result<
     match action.as_str() {
         "os-extend" => {
             let new_size = size(fields.take("new_size"), "new_size")?;
+            refuse_rest(&fields)?;
             let attached = request.version >= EXTEND_ATTACHED;
             ops::extend(request.caller(), tx, id, (new_size, attached))?;
             Ok(Reply::empty(202))
         }
         "revert" if request.version >= REVERT => {
+            ops::show(request.caller(), tx, id)?;
             let snapshot: Option<SnapshotId> = fields.parse("snapshot_id")?;
             let snapshot = snapshot.ok_or_else(|| fields.error("snapshot_id", "is required"))?;
             fields.finish()?;
@@ -45,11 +49,13 @@ pub(super) fn run(images: &Terms, request: &Request, tx: &mut Tx<'_>) -> Result<
         "os-volume_upload_image" => upload::api::run(images, request, tx, id, fields),
         "os-set_bootable" => {
             let bootable = required_flag(&mut fields, "bootable")?;
+            refuse_rest(&fields)?;
             ops::set_bootable(request.caller(), tx, id, bootable)?;
             Ok(Reply::empty(200))
         }
         "os-update_readonly_flag" => {
             let read_only = required_flag(&mut fields, "readonly")?;
+            refuse_rest(&fields)?;
             ops::set_read_only(request.caller(), tx, id, read_only)?;
             Ok(Reply::empty(202))
         }
@@ -61,6 +67,7 @@ pub(super) fn run(images: &Terms, request: &Request, tx: &mut Tx<'_>) -> Result<
         "os-set_image_metadata" | "os-unset_image_metadata" | "os-show_image_metadata" => {
             image_metadata(request, tx, (id, &action), &mut fields)
         }
+        "revert" => Err(Error::NoRoute),
         other => Err(Error::Invalid(format!("There is no such action: {other}"))),
     }
 }
@@ -79,20 +86,24 @@ fn attachment_action(
         "os-begin_detaching" => by_client::begin_detach(caller, tx, id)?,
         "os-roll_detaching" => by_client::cancel_detach(caller, tx, id)?,
         "os-attach" => {
-            let server: Option<ServerId> = fields.parse("instance_uuid")?;
-            let host = fields.text("host_name")?;
-            let device = fields.required_text("mountpoint")?;
-            if server.is_none() && host.is_none() {
-                let text = "Invalid request to attach volume to an invalid target";
-                return Err(Error::Invalid(text.to_owned()));
+            let (server, connector) = attach_in(fields)?;
+            by_client::attach(caller, tx, id, (server, connector))?;
+        }
+        "os-initialize_connection" => {
+            let multipath = connector_in(fields)?;
+            let volume = by_client::connect(caller, tx, id)?;
+            let mut data = connection::info(tx, &volume)?;
+            data["enforce_multipath"] = multipath.into();
+            let kind = data["driver_volume_type"].take();
+            if let Some(data) = data.as_object_mut() {
+                data.remove("driver_volume_type");
             }
-            let mode = fields.text("mode")?;
-            if mode.is_some_and(|mode| mode != "rw" && mode != "ro") {
-                let text = "Invalid request to attach volume with an invalid mode. Attaching mode should be 'rw' or \
-                            'ro'.";
-                return Err(Error::Invalid(text.to_owned()));
-            }
-            by_client::attach(caller, tx, id, (server, host, device))?;
+            let info = json!({"driver_volume_type": kind, "data": data, "enforce_multipath": multipath});
+            return Ok(Some(Reply::ok(json!({"connection_info": info}))));
+        }
+        "os-terminate_connection" => {
+            connector_in(fields)?;
+            by_client::disconnect(caller, tx, id)?;
         }
         "os-detach" | "os-force_detach" => {
             let rule = match action {
@@ -100,11 +111,50 @@ fn attachment_action(
                 _ => "volume_extension:volume_admin_actions:force_detach",
             };
             let attachment: Option<AttachmentId> = fields.parse("attachment_id")?;
+            if action == "os-force_detach" {
+                fields.take("connector");
+            }
+            refuse_rest(fields)?;
             by_client::detach(caller, tx, (id, rule), attachment)?;
         }
         _ => return Ok(None),
     }
     Ok(Some(Reply::empty(202)))
+}
+
+/// For whom a client takes a volume by the action of old, and how.
+fn attach_in(fields: &mut Fields) -> Result<(Option<ServerId>, Connector), Error> {
+    let server: Option<ServerId> = fields.parse("instance_uuid")?;
+    let host = text_in(fields, "host_name")?.flatten();
+    let device = required_in(fields, "mountpoint")?;
+    if server.is_none() && host.is_none() {
+        return Err(fields.error("instance_uuid", "or host_name is required").into());
+    }
+    let mode = match fields.text("mode")? {
+        None => None,
+        Some(name) => {
+            let odd = || fields.error("mode", "is neither rw nor ro");
+            Some(AttachMode::named(&name).ok_or_else(odd)?)
+        }
+    };
+    refuse_rest(fields)?;
+    Ok((server, Connector { host, device: Some(device), mode, multipath: false }))
+}
+
+/// Whether a client wants to come on several paths; of itself it can say anything.
+fn connector_in(fields: &mut Fields) -> Result<bool, Error> {
+    let mut connector =
+        fields.object("connector")?.ok_or_else(|| fields.error("connector", "is required"))?;
+    refuse_rest(fields)?;
+    Ok(flag_in(&mut connector, "enforce_multipath")?.unwrap_or(false))
+}
+
+/// Refuses fields that an action does not have.
+fn refuse_rest(fields: &Fields) -> Result<(), InvalidBody> {
+    match fields.left().first() {
+        Some(name) => Err(fields.error(name, "is not known")),
+        None => Ok(()),
+    }
 }
 
 fn required_flag(fields: &mut Fields, name: &str) -> Result<bool, InvalidBody> {

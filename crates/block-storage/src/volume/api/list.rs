@@ -5,11 +5,14 @@ use store::Condition;
 use types::{Timestamp, VolumeId};
 
 use crate::error::Error;
+use crate::filters::{is_no_filter, refuse_unknown};
 use crate::list::{Paging, escaped, pairs};
-use crate::volume::ops::VolumeList;
+use crate::volume::ops::{Trait, VolumeList};
 
-/// From here on an unknown filter is an error; before, it was ignored.
+/// From here on users hear of filters that are none.
 const STRICT: Microversion = Microversion(3, 31);
+/// What users could filter by before; what else they asked was ignored.
+const OPEN: [&str; 6] = ["name", "status", "metadata", "bootable", "availability_zone", "group_id"];
 
 /// Sort keys and their columns.
 const SORTABLE: [(&str, &str); 9] = [
@@ -38,53 +41,76 @@ pub(super) fn query(request: &Request) -> Result<VolumeList, Error> {
         limit: Some(page.limit),
         ..VolumeList::default()
     };
-    let mut unknown = Vec::new();
-    for (name, value) in &request.query {
-        match name.as_str() {
-            "limit" | "marker" | "offset" | "sort" | "sort_key" | "sort_dir" | "with_count" => {}
-            "all_tenants" => list.all_projects = !matches!(value.to_lowercase().as_str(), "0" | "false"),
-            _ if filter(&mut list, name, value)? => {}
-            _ => unknown.push(name.as_str()),
-        }
+    let admin = request.caller().is_admin();
+    if request.version >= STRICT && !admin {
+        refuse_unknown(request, "volume")?;
     }
-    if request.version >= STRICT && !unknown.is_empty() {
-        let text = format!("Invalid filters {} are found in query options.", unknown.join(","));
-        return Err(Error::Invalid(text));
+    for (name, value) in &request.query {
+        let ignored = !admin && request.version < STRICT && !OPEN.contains(&name.as_str());
+        match name.as_str() {
+            "all_tenants" => list.all_projects = !matches!(value.to_lowercase().as_str(), "0" | "false"),
+            _ if ignored || is_no_filter(name) => {}
+            _ => filter(&mut list, name, value)?,
+        }
     }
     Ok(list)
 }
 
-/// Takes one filter; false if there is none of this name.
-fn filter(list: &mut VolumeList, name: &str, value: &str) -> Result<bool, Error> {
+/// Takes one filter. What no volume has, none has with this value.
+fn filter(list: &mut VolumeList, name: &str, value: &str) -> Result<(), Error> {
+    let equal = |column| Condition::Eq(column, value.into());
     let condition = match name {
-        "name" | "display_name" => Condition::Eq("name", value.into()),
-        "name~" => Condition::Like("name", format!("%{}%", escaped(value))),
-        "id" => Condition::Eq("id", value.into()),
+        "name" | "display_name" => equal("name"),
+        "name~" | "display_name~" => Condition::Like("name", format!("%{}%", escaped(value))),
+        "id" => equal("id"),
         "status" => Condition::Eq("status", value.to_lowercase().into()),
-        "project_id" | "tenant_id" => Condition::Eq("project_id", value.into()),
+        "migration_status" => equal("migration_status"),
+        "attach_status" if value == "detached" => Condition::Ne("attach_status", "attached".into()),
+        "attach_status" => equal("attach_status"),
+        "project_id" | "tenant_id" => equal("project_id"),
+        "volume_type_id" => equal("volume_type_id"),
+        "group_id" => equal("group_id"),
         // Of `host@backend#pool` the host decides.
         "host" => Condition::Eq("host", value.split('@').next().unwrap_or_default().into()),
-        "group_id" => Condition::Eq("group_id", value.into()),
-        "availability_zone" => Condition::Eq("availability_zone", value.into()),
-        "size" => Condition::Eq("size_gib", value.parse::<i64>().map_err(|_| invalid(name, value))?.into()),
-        "bootable" => {
-            let bootable = match value.to_lowercase().as_str() {
-                "true" | "1" => true,
-                "false" | "0" => false,
-                _ => return Err(invalid(name, value)),
-            };
-            Condition::Eq("bootable", bootable.into())
-        }
+        "availability_zone" => equal("availability_zone"),
+        "size" => match value.parse::<i64>() {
+            Ok(size) => Condition::Eq("size_gib", size.into()),
+            Err(_) => nothing(),
+        },
+        "bootable" => Condition::Eq("bootable", flag(name, value)?.into()),
+        // Every volume counts, and none is in several servers.
+        "consumes_quota" | "use_quota" if flag(name, value)? => return Ok(()),
+        "multiattach" if !flag(name, value)? => return Ok(()),
         "created_at" => time("created_at", value)?,
         "updated_at" => time("updated_at", value)?,
-        "metadata" => {
-            list.metadata.extend(pairs("metadata", value)?);
-            return Ok(true);
+        "user_id" => {
+            list.traits.push(Trait::User(value.to_owned()));
+            return Ok(());
         }
-        _ => return Ok(false),
+        "metadata" | "glance_metadata" => match pairs(name, value) {
+            Ok(words) => {
+                let of = if name == "metadata" { Trait::Word } else { Trait::ImageWord };
+                list.traits.extend(words.into_iter().map(|(key, word)| of(key, word)));
+                return Ok(());
+            }
+            Err(_) => nothing(),
+        },
+        _ => nothing(),
     };
     list.conditions.push(condition);
-    Ok(true)
+    Ok(())
+}
+
+fn nothing() -> Condition {
+    Condition::Any(Vec::new())
+}
+
+fn flag(name: &str, value: &str) -> Result<bool, Error> {
+    match value.to_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(invalid(name, value)),
+    }
 }
 
 fn invalid(name: &str, value: &str) -> Error {

@@ -14,7 +14,7 @@ use store::Tx;
 use types::{BackupId, ImageId, VolumeGroupId, VolumeId};
 
 use super::{Volume, VolumeChange, VolumeDraft, ops};
-use crate::api::{asked, own, text_in, words_of};
+use crate::api::{asked, own, since, text_in, words_of};
 use crate::error::Error;
 use crate::list::next_links;
 use crate::{backup, group};
@@ -34,7 +34,7 @@ pub(crate) fn routes(images: Terms) -> Routes {
         .get("/volumes", own(index))
         .post("/volumes", own(create))
         .get("/volumes/detail", own(detail))
-        .get("/volumes/summary", own(summary))
+        .get("/volumes/summary", since(SUMMARY, summary))
         .get("/volumes/{id}", own(show))
         .put("/volumes/{id}", own(update))
         .delete("/volumes/{id}", own(delete))
@@ -76,17 +76,13 @@ fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, E
     if let Some(links) = next_links(request, path, volumes.len(), volumes.last().map(|last| last.id)) {
         body["volumes_links"] = links;
     }
-    let counted = request.query("with_count").is_some_and(|word| word.eq_ignore_ascii_case("true"));
-    if counted && request.version >= WITH_COUNT {
+    if request.version >= WITH_COUNT && asked(request, "with_count")? {
         body["count"] = all.into();
     }
     Ok(Reply::ok(body))
 }
 
 fn summary(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    if request.version < SUMMARY {
-        return Err(Error::no_volume("summary"));
-    }
     let query = list::query(request)?;
     let (volumes, _) = ops::list(request.caller(), tx, &ops::VolumeList { limit: None, ..query })?;
     let size: u64 = volumes.iter().map(|volume| u64::from(volume.size_gib)).sum();

@@ -120,6 +120,10 @@ pub(super) fn words(volume: &Volume) -> BTreeMap<String, String> {
     if let Some(read_only) = volume.read_only {
         words.insert("readonly".to_owned(), if read_only { "True" } else { "False" }.to_owned());
     }
+    let by_action = volume.attachment.as_ref().filter(|held| held.by_action);
+    if let Some(mode) = by_action.and_then(|held| held.mode) {
+        words.insert("attached_mode".to_owned(), mode.name().to_owned());
+    }
     words
 }
 
