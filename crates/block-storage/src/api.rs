@@ -61,6 +61,18 @@ pub(crate) fn sole_fields(request: &Request, root: &str) -> Result<Fields, Inval
     Fields::new(root, value)
 }
 
+/// Actions that have no fields: whatever clients send with them, Cinder does not look at it.
+const BARE: [&str; 8] = [
+    "os-begin_detaching",
+    "os-complete",
+    "os-force_delete",
+    "os-reserve",
+    "os-roll_detaching",
+    "os-show_image_metadata",
+    "os-unmanage",
+    "os-unreserve",
+];
+
 /// The action that a body names with its one key, and the fields of that. Some clients send null, some an empty object.
 pub(crate) fn action_in(request: &Request) -> Result<(String, Fields), Error> {
     let Json::Object(body) = request.json()? else {
@@ -70,7 +82,8 @@ pub(crate) fn action_in(request: &Request) -> Result<(String, Fields), Error> {
     let (Some((action, value)), None) = (actions.next(), actions.next()) else {
         return Err(Error::Invalid("The body must name one action.".to_owned()));
     };
-    let fields = Fields::new(&action, if value.is_null() { json!({}) } else { value })?;
+    let is_empty = value.is_null() || BARE.contains(&action.as_str());
+    let fields = Fields::new(&action, if is_empty { json!({}) } else { value })?;
     Ok((action, fields))
 }
 
@@ -93,6 +106,23 @@ pub(crate) fn text_in(fields: &mut Fields, name: &str) -> Result<Option<Option<S
     let text = fields.nullable_text(name)?;
     let long = text.as_ref().and_then(Option::as_ref).is_some_and(|text| is_long(text));
     if long { Err(fields.error(name, "is longer than 255 characters")) } else { Ok(text) }
+}
+
+/// A name and words about it.
+pub(crate) struct Named {
+    pub(crate) name: Option<Option<String>>,
+    pub(crate) description: Option<Option<String>>,
+}
+
+/// What an owner calls a thing and says about it, in either spelling and without blanks around it.
+pub(crate) fn named_in(fields: &mut Fields) -> Result<Named, InvalidBody> {
+    let mut text = |name: &str| {
+        let text = text_in(fields, name)?;
+        Ok::<_, InvalidBody>(text.map(|text| text.map(|text| text.trim().to_owned())))
+    };
+    let (name, description) = (text("name")?, text("description")?);
+    let (other_name, other_description) = (text("display_name")?, text("display_description")?);
+    Ok(Named { name: name.or(other_name), description: description.or(other_description) })
 }
 
 /// True or false in one of the spellings that Cinder's schema lists; absent is `None`.

@@ -2,14 +2,15 @@
 
 use rest::{Fields, InvalidBody, Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
-use store::{Condition, Tx};
+use store::Tx;
 use types::{BackupId, SnapshotId, VolumeId};
 
 use super::record::{self, SERVICE};
 use super::{Backup, BackupChange, BackupDraft, Phase, ops};
 use crate::ZONE;
-use crate::api::{asked, flag_in, links_of, own, since, sole_fields, text_in, words_of};
+use crate::api::{action_in, asked, flag_in, links_of, own, since, sole_fields, text_in, words_of};
 use crate::error::Error;
+use crate::filters;
 use crate::list::{Paging, Sortable, next_links};
 use crate::policy::RULES;
 
@@ -34,8 +35,16 @@ const SORTABLE: Sortable = &[
     ("created_at", "created_at"),
     ("updated_at", "updated_at"),
 ];
-/// Filters, which are columns too.
-const FILTERS: [&str; 6] = ["id", "name", "status", "volume_id", "snapshot_id", "parent_id"];
+/// Filters and their columns.
+const FILTERS: Sortable = &[
+    ("id", "id"),
+    ("name", "name"),
+    ("status", "status"),
+    ("volume_id", "volume_id"),
+    ("snapshot_id", "snapshot_id"),
+    ("parent_id", "parent_id"),
+    ("project_id", "project_id"),
+];
 
 /// The routes of backups.
 pub(crate) fn routes() -> Routes {
@@ -84,12 +93,10 @@ fn detail(request: &Request, tx: &mut Tx<'_>, backup: &Backup) -> Result<Json, E
     if let (Json::Object(view), Json::Object(more)) = (&mut view, more) {
         view.extend(more);
     }
-    if request.version >= PROJECT {
-        let rule =
-            RULES.check("backup:backup_project_attribute", request.caller(), &policy::Target::default());
-        if rule.is_ok() {
-            view["os-backup-project-attr:project_id"] = json!(backup.project_id);
-        }
+    let rule = "backup:backup_project_attribute";
+    let sees_whose = RULES.allows(rule, request.caller(), &policy::Target::default());
+    if request.version >= PROJECT && sees_whose {
+        view["os-backup-project-attr:project_id"] = json!(backup.project_id);
     }
     if let (true, Some(encryption)) = (request.version >= ENCRYPTION_KEY_ID, &backup.encryption) {
         view["encryption_key_id"] = json!(encryption.key_id);
@@ -97,7 +104,7 @@ fn detail(request: &Request, tx: &mut Tx<'_>, backup: &Backup) -> Result<Json, E
     if request.version >= METADATA {
         view["metadata"] = json!(backup.metadata);
     }
-    if request.version >= USER {
+    if request.version >= USER && sees_whose {
         view["user_id"] = json!(backup.user_id);
     }
     Ok(view)
@@ -105,14 +112,7 @@ fn detail(request: &Request, tx: &mut Tx<'_>, backup: &Backup) -> Result<Json, E
 
 fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, Error> {
     let all_projects = asked(request, "all_tenants")?;
-    let conditions = request
-        .query
-        .iter()
-        .filter_map(|(name, value)| {
-            let column = FILTERS.iter().find(|column| *column == name)?;
-            Some(Condition::Eq(column, value.as_str().into()))
-        })
-        .collect();
+    let conditions = filters::conditions(request, "backup", FILTERS)?;
     let paging = Paging::of(request, SORTABLE)?;
     let (found, all) = ops::list(request.caller(), tx, (all_projects, conditions), &paging)?;
     let mut views = Vec::with_capacity(found.len());
@@ -122,7 +122,7 @@ fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, E
     let mut body = json!({"backups": views});
     let path = if detailed { "backups/detail" } else { "backups" };
     if let Some(links) = next_links(request, path, found.len(), found.last().map(|last| last.id)) {
-        body["backup_links"] = links;
+        body["backups_links"] = links;
     }
     if request.version >= WITH_COUNT && asked(request, "with_count")? {
         body["count"] = all.into();
@@ -183,9 +183,6 @@ fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         },
     };
     fields.finish()?;
-    if change == BackupChange::default() {
-        return Err(InvalidBody::at("backup", "changes nothing").into());
-    }
     let found = ops::update(request.caller(), tx, backup_id(request)?, change)?;
     Ok(Reply::ok(json!({"backup": summary(request, &found)})))
 }
@@ -231,17 +228,10 @@ fn import_record(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 /// Actions: a POST whose one key says what is to be done.
 fn action(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let id = backup_id(request)?;
-    let Json::Object(body) = request.json()? else {
-        return Err(Error::Invalid("Malformed request body".to_owned()));
-    };
-    let mut actions = body.into_iter();
-    let (Some((name, value)), None) = (actions.next(), actions.next()) else {
-        return Err(Error::Invalid("The body must name one action.".to_owned()));
-    };
+    let (name, mut fields) = action_in(request)?;
     match name.as_str() {
         "os-force_delete" => ops::delete(request.caller(), tx, id, true)?,
         "os-reset_status" => {
-            let mut fields = Fields::new(&name, value)?;
             let status = fields.required_text("status")?;
             fields.finish()?;
             let phase = match status.as_str() {

@@ -1,4 +1,4 @@
-//! Transfers over HTTP, at the address of old and, from microversion 3.55, at one of their own.
+//! Transfers over HTTP, at the address of old and at one of their own.
 
 use rest::{Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
@@ -7,7 +7,7 @@ use types::VolumeId;
 
 use super::ops::TransferDraft;
 use super::{Transfer, ops};
-use crate::api::{asked, flag_in, links_of, own, since, sole_fields, text_in};
+use crate::api::{asked, flag_in, links_of, own, sole_fields, text_in};
 use crate::error::Error;
 use crate::list::{Paging, Sortable};
 
@@ -38,12 +38,12 @@ pub(crate) fn routes() -> Routes {
         .get("/os-volume-transfer/{id}", own(show))
         .delete("/os-volume-transfer/{id}", own(delete))
         .post("/os-volume-transfer/{id}/accept", own(accept))
-        .get("/volume-transfers", since(SNAPSHOTS, |request, tx| listed(request, tx, summary)))
-        .post("/volume-transfers", since(SNAPSHOTS, create))
-        .get("/volume-transfers/detail", since(SNAPSHOTS, |request, tx| listed(request, tx, detail)))
-        .get("/volume-transfers/{id}", since(SNAPSHOTS, show))
-        .delete("/volume-transfers/{id}", since(SNAPSHOTS, delete))
-        .post("/volume-transfers/{id}/accept", since(SNAPSHOTS, accept))
+        .get("/volume-transfers", own(|request, tx| listed(request, tx, summary)))
+        .post("/volume-transfers", own(create))
+        .get("/volume-transfers/detail", own(|request, tx| listed(request, tx, detail)))
+        .get("/volume-transfers/{id}", own(show))
+        .delete("/volume-transfers/{id}", own(delete))
+        .post("/volume-transfers/{id}/accept", own(accept))
 }
 
 fn summary(request: &Request, transfer: &Transfer) -> Json {

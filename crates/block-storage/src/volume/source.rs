@@ -44,6 +44,9 @@ pub(super) fn of(caller: &Caller, tx: &mut Tx<'_>, draft: &VolumeDraft) -> Resul
         (None, Some(id), None) => of_snapshot(caller, tx, id, draft.size_gib),
         (None, None, Some(id)) => of_volume(caller, tx, id, draft.size_gib),
         _ => {
+            // What is not there is said first.
+            draft.snapshot_id.map(|id| snapshot::ops::show(caller, tx, id)).transpose()?;
+            draft.source_volume_id.map(|id| show(caller, tx, id)).transpose()?;
             let text = "Invalid input received: May specify only one of snapshot, imageRef or source volume";
             Err(Error::Invalid(text.to_owned()))
         }

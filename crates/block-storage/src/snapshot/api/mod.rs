@@ -10,7 +10,7 @@ use store::Tx;
 use types::{SnapshotId, VolumeId};
 
 use super::{Snapshot, SnapshotChange, SnapshotDraft, ops};
-use crate::api::{flag_in, own, sole_fields, text_in, words_of};
+use crate::api::{flag_in, named_in, own, sole_fields, words_of};
 use crate::error::Error;
 use crate::list::next_links;
 
@@ -122,17 +122,9 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     Ok(Reply::json(202, json!({"snapshot": plain(request, &made)})))
 }
 
-/// What an owner says about a snapshot, in either spelling.
 fn words(fields: &mut Fields) -> Result<SnapshotChange, InvalidBody> {
-    let trimmed = |text: Option<Option<String>>| text.map(|text| text.map(|text| text.trim().to_owned()));
-    let name = text_in(fields, "name")?;
-    let other_name = text_in(fields, "display_name")?;
-    let description = text_in(fields, "description")?;
-    let other_description = text_in(fields, "display_description")?;
-    Ok(SnapshotChange {
-        name: trimmed(name.or(other_name)),
-        description: trimmed(description.or(other_description)),
-    })
+    let said = named_in(fields)?;
+    Ok(SnapshotChange { name: said.name, description: said.description })
 }
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -218,7 +218,8 @@ fn image_metadata(
         _ => {
             let key = fields.required_text("key")?;
             ops::change_words(caller, tx, (id, &rule("remove")), |volume| {
-                let absent = || Error::NoSuch("Metadata does not exist.".to_owned());
+                let absent =
+                    || Error::NoSuch(format!("Glance metadata for volume/snapshot {id} cannot be found."));
                 volume.image_metadata.remove(&key).map(|_| ()).ok_or_else(absent)
             })?;
             return Ok(Reply::empty(200));

@@ -14,7 +14,7 @@ use store::Tx;
 use types::{BackupId, ImageId, VolumeGroupId, VolumeId};
 
 use super::{Volume, VolumeChange, VolumeDraft, ops};
-use crate::api::{asked, own, since, text_in, words_of};
+use crate::api::{asked, named_in, own, since, text_in, words_of};
 use crate::error::Error;
 use crate::list::next_links;
 use crate::{backup, group};
@@ -25,6 +25,8 @@ const WITH_COUNT: Microversion = Microversion(3, 45);
 const FORCE: Microversion = Microversion(3, 23);
 /// The first microversion in which a volume is made of a backup.
 const BACKUP: Microversion = Microversion(3, 47);
+/// From here on a creation with a field that no volume has is refused, and a change that changes nothing.
+const STRICT: Microversion = Microversion(3, 53);
 /// The first microversion with a summary.
 const SUMMARY: Microversion = Microversion(3, 12);
 
@@ -137,7 +139,10 @@ fn encryption_item(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let mut fields = request.fields("volume")?;
     let backup = if request.version >= BACKUP { source::<BackupId>(&mut fields, "backup_id")? } else { None };
-    let draft = draft(fields)?;
+    let draft = draft(&mut fields)?;
+    if request.version >= STRICT {
+        fields.finish()?;
+    }
     let volume = match backup {
         Some(id) => backup::ops::make_volume(request.caller(), tx, id, draft)?,
         None => ops::create(request.caller(), tx, draft)?,
@@ -145,32 +150,29 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     changed(request, tx, &volume, 202)
 }
 
-/// Reads the body of a creation. Cinder ignores fields that it does not know here.
-fn draft(mut fields: Fields) -> Result<VolumeDraft, Error> {
+/// Reads the body of a creation.
+fn draft(fields: &mut Fields) -> Result<VolumeDraft, Error> {
     if fields.flag("multiattach")? == Some(true) {
         let text = "multiattach parameter has been removed. The default behavior is to use multiattach enabled volume \
                     types. Contact your administrator to create a multiattach enabled volume type and use it to create \
                     multiattach volumes.";
         return Err(Error::Invalid(text.to_owned()));
     }
-    let name = text_in(&mut fields, "name")?.flatten();
-    let other_name = text_in(&mut fields, "display_name")?.flatten();
-    let description = text_in(&mut fields, "description")?.flatten();
-    let other_description = text_in(&mut fields, "display_description")?.flatten();
+    let said = named_in(fields)?;
     Ok(VolumeDraft {
-        name: name.or(other_name),
-        description: description.or(other_description),
-        snapshot_id: source(&mut fields, "snapshot_id")?,
-        source_volume_id: source(&mut fields, "source_volid")?,
-        image_id: image_id(&mut fields)?,
-        group_id: group_id(&mut fields)?,
+        name: said.name.flatten(),
+        description: said.description.flatten(),
+        snapshot_id: source(fields, "snapshot_id")?,
+        source_volume_id: source(fields, "source_volid")?,
+        image_id: image_id(fields)?,
+        group_id: group_id(fields)?,
         size_gib: match fields.take("size") {
             None | Some(Json::Null) => None,
             given => Some(size(given, "size")?),
         },
-        volume_type: text_in(&mut fields, "volume_type")?.flatten(),
-        availability_zone: text_in(&mut fields, "availability_zone")?.flatten(),
-        metadata: words_of(&mut fields, "metadata")?.unwrap_or_default(),
+        volume_type: text_in(fields, "volume_type")?.flatten(),
+        availability_zone: text_in(fields, "availability_zone")?.flatten(),
+        metadata: words_of(fields, "metadata")?.unwrap_or_default(),
         ..VolumeDraft::default()
     })
 }
@@ -209,10 +211,8 @@ fn size(given: Option<Json>, name: &str) -> Result<u32, Error> {
 
 /// The image, in either spelling; clients of old sent a URL whose last part is the id.
 fn image_id(fields: &mut Fields) -> Result<Option<ImageId>, Error> {
-    let text = match fields.text("imageRef")? {
-        None => fields.text("image_id")?,
-        text => text,
-    };
+    let other = fields.text("image_id")?;
+    let text = fields.text("imageRef")?.or(other);
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     let id = text.rsplit('/').next().and_then(|id| id.parse().ok());
     let unknown =
@@ -223,18 +223,19 @@ fn image_id(fields: &mut Fields) -> Result<Option<ImageId>, Error> {
 fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let mut fields = request.fields("volume")?;
     let change = change(&mut fields)?;
+    fields.finish()?;
+    if request.version >= STRICT && change == VolumeChange::default() {
+        return Err(InvalidBody::at("volume", "changes nothing").into());
+    }
     let volume = ops::update(request.caller(), tx, volume_id(request)?, change)?;
     changed(request, tx, &volume, 200)
 }
 
 fn change(fields: &mut Fields) -> Result<VolumeChange, InvalidBody> {
-    let name = text_in(fields, "name")?;
-    let other_name = text_in(fields, "display_name")?;
-    let description = text_in(fields, "description")?;
-    let other_description = text_in(fields, "display_description")?;
+    let said = named_in(fields)?;
     Ok(VolumeChange {
-        name: name.or(other_name),
-        description: description.or(other_description),
+        name: said.name,
+        description: said.description,
         metadata: words_of(fields, "metadata")?,
     })
 }
