@@ -1,5 +1,6 @@
 //! The real `openstack` command on a cloud of a test.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -63,6 +64,12 @@ impl Client {
         text.lines().find_map(|line| line.trim().strip_prefix("password: ")).unwrap().to_owned()
     }
 
+    /// The commands that were not run so far.
+    pub fn not_asked<'c>(&self, commands: &'c BTreeSet<String>) -> Vec<&'c str> {
+        let run: BTreeSet<&str> = self.asked.iter().filter_map(|line| command(line, commands)).collect();
+        commands.iter().map(String::as_str).filter(|name| !run.contains(name)).collect()
+    }
+
     /// Runs a command, given as in a shell: words between spaces.
     pub fn ask(&mut self, line: &str) -> Done {
         self.asked.push(line.to_owned());
@@ -112,6 +119,45 @@ impl Drop for Client {
         self.commands = None;
         let _ = self.child.wait();
     }
+}
+
+/// The client's commands of an API, as `openstack.volume.v3`; words joined by underscores.
+pub fn commands(openstack: &Path, api: &str) -> BTreeSet<String> {
+    let script = format!(
+        "from importlib.metadata import entry_points\nfor one in entry_points(group='{api}'): print(one.name)"
+    );
+    let output = Command::new(openstack.with_file_name("python")).args(["-c", &script]).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+}
+
+/// The command that a line runs: the longest of them that its words begin with, after an API's version.
+pub fn command<'c>(line: &str, commands: &'c BTreeSet<String>) -> Option<&'c str> {
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    if words.first().is_some_and(|word| word.starts_with("--")) {
+        words.drain(..2);
+    }
+    (1..=words.len().min(6)).rev().find_map(|n| commands.get(&words[..n].join("_")).map(String::as_str))
+}
+
+/// Asserts the fields that matter of what a command showed.
+pub fn expect(shown: &Json, wanted: &[(&str, Json)]) {
+    for (name, value) in wanted {
+        assert_eq!(field(shown, name), value, "{name} of {shown}");
+    }
+}
+
+/// A field, which some commands spell `unrestricted` and others `Unrestricted`.
+pub fn field<'s>(shown: &'s Json, name: &str) -> &'s Json {
+    let same = |key: &String| key.to_lowercase().replace(' ', "_") == name;
+    let found = shown.as_object().and_then(|fields| fields.iter().find(|(key, _)| same(key)));
+    found.map_or(&Json::Null, |(_, value)| value)
+}
+
+/// Asserts that a list has a row with these cells.
+pub fn expect_row(rows: &Json, wanted: &[(&str, Json)]) {
+    let fits = |row: &&Json| wanted.iter().all(|(column, value)| row[*column] == *value);
+    let row = rows.as_array().unwrap().iter().find(fits);
+    assert!(row.is_some(), "no row {wanted:?} in {rows}");
 }
 
 /// A value as the client would print it in a table.

@@ -168,6 +168,13 @@ impl Cloud {
         json["id"].as_str().unwrap().to_owned()
     }
 
+    /// Runs a Python script that may use the client's libraries, with the cloud's `clouds.yaml`.
+    pub fn python(&self, openstack: &Path, script: &str) -> Output {
+        let mut command = Command::new(openstack.with_file_name("python"));
+        command.args(["-c", script]).env("OS_CLIENT_CONFIG_FILE", self.dir().join("clouds.yaml"));
+        command.output().unwrap()
+    }
+
     /// `cuttle SUBCOMMAND --data-dir DIR`.
     pub fn command(&self, subcommand: &str) -> Command {
         let mut command = cuttle();

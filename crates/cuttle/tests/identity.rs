@@ -1,12 +1,8 @@
 //! Every identity command of the `openstack` client on a simulated cloud; which there are is read from the client.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
-
 use serde_json::{Value as Json, json};
 
-use crate::client::{Client, openstack, text};
+use crate::client::{Client, commands, expect, expect_row, field, openstack, text};
 use crate::cloud::{Cloud, Folder};
 
 #[test]
@@ -32,52 +28,13 @@ fn every_identity_command_works() {
     as_oneself(&mut client);
     delegation(&mut client);
     client.as_admin(away);
-    let known = entry_points(&openstack);
-    let run: BTreeSet<String> =
-        client.asked.iter().filter_map(|line| entry_point(line, &known)).map(str::to_owned).collect();
-    let left: Vec<&String> = known.iter().filter(|name| !run.contains(*name)).collect();
+    let known = commands(&openstack, "openstack.identity.v3");
+    assert!(known.len() > 100, "{known:?}");
+    let left = client.not_asked(&known);
     assert!(left.is_empty(), "these commands were not run: {left:?}");
     let errors: Vec<String> =
         cloud.log().lines().filter(|line| line.contains(" ERROR ")).map(str::to_owned).collect();
     assert!(errors.is_empty(), "{errors:?}");
-}
-
-/// The client's commands for this service, words joined by underscores.
-fn entry_points(openstack: &Path) -> BTreeSet<String> {
-    const SCRIPT: &str = "from importlib.metadata import entry_points\n\
-                          for one in entry_points(group='openstack.identity.v3'): print(one.name)";
-    let output = Command::new(openstack.with_file_name("python")).args(["-c", SCRIPT]).output().unwrap();
-    let names: BTreeSet<String> =
-        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
-    assert!(names.len() > 100, "{names:?}");
-    names
-}
-
-/// The command that a line runs: the longest that its words begin with.
-fn entry_point<'a>(line: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    (1..=words.len().min(5)).rev().find_map(|n| known.get(&words[..n].join("_")).map(String::as_str))
-}
-
-/// Asserts the fields that matter of what a command showed.
-fn expect(shown: &Json, wanted: &[(&str, Json)]) {
-    for (name, value) in wanted {
-        assert_eq!(field(shown, name), value, "{name} of {shown}");
-    }
-}
-
-/// A field, which some commands spell `unrestricted` and others `Unrestricted`.
-fn field<'s>(shown: &'s Json, name: &str) -> &'s Json {
-    let same = |key: &String| key.to_lowercase().replace(' ', "_") == name;
-    let found = shown.as_object().and_then(|fields| fields.iter().find(|(key, _)| same(key)));
-    found.map_or(&Json::Null, |(_, value)| value)
-}
-
-/// Asserts that a list has a row with these cells.
-fn expect_row(rows: &Json, wanted: &[(&str, Json)]) {
-    let fits = |row: &&Json| wanted.iter().all(|(column, value)| row[*column] == *value);
-    let row = rows.as_array().unwrap().iter().find(fits);
-    assert!(row.is_some(), "no row {wanted:?} in {rows}");
 }
 
 fn people(admin: &mut Client) {

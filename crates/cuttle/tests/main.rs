@@ -11,6 +11,7 @@ mod commands;
 mod debian;
 mod federation;
 mod identity;
+mod image;
 mod policy;
 mod real;
 #[path = "../src/schema.rs"]
