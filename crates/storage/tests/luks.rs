@@ -144,6 +144,7 @@ fn files_hold_nothing_that_can_be_read() {
 }
 
 #[test]
+#[ignore = "qemu-nbd does not find the cluster's module in a test yet"]
 fn a_cluster_holds_nothing_that_can_be_read() {
     let Some(ceph) = Ceph::shared() else { return };
     let dir = TempDir::new();
