@@ -126,6 +126,30 @@ fn a_move_to_the_trash_that_nobody_ended_is_ended() {
 }
 
 #[test]
+fn a_snapshot_whose_maker_died_before_it_could_be_opened_is_mended() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let rbd = ceph.rbd();
+    let (images, volumes) = (rbd.images(), rbd.volumes(None));
+    let (image, _) = upload(&images, DiskFormat::Qcow2, &qcow2_bytes(8 * MIB)).unwrap();
+    let first = clone_of(image, DiskFormat::Qcow2, 8 * MIB);
+    volumes.ensure_volume(&first).unwrap();
+    let at = snapshot_of(first.id);
+    volumes.ensure_snapshot(at, None).unwrap();
+    let name = format!("volume-{}", first.id);
+    let id = json_of(&ceph.rbd_says(&["info", "--format", "json", &name]))["id"].as_str().unwrap().to_owned();
+    let listed = json_of(&ceph.rbd_says(&["snap", "ls", "--format", "json", &name]));
+    let number = listed[0]["id"].as_u64().unwrap();
+    // Its map is what the maker writes after the snapshot is noted.
+    ceph.rados_says(&["rm", &format!("rbd_object_map.{id}.{number:016x}")]);
+    let second = NewVolume { source: Source::Snapshot(at), ..blank(8 * MIB) };
+    let refused = volumes.ensure_volume(&second).unwrap_err();
+    assert!(matches!(refused, Error::NoSnapshot { .. }), "{refused}");
+    volumes.ensure_snapshot(at, None).unwrap();
+    volumes.ensure_volume(&second).unwrap();
+    assert_eq!(volumes.observe_volume(second.id).unwrap().unwrap().size_bytes, 8 * MIB);
+}
+
+#[test]
 fn long_chains_are_flattened_in_the_background() {
     let Some(ceph) = Ceph::shared() else { return };
     let rbd = ceph.rbd_with(RbdConfig { clone_depth_max: 2, ..ceph.config() });

@@ -397,6 +397,27 @@ impl Pool {
         check(result.into(), || format!("set the mark {}/{name}", self.name)).map(drop)
     }
 
+    /// Copies a small plain object.
+    pub fn copy_object(&self, from: &str, to: &str) -> Done<()> {
+        let (c_from, c_to) = (c_string(from)?, c_string(to)?);
+        let (mut size, mut time) = (0, 0);
+        let doing = || format!("copy the object {}/{from} to {to}", self.name);
+        let rados = &self.libraries.rados;
+        // SAFETY: the context is open; both only take a number.
+        let result = unsafe { (rados.rados_stat)(self.io, c_from.as_ptr(), &raw mut size, &raw mut time) };
+        check(result.into(), doing)?;
+        let mut bytes = vec![0u8; usize::try_from(size).unwrap_or(0)];
+        // SAFETY: the context is open; the room has the length that is given.
+        let read = unsafe {
+            (rados.rados_read)(self.io, c_from.as_ptr(), bytes.as_mut_ptr().cast(), bytes.len(), 0)
+        };
+        let length = usize::try_from(check(read.into(), doing)?).unwrap_or(0).min(bytes.len());
+        let write = rados.rados_write_full;
+        // SAFETY: the context is open; so many bytes were read.
+        let result = unsafe { write(self.io, c_to.as_ptr(), bytes.as_ptr().cast(), length) };
+        check(result.into(), doing).map(drop)
+    }
+
     /// Removes a mark; none is as good.
     pub fn remove_mark(&self, name: &str) -> Done<()> {
         let c_name = c_string(name)?;

@@ -48,6 +48,23 @@ impl Image {
         })
     }
 
+    /// Opens a snapshot of it in a way in which what belongs to the snapshot can be mended.
+    pub fn open_snapshot_to_mend(pool: &Arc<Pool>, name: &str, snapshot: &str) -> Done<Image> {
+        let (c_name, c_snapshot) = (c_string(name)?, c_string(snapshot)?);
+        Image::opened(pool, name, |handle| {
+            // SAFETY: as above.
+            unsafe { (pool.libraries.rbd.rbd_open)(pool.io, c_name.as_ptr(), handle, c_snapshot.as_ptr()) }
+        })
+    }
+
+    /// Makes its map of objects anew, from what is there.
+    pub fn rebuild_object_map(&self) -> Done<()> {
+        let rebuild = self.libraries.rbd.rbd_rebuild_object_map;
+        // SAFETY: the image is open; the callback uses nothing.
+        let result = unsafe { rebuild(self.handle, no_progress(), ptr::null_mut()) };
+        check(result.into(), || format!("rebuild the object map of {}", self.name)).map(drop)
+    }
+
     /// Opens by id what may be in the trash.
     pub fn open_by_id(pool: &Arc<Pool>, id: &str) -> Done<Image> {
         let c_id = c_string(id)?;
@@ -195,6 +212,16 @@ impl Image {
             }
             return Ok(copied);
         }
+    }
+
+    /// The number of a snapshot.
+    pub fn snapshot_number(&self, name: &str) -> Done<u64> {
+        let c_name = c_string(name)?;
+        let ask = self.libraries.rbd.rbd_snap_get_id;
+        // SAFETY: the image is open; the function only writes a number.
+        self.number("read the number of a snapshot of", |out| unsafe {
+            ask(self.handle, c_name.as_ptr(), out)
+        })
     }
 
     /// Holds its content of now.

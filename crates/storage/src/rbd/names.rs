@@ -70,6 +70,12 @@ pub fn header(id: &str) -> String {
     format!("rbd_header.{id}")
 }
 
+/// The object that says which of an image's objects there are: now, or in the snapshot of this number.
+pub fn object_map(id: &str, snapshot: Option<u64>) -> String {
+    let snapshot = snapshot.map(|number| format!(".{number:016x}")).unwrap_or_default();
+    format!("rbd_object_map.{id}{snapshot}")
+}
+
 /// Whether an image in the trash was put there by us.
 pub fn is_ours(name: &str) -> bool {
     volume_id(Place::Volumes, name).is_some()

@@ -140,6 +140,7 @@ library!(
         rados_ioctx_create(Rados, *const c_char, *mut IoCtx) -> c_int;
         rados_ioctx_destroy(IoCtx);
         rados_stat(IoCtx, *const c_char, *mut u64, *mut i64) -> c_int;
+        rados_read(IoCtx, *const c_char, *mut c_char, usize, u64) -> c_int;
         rados_write_full(IoCtx, *const c_char, *const c_char, usize) -> c_int;
         rados_remove(IoCtx, *const c_char) -> c_int;
         rados_exec(IoCtx, *const c_char, *const c_char, *const c_char, *const c_char, usize, *mut c_char, usize) -> c_int;
@@ -174,6 +175,7 @@ library!(
         rbd_get_create_timestamp(ImagePtr, *mut TimeSpec) -> c_int;
         rbd_resize2(ImagePtr, u64, bool, *const c_void, *mut c_void) -> c_int;
         rbd_flatten(ImagePtr) -> c_int;
+        rbd_rebuild_object_map(ImagePtr, *const c_void, *mut c_void) -> c_int;
         rbd_get_parent(ImagePtr, *mut LinkedImage, *mut SnapSpec) -> c_int;
         rbd_list_children3(ImagePtr, *mut LinkedImage, *mut usize) -> c_int;
         rbd_linked_image_spec_list_cleanup(*mut LinkedImage, usize);
@@ -182,6 +184,7 @@ library!(
         rbd_snap_list(ImagePtr, *mut SnapEntry, *mut c_int) -> c_int;
         rbd_snap_list_end(*mut SnapEntry);
         rbd_snap_create(ImagePtr, *const c_char) -> c_int;
+        rbd_snap_get_id(ImagePtr, *const c_char, *mut u64) -> c_int;
         rbd_snap_remove(ImagePtr, *const c_char) -> c_int;
         rbd_snap_rollback(ImagePtr, *const c_char) -> c_int;
         rbd_metadata_get(ImagePtr, *const c_char, *mut c_char, *mut usize) -> c_int;

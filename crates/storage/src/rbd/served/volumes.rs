@@ -170,9 +170,30 @@ impl Served {
     pub(super) fn make_snapshot(&self, place: Place, at: Snapshot) -> Done<()> {
         let image = self.open(place, at.volume)?;
         match image.snapshot(&names::snapshot(at.id)) {
-            Err(fault) if fault.is(libc::EEXIST) => Ok(()),
+            Err(fault) if fault.is(libc::EEXIST) => self.mend_snapshot(place, at),
             done => done,
         }
+    }
+
+    /// Whoever is killed after a snapshot was noted and before it got its map of objects leaves one that is there and
+    /// that cannot be opened, if the image is a clone (seen with 16.2).
+    fn mend_snapshot(&self, place: Place, at: Snapshot) -> Done<()> {
+        let (pool, snapshot) = (self.pool_of(place)?, names::snapshot(at.id));
+        let mark = names::making(&snapshot);
+        if !pool.has_mark(&mark)? && self.has_snapshot(place, at)? {
+            return Ok(());
+        }
+        tracing::warn!("making the object map of {snapshot} anew: whoever made it was interrupted");
+        let image = self.open(place, at.volume)?;
+        let (id, number) = (image.id()?, image.snapshot_number(&snapshot)?);
+        // With the image's own map it can be opened. Which objects there were is then seen by looking for them; until
+        // that is done, the mark says that the map is not to be believed.
+        pool.set_mark(&mark)?;
+        pool.copy_object(&names::object_map(&id, None), &names::object_map(&id, Some(number)))?;
+        drop(image);
+        let held = Image::open_snapshot_to_mend(&pool, &names::volume(place, at.volume), &snapshot)?;
+        held.rebuild_object_map()?;
+        pool.remove_mark(&mark)
     }
 
     pub(super) fn remove_snapshot(&self, place: Place, at: Snapshot) -> Done<()> {
@@ -180,10 +201,12 @@ impl Served {
             Err(Fault::NoVolume(_)) => return Ok(()),
             opened => opened?,
         };
-        match image.remove_snapshot(&names::snapshot(at.id)) {
-            Err(fault) if fault.is(libc::ENOENT) => Ok(()),
-            done => done,
+        let snapshot = names::snapshot(at.id);
+        match image.remove_snapshot(&snapshot) {
+            Err(fault) if fault.is(libc::ENOENT) => {}
+            done => done?,
         }
+        self.pool_of(place)?.remove_mark(&names::making(&snapshot))
     }
 
     pub(super) fn has_snapshot(&self, place: Place, at: Snapshot) -> Done<bool> {
