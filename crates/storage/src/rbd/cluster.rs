@@ -295,17 +295,12 @@ impl Pool {
         check(result.into(), || format!("move {}/{name} to the trash", self.name)).map(drop)
     }
 
-    /// Says of an image in the trash that it is wholly there, where whoever was moving it died just before saying so:
-    /// its name is given up by then. librbd refuses to remove such an image, and finds it again only by a name that may
-    /// be another image's since. Whether it was so.
-    pub fn end_move(self: &Arc<Self>, trashed: &Trashed) -> Done<bool> {
-        match self.open_read_only(&trashed.name, None) {
-            Err(fault) if fault.is(nix::libc::ENOENT) => {}
-            named => {
-                if named?.id()? == trashed.id {
-                    return Ok(false);
-                }
-            }
+    /// Ends a move to the trash whose mover died. librbd refuses to remove an image that is on its way; as long as the
+    /// directory has it, the move is made again. After that only its state is missing, which librbd would set for the
+    /// image of this name alone, and that may be another one since.
+    pub fn end_move(&self, trashed: &Trashed) -> Done<()> {
+        if self.directory()?.contains(&(trashed.name.clone(), trashed.id.clone())) {
+            return self.trash(&trashed.name);
         }
         // What the class `rbd` of the OSDs takes (`cls_rbd.cc`): the id, the new state, the one that is expected.
         let mut input = Vec::new();
@@ -326,8 +321,8 @@ impl Pool {
                 0,
             )
         };
-        check(result.into(), || format!("end the move of {}/{} to the trash", self.name, trashed.id))?;
-        Ok(true)
+        check(result.into(), || format!("end the move of {}/{} to the trash", self.name, trashed.id))
+            .map(drop)
     }
 
     /// Removes an image of the trash with its data.
@@ -340,13 +335,18 @@ impl Pool {
 
     /// The names of all images.
     pub fn list(&self) -> Done<Vec<String>> {
+        Ok(self.directory()?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The names and ids of all images.
+    fn directory(&self) -> Done<Vec<(String, String)>> {
         let empty = sys::ImageSpec { id: ptr::null_mut(), name: ptr::null_mut() };
         let doing = || format!("list the images of {}", self.name);
         let list = self.libraries.rbd.rbd_list2;
         // SAFETY: the room has the length that is given.
         let fill = |room: *mut sys::ImageSpec, length: *mut usize| unsafe { list(self.io, room, length) };
         let (found, length) = filled(empty, doing, fill)?;
-        let names = found[..length].iter().map(|image| text(image.name)).collect();
+        let names = found[..length].iter().map(|image| (text(image.name), text(image.id))).collect();
         let mut found = found;
         // SAFETY: the entries are librbd's, and were copied.
         unsafe { (self.libraries.rbd.rbd_image_spec_list_cleanup)(found.as_mut_ptr(), length) };

@@ -106,7 +106,8 @@ fn purge_all(link: &Link) -> Done<()> {
 fn purge(link: &Link, pool: &Arc<Pool>, trashed: &Trashed) -> Done<()> {
     let mut done = pool.purge(&trashed.id);
     let failed = |done: &Done<()>, errno| done.as_ref().is_err_and(|fault| fault.is(errno));
-    if failed(&done, libc::EUCLEAN) && pool.end_move(trashed)? {
+    if failed(&done, libc::EUCLEAN) {
+        pool.end_move(trashed)?;
         done = pool.purge(&trashed.id);
     }
     if failed(&done, libc::EBUSY) && ghosts::lay(&*link.cluster()?, pool, &trashed.id)? {

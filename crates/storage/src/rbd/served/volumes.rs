@@ -324,17 +324,19 @@ fn remove_half_made(cluster: &Cluster, pool: &Arc<Pool>, name: &str) -> Done<()>
 
 /// Takes an image with its snapshots out of sight at once. Its data goes later, when no clone needs it.
 pub(super) fn discard(pool: &Arc<Pool>, name: &str) -> Done<()> {
-    let image = match pool.open(name) {
-        Err(fault) if fault.is(libc::ENOENT) => return Ok(()),
-        opened => opened?,
-    };
-    for snapshot in image.snapshots()? {
-        match image.remove_snapshot(&snapshot) {
-            Err(fault) if fault.is(libc::ENOENT) => {}
-            done => done?,
+    match pool.open(name) {
+        // Whoever was killed while it moved it to the trash may have left its entry in the directory.
+        Err(fault) if fault.is(libc::ENOENT) => {}
+        opened => {
+            let image = opened?;
+            for snapshot in image.snapshots()? {
+                match image.remove_snapshot(&snapshot) {
+                    Err(fault) if fault.is(libc::ENOENT) => {}
+                    done => done?,
+                }
+            }
         }
     }
-    drop(image);
     match pool.trash(name) {
         Err(fault) if fault.is(libc::ENOENT) => Ok(()),
         done => done,
