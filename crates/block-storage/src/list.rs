@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use policy::Caller;
 use rest::Request;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,6 +11,7 @@ use store::{Direction, Select, Stored, Table, Tx, Value};
 
 use crate::api::base_of;
 use crate::error::Error;
+use crate::policy::{RULES, own};
 
 /// The largest page, which is also what is given to clients that ask for none.
 const LIMIT_MAX: u32 = 1000;
@@ -64,6 +66,17 @@ impl Paging {
         let rows = table.query(tx, &select.limit(self.offset.saturating_add(self.limit)))?;
         Ok(rows.into_iter().skip(self.offset as usize).collect())
     }
+}
+
+/// What a rule lets a caller see of the things that projects have, in a list: the project's own, or everybody's if an
+/// administrator asks for those.
+pub(crate) fn in_sight(caller: &Caller, rule: &str, all_projects: bool) -> Result<Select, Error> {
+    RULES.check(rule, caller, &own(caller))?;
+    if all_projects && caller.is_admin() {
+        return Ok(Select::all());
+    }
+    let project = caller.project_id().ok_or_else(|| Error::Denied(rule.to_owned()))?;
+    Ok(Select::all().eq("project_id", project))
 }
 
 fn column<T>(table: &Table<T>, row: &T, name: &str) -> Value {

@@ -1,7 +1,7 @@
 //! What callers do with backups.
 
 use policy::{Caller, Target};
-use store::{Condition, Select, Stored, Tx};
+use store::{Condition, Stored, Tx};
 use types::{BackupId, VolumeId};
 
 use super::reconcile::KIND;
@@ -9,8 +9,8 @@ use super::record::{self, SERVICE};
 use super::store::{self as table, BACKUPS};
 use super::{Backup, BackupChange, BackupDraft, Phase};
 use crate::error::Error;
-use crate::list::Paging;
-use crate::policy::{RULES, own};
+use crate::list::{Paging, in_sight};
+use crate::policy::RULES;
 use crate::quota::{self, Resource};
 use crate::snapshot::{self, Phase as SnapshotPhase};
 use crate::volume::store::VOLUMES;
@@ -130,12 +130,7 @@ pub(crate) fn list(
     (all_projects, conditions): (bool, Vec<Condition>),
     paging: &Paging,
 ) -> Result<(Vec<Stored<Backup>>, usize), Error> {
-    RULES.check("backup:get_all", caller, &own(caller))?;
-    let mut select = Select::all();
-    if !(all_projects && caller.is_admin()) {
-        let project = caller.project_id().ok_or_else(|| Error::Denied("backup:get_all".to_owned()))?;
-        select = select.eq("project_id", project);
-    }
+    let mut select = in_sight(caller, "backup:get_all", all_projects)?;
     for condition in conditions {
         select = select.with(condition);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use policy::{Caller, Target};
-use store::{Condition, Select, Stored, Tx};
+use store::{Condition, Stored, Tx};
 use types::{VolumeGroupId, VolumeId};
 
 use super::reconcile::KIND;
@@ -12,7 +12,7 @@ use super::store::{self as table, GROUPS};
 use super::{Group, GroupChange, GroupDraft, Status};
 use crate::error::Error;
 use crate::group_type::{self, GroupType};
-use crate::list::Paging;
+use crate::list::{Paging, in_sight};
 use crate::policy::{RULES, own};
 use crate::quota::{self, Resource};
 use crate::volume::store::VOLUMES;
@@ -107,12 +107,7 @@ pub(crate) fn list(
     (all_projects, conditions): (bool, Vec<Condition>),
     paging: &Paging,
 ) -> Result<Vec<Stored<Group>>, Error> {
-    RULES.check("group:get_all", caller, &own(caller))?;
-    let mut select = Select::all();
-    if !(all_projects && caller.is_admin()) {
-        let project = caller.project_id().ok_or_else(|| Error::Denied("group:get_all".to_owned()))?;
-        select = select.eq("project_id", project);
-    }
+    let mut select = in_sight(caller, "group:get_all", all_projects)?;
     for condition in conditions {
         select = select.with(condition);
     }

@@ -1,7 +1,7 @@
 //! What callers do with snapshots of groups.
 
 use policy::{Caller, Target};
-use store::{Condition, Select, Stored, Tx};
+use store::{Condition, Stored, Tx};
 use types::{GroupSnapshotId, VolumeGroupId};
 
 use super::reconcile::KIND;
@@ -9,8 +9,8 @@ use super::store::GROUP_SNAPSHOTS;
 use super::{GroupSnapshot, GroupSnapshotDraft};
 use crate::error::Error;
 use crate::group::{self, Status};
-use crate::list::Paging;
-use crate::policy::{RULES, own};
+use crate::list::{Paging, in_sight};
+use crate::policy::RULES;
 use crate::snapshot::{self, SnapshotDraft};
 
 fn absent(id: impl ToString) -> Error {
@@ -85,13 +85,7 @@ pub(crate) fn list(
     (all_projects, conditions): (bool, Vec<Condition>),
     paging: &Paging,
 ) -> Result<Vec<Stored<GroupSnapshot>>, Error> {
-    let rule = "group:get_all_group_snapshots";
-    RULES.check(rule, caller, &own(caller))?;
-    let mut select = Select::all();
-    if !(all_projects && caller.is_admin()) {
-        let project = caller.project_id().ok_or_else(|| Error::Denied(rule.to_owned()))?;
-        select = select.eq("project_id", project);
-    }
+    let mut select = in_sight(caller, "group:get_all_group_snapshots", all_projects)?;
     for condition in conditions {
         select = select.with(condition);
     }

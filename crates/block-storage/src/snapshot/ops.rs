@@ -1,15 +1,15 @@
 //! What callers do with snapshots, and how moments of volumes are held for those who read them.
 
 use policy::{Caller, Target};
-use store::{Condition, Select, Stored, Tx};
+use store::{Condition, Stored, Tx};
 use types::{SnapshotId, VolumeId};
 
 use super::reconcile::KIND;
 use super::store::{self as table, SNAPSHOTS};
 use super::{Phase, Purpose, Snapshot, SnapshotChange, SnapshotDraft};
 use crate::error::Error;
-use crate::list::Paging;
-use crate::policy::{RULES, own};
+use crate::list::{Paging, in_sight};
+use crate::policy::RULES;
 use crate::quota::{self, Resource};
 use crate::volume::{self, Phase as VolumePhase, Volume};
 use crate::volume_type;
@@ -160,13 +160,7 @@ pub(crate) fn list(
     query: &SnapshotList,
     paging: &Paging,
 ) -> Result<(Vec<Stored<Snapshot>>, usize), Error> {
-    RULES.check("volume:get_all_snapshots", caller, &own(caller))?;
-    let mut select = Select::all().eq("kept", true);
-    if !(query.all_projects && caller.is_admin()) {
-        let project =
-            caller.project_id().ok_or_else(|| Error::Denied("volume:get_all_snapshots".to_owned()))?;
-        select = select.eq("project_id", project);
-    }
+    let mut select = in_sight(caller, "volume:get_all_snapshots", query.all_projects)?.eq("kept", true);
     for condition in &query.conditions {
         select = select.with(condition.clone());
     }

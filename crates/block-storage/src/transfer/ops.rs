@@ -1,14 +1,14 @@
 //! What callers do with transfers.
 
 use policy::{Caller, Target};
-use store::{Condition, Select, Stored, Tx};
+use store::{Condition, Stored, Tx};
 use types::{TransferId, VolumeId};
 
 use super::Transfer;
 use super::model::digest;
 use super::store::{self as table, TRANSFERS};
 use crate::error::Error;
-use crate::list::Paging;
+use crate::list::{Paging, in_sight};
 use crate::policy::{RULES, own};
 use crate::quota::{self, Resource};
 use crate::snapshot::{self, Phase as SnapshotPhase};
@@ -109,13 +109,7 @@ pub(crate) fn list(
     (all_projects, conditions): (bool, Vec<Condition>),
     paging: &Paging,
 ) -> Result<Vec<Stored<Transfer>>, Error> {
-    RULES.check("volume:get_all_transfers", caller, &own(caller))?;
-    let mut select = Select::all();
-    if !(all_projects && caller.is_admin()) {
-        let project =
-            caller.project_id().ok_or_else(|| Error::Denied("volume:get_all_transfers".to_owned()))?;
-        select = select.eq("project_id", project);
-    }
+    let mut select = in_sight(caller, "volume:get_all_transfers", all_projects)?;
     for condition in conditions {
         select = select.with(condition);
     }
