@@ -126,6 +126,61 @@ fn a_move_to_the_trash_that_nobody_ended_is_ended() {
 }
 
 #[test]
+fn a_clone_that_is_gone_is_forgotten_by_its_parent() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let rbd = ceph.rbd();
+    let volumes = rbd.volumes(None);
+    let first = blank(8 * MIB);
+    volumes.ensure_volume(&first).unwrap();
+    let clone_of_new_snapshot = || {
+        let at = snapshot_of(first.id);
+        volumes.ensure_snapshot(at, None).unwrap();
+        let clone = NewVolume { source: Source::Snapshot(at), ..blank(8 * MIB) };
+        volumes.ensure_volume(&clone).unwrap();
+        (at, clone.id)
+    };
+    let name = format!("volume-{}", first.id);
+    let id = json_of(&ceph.rbd_says(&["info", "--format", "json", &name]))["id"].as_str().unwrap().to_owned();
+    let header = format!("rbd_header.{id}");
+    let notes = || -> Vec<String> {
+        let keys = ceph.rados_says(&["listomapkeys", &header]);
+        keys.lines().filter(|key| key.starts_with("snap_children_")).map(str::to_owned).collect()
+    };
+    let (snapshot, gone) = clone_of_new_snapshot();
+    // Its note, and the snapshot, which knows how many clones it has.
+    let noted = notes().remove(0);
+    let noted = [noted.clone(), noted.replace("snap_children_", "snapshot_")];
+    let dir = TempDir::new();
+    let kept = |key: &String| dir.path().join(key);
+    for key in &noted {
+        ceph.rados_says(&["getomapval", &header, key, kept(key).to_str().unwrap()]);
+    }
+    let in_trash = |count: usize| ceph.rbd_says(&["trash", "ls"]).lines().count() == count;
+    volumes.remove_volume(gone).unwrap();
+    until("the clone is gone", || in_trash(0));
+    // What a client that was killed had told of it only arrives now.
+    for key in &noted {
+        ceph.rados_stores(&["setomapval", &header, key], File::open(kept(key)).unwrap());
+    }
+    let (other_snapshot, stays) = clone_of_new_snapshot();
+    assert_eq!(notes().len(), 2);
+    volumes.remove_snapshot(snapshot, None).unwrap();
+    volumes.remove_snapshot(other_snapshot, None).unwrap();
+    volumes.remove_volume(first.id).unwrap();
+    until("the clone is forgotten", || {
+        volumes.sweep().unwrap();
+        notes().len() == 1
+    });
+    assert!(in_trash(1), "what a clone is made of went away");
+    assert!(volumes.observe_volume(stays).unwrap().is_some());
+    volumes.remove_volume(stays).unwrap();
+    until("nothing is left in the trash", || {
+        volumes.sweep().unwrap();
+        in_trash(0)
+    });
+}
+
+#[test]
 fn a_snapshot_whose_maker_died_before_it_could_be_opened_is_mended() {
     let Some(ceph) = Ceph::shared() else { return };
     let rbd = ceph.rbd();

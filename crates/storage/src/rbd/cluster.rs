@@ -208,10 +208,6 @@ unsafe impl Send for Pool {}
 // SAFETY: as above.
 unsafe impl Sync for Pool {}
 
-/// States of an image in the trash (`cls_rbd_types.h`).
-const TRASH_NORMAL: u8 = 0;
-const TRASH_MOVING: u8 = 1;
-
 /// An image in the trash.
 pub struct Trashed {
     pub id: String,
@@ -295,36 +291,6 @@ impl Pool {
         check(result.into(), || format!("move {}/{name} to the trash", self.name)).map(drop)
     }
 
-    /// Ends a move to the trash whose mover died. librbd refuses to remove an image that is on its way; as long as the
-    /// directory has it, the move is made again. After that only its state is missing, which librbd would set for the
-    /// image of this name alone, and that may be another one since.
-    pub fn end_move(&self, trashed: &Trashed) -> Done<()> {
-        if self.directory()?.contains(&(trashed.name.clone(), trashed.id.clone())) {
-            return self.trash(&trashed.name);
-        }
-        // What the class `rbd` of the OSDs takes (`cls_rbd.cc`): the id, the new state, the one that is expected.
-        let mut input = Vec::new();
-        input.extend((trashed.id.len() as u32).to_le_bytes());
-        input.extend(trashed.id.as_bytes());
-        input.extend([TRASH_NORMAL, TRASH_MOVING]);
-        let exec = self.libraries.rados.rados_exec;
-        // SAFETY: the context is open, the names and the input live for the time of the call, there is no room for an answer.
-        let result = unsafe {
-            exec(
-                self.io,
-                c"rbd_trash".as_ptr(),
-                c"rbd".as_ptr(),
-                c"trash_state_set".as_ptr(),
-                input.as_ptr().cast(),
-                input.len(),
-                ptr::null_mut(),
-                0,
-            )
-        };
-        check(result.into(), || format!("end the move of {}/{} to the trash", self.name, trashed.id))
-            .map(drop)
-    }
-
     /// Removes an image of the trash with its data.
     pub fn purge(&self, id: &str) -> Done<()> {
         let c_id = c_string(id)?;
@@ -339,7 +305,7 @@ impl Pool {
     }
 
     /// The names and ids of all images.
-    fn directory(&self) -> Done<Vec<(String, String)>> {
+    pub(super) fn directory(&self) -> Done<Vec<(String, String)>> {
         let empty = sys::ImageSpec { id: ptr::null_mut(), name: ptr::null_mut() };
         let doing = || format!("list the images of {}", self.name);
         let list = self.libraries.rbd.rbd_list2;

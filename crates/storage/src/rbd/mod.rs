@@ -11,6 +11,8 @@
 //! its clients ([`RbdImages`], [`RbdVolumes`]), which start it again. What is removed goes to the trash at once, and is
 //! purged once no clone needs it. `docs/adr/0009` says why all this is so.
 
+#[allow(unsafe_code)] // librados is asked below librbd
+mod class;
 mod client;
 #[allow(unsafe_code)] // librados has no other door
 mod cluster;

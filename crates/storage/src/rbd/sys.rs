@@ -11,6 +11,10 @@ use libloading::Library;
 pub type Rados = *mut c_void;
 /// A pool of a connection.
 pub type IoCtx = *mut c_void;
+/// Several reads of one object that are carried out as one.
+pub type ReadOp = *mut c_void;
+/// Keys and values that were read.
+pub type OmapIter = *mut c_void;
 /// An open image.
 pub type ImagePtr = *mut c_void;
 /// Options of an image to be made.
@@ -139,11 +143,18 @@ library!(
         rados_mon_command(Rados, *const *const c_char, usize, *const c_char, usize, *mut *mut c_char, *mut usize, *mut *mut c_char, *mut usize) -> c_int;
         rados_ioctx_create(Rados, *const c_char, *mut IoCtx) -> c_int;
         rados_ioctx_destroy(IoCtx);
+        rados_ioctx_get_id(IoCtx) -> i64;
         rados_stat(IoCtx, *const c_char, *mut u64, *mut i64) -> c_int;
         rados_read(IoCtx, *const c_char, *mut c_char, usize, u64) -> c_int;
         rados_write_full(IoCtx, *const c_char, *const c_char, usize) -> c_int;
         rados_remove(IoCtx, *const c_char) -> c_int;
         rados_exec(IoCtx, *const c_char, *const c_char, *const c_char, *const c_char, usize, *mut c_char, usize) -> c_int;
+        rados_create_read_op() -> ReadOp;
+        rados_read_op_omap_get_vals2(ReadOp, *const c_char, *const c_char, u64, *mut OmapIter, *mut u8, *mut c_int);
+        rados_read_op_operate(ReadOp, IoCtx, *const c_char, c_int) -> c_int;
+        rados_release_read_op(ReadOp);
+        rados_omap_get_next(OmapIter, *mut *mut c_char, *mut *mut c_char, *mut usize) -> c_int;
+        rados_omap_get_end(OmapIter);
     }
 );
 

@@ -79,16 +79,14 @@ impl Chores {
 
 /// Removes from the trash what is ours and has no clones any more; what its removal sets free, too.
 fn purge_all(link: &Link) -> Done<()> {
-    let config = &link.config;
-    let pools = BTreeSet::from([&config.volumes_pool, &config.root_disks_pool, &config.images_pool]);
+    let pools = link.pools()?;
     let mut purged = 0;
     loop {
         let before = purged;
         let mut failed = Ok(());
         for pool in &pools {
-            let pool = link.pool(pool)?;
             for trashed in pool.list_trash()?.iter().filter(|trashed| names::is_ours(&trashed.name)) {
-                match purge(link, &pool, trashed) {
+                match purge(link, pool, trashed) {
                     Ok(()) => purged += 1,
                     Err(fault) if waits(&fault) => {}
                     // What one image suffers from keeps no other.
@@ -108,6 +106,9 @@ fn purge(link: &Link, pool: &Arc<Pool>, trashed: &Trashed) -> Done<()> {
     let failed = |done: &Done<()>, errno| done.as_ref().is_err_and(|fault| fault.is(errno));
     if failed(&done, libc::EUCLEAN) {
         pool.end_move(trashed)?;
+        done = pool.purge(&trashed.id);
+    }
+    if failed(&done, libc::ENOTEMPTY) && ghosts::forget(link, pool, &trashed.id)? {
         done = pool.purge(&trashed.id);
     }
     if failed(&done, libc::EBUSY) && ghosts::lay(&*link.cluster()?, pool, &trashed.id)? {

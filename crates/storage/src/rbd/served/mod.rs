@@ -8,6 +8,7 @@ mod ghosts;
 mod images;
 mod volumes;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -131,6 +132,13 @@ impl Link {
 
     fn pool(&self, name: &str) -> Done<Arc<Pool>> {
         self.cluster()?.pool(name)
+    }
+
+    /// All pools that are used.
+    fn pools(&self) -> Done<Vec<Arc<Pool>>> {
+        let config = &self.config;
+        let names = BTreeSet::from([&config.volumes_pool, &config.root_disks_pool, &config.images_pool]);
+        names.into_iter().map(|name| self.pool(name)).collect()
     }
 }
 
