@@ -40,7 +40,7 @@ pub(crate) fn retype(
         return Err(Error::Volume(text.to_owned()));
     }
     let current = place::backend_of(tx, &volume)?;
-    if can_stay(tx, &volume, current.as_deref(), &new)? {
+    if can_stay(tx, &volume, &new)? {
         volume.volume_type_id = new.id;
         snapshots::set_type(tx, id, new.id)?;
         save(tx, &mut volume)?;
@@ -79,15 +79,9 @@ fn check_encryption(tx: &mut Tx<'_>, volume: &Volume, new: &VolumeType) -> Resul
 }
 
 /// Whether a volume can be of a type where it is.
-fn can_stay(
-    tx: &mut Tx<'_>,
-    volume: &Volume,
-    current: Option<&str>,
-    new: &VolumeType,
-) -> Result<bool, Error> {
-    let asked = volume_type::ops::recipe(tx, new.id)?.extra_specs.remove(place::BACKEND_NAME);
+fn can_stay(tx: &mut Tx<'_>, volume: &Volume, new: &VolumeType) -> Result<bool, Error> {
     let in_zone = new.zones().is_none_or(|zones| zones.contains(&volume.availability_zone.as_str()));
-    Ok(in_zone && asked.is_none_or(|asked| Some(asked.as_str()) == current))
+    Ok(in_zone && place::is_right(tx, volume, new.id)?)
 }
 
 /// The backend of a volume's host where one of this type can go, if there is one but where it is.

@@ -1,12 +1,11 @@
 //! Pools and capabilities over HTTP.
 
-use agent_api::BackendFacts;
 use rest::{Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 
 use super::ops::Pool;
-use super::{cluster, ops};
+use super::{capability, cluster, ops};
 use crate::api::{asked, own};
 use crate::error::Error;
 use crate::filters::refuse_unknown;
@@ -27,33 +26,16 @@ pub(crate) fn routes() -> Routes {
         .and(cluster::routes())
 }
 
-/// What data on a backend is reached by.
-fn protocol(facts: &BackendFacts) -> &'static str {
-    if facts.is_shared { "ceph" } else { "file" }
-}
-
 fn detail(pool: &Pool) -> Json {
-    let facts = &pool.facts;
-    json!({
-        "pool_name": facts.name,
-        "volume_backend_name": facts.name,
-        "vendor_name": "Cuttle",
-        "driver_version": env!("CARGO_PKG_VERSION"),
-        "storage_protocol": protocol(facts),
-        "backend_state": "up",
-        "total_capacity_gb": facts.total_gib,
-        "free_capacity_gb": facts.free_gib,
-        "allocated_capacity_gb": pool.promised_gib,
-        "provisioned_capacity_gb": pool.promised_gib,
-        "reserved_percentage": 0,
-        "max_over_subscription_ratio": format!("{PROMISES_MAX}.0"),
-        "thin_provisioning_support": true,
-        "thick_provisioning_support": false,
-        "QoS_support": false,
-        "multiattach": false,
-        "replication_enabled": false,
-        "timestamp": pool.heard_at.iso_micros(),
-    })
+    let mut told = capability::of_backend(&pool.facts);
+    told.extend([
+        ("backend_state".to_owned(), json!("up")),
+        ("allocated_capacity_gb".to_owned(), json!(pool.promised_gib)),
+        ("provisioned_capacity_gb".to_owned(), json!(pool.promised_gib)),
+        ("max_over_subscription_ratio".to_owned(), json!(format!("{PROMISES_MAX}.0"))),
+        ("timestamp".to_owned(), json!(pool.heard_at.iso_micros())),
+    ]);
+    told.into()
 }
 
 fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -75,13 +57,14 @@ fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 fn capabilities(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let host = request.param("host");
     let facts = ops::capabilities(request.caller(), tx, host)?;
+    let told = capability::of_backend(&facts);
     Ok(Reply::ok(json!({
         "namespace": format!("OS::Storage::Capabilities::{host}"),
-        "vendor_name": "Cuttle",
-        "volume_backend_name": facts.name,
-        "pool_name": facts.name,
-        "driver_version": env!("CARGO_PKG_VERSION"),
-        "storage_protocol": protocol(&facts),
+        "vendor_name": told["vendor_name"],
+        "volume_backend_name": told["volume_backend_name"],
+        "pool_name": told["pool_name"],
+        "driver_version": told["driver_version"],
+        "storage_protocol": told["storage_protocol"],
         "display_name": null,
         "description": null,
         "visibility": null,

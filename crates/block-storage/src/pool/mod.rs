@@ -2,6 +2,7 @@
 //! report and what volumes were promised. A backend has one pool of its own name.
 
 pub(crate) mod api;
+pub(crate) mod capability;
 mod cluster;
 mod ops;
 #[cfg(test)]

@@ -5,11 +5,12 @@ use policy::Caller;
 use store::Tx;
 use types::Timestamp;
 
+use super::capability;
 use crate::error::Error;
 use crate::policy::{RULES, own};
 use crate::service::ops as services;
-use crate::volume::place::{BACKEND_NAME, promised_gib};
-use crate::volume_type::ops::by_id_or_name;
+use crate::volume::place::promised_gib;
+use crate::volume_type::ops::{by_id_or_name, recipe};
 
 /// Where volumes can be.
 pub(super) struct Pool {
@@ -30,13 +31,13 @@ pub(super) fn list(
 ) -> Result<Vec<Pool>, Error> {
     RULES.check("scheduler_extension:scheduler_stats:get_pools", caller, &own(caller))?;
     let volume_type = volume_type.map(|wanted| by_id_or_name(caller, tx, wanted)).transpose()?;
-    let backend = volume_type.and_then(|known| known.extra_specs.get(BACKEND_NAME).cloned().flatten());
+    let recipe = volume_type.map(|known| recipe(tx, known.id)).transpose()?;
     let mut pools = Vec::new();
     for part in services::all(tx)?.into_iter().filter(|part| part.up) {
         let Some((host, facts)) = part.backend else { continue };
         let pool = format!("{}#{}", part.host, facts.name);
         let wanted = name.is_none_or(|name| name == pool)
-            && backend.as_ref().is_none_or(|backend| *backend == facts.name);
+            && recipe.as_ref().is_none_or(|recipe| capability::satisfies(&facts, &recipe.extra_specs));
         if wanted {
             let promised_gib = promised_gib(tx, &host, &facts)?;
             pools.push(Pool { name: pool, facts, promised_gib, heard_at: part.heard_at });

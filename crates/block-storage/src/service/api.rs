@@ -87,16 +87,12 @@ fn host_in(fields: &mut Fields) -> Result<Option<String>, Error> {
 fn turn(request: &Request, tx: &mut Tx<'_>, turn: Turn) -> Result<Reply, Error> {
     let mut fields = Fields::new("", request.json()?)?;
     let host = host_in(&mut fields)?;
-    let named = ["binary", "service"].map(|name| match fields.left().iter().any(|left| left == name) {
-        true => required_in(&mut fields, name).map(Some),
-        false => Ok(None),
-    });
-    let [binary, service] = named;
+    let [binary, service] = ["binary", "service"].map(|name| named_text(&mut fields, name));
     let (binary, service) = (binary?, service?);
     // A cluster can be named everywhere and counts nowhere here.
     text_in(&mut fields, "cluster")?;
     let reason = match turn {
-        Turn::OffBecause => text_in(&mut fields, "disabled_reason")?.flatten(),
+        Turn::OffBecause => named_text(&mut fields, "disabled_reason")?,
         Turn::On | Turn::Off => None,
     };
     if reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
@@ -119,6 +115,14 @@ fn turn(request: &Request, tx: &mut Tx<'_>, turn: Turn) -> Result<Reply, Error> 
         answer["disabled_reason"] = json!(reason);
     }
     Ok(Reply::ok(answer))
+}
+
+/// A text that may be left out, but not be null.
+fn named_text(fields: &mut Fields, name: &str) -> Result<Option<String>, Error> {
+    match fields.left().iter().any(|left| left == name) {
+        true => Ok(Some(required_in(fields, name)?)),
+        false => Ok(None),
+    }
 }
 
 fn freeze(request: &Request, tx: &mut Tx<'_>, frozen: bool) -> Result<Reply, Error> {

@@ -1,17 +1,15 @@
 //! Where volumes can be: the backends of hosts that are up, and how much room each has left.
 
 use agent_api::BackendFacts;
-use nodes::hosts;
+use nodes::hosts::{self, Host};
 use store::{Error, Tx};
 use types::{HostId, VolumeTypeId};
 
 use super::{Volume, store as table};
 use crate::migration;
+use crate::pool::capability;
 use crate::service::{self, ops::accepts_volumes};
 use crate::volume_type::{self, Recipe};
-
-/// The extra spec that names a type's backend.
-pub(crate) const BACKEND_NAME: &str = "volume_backend_name";
 
 /// How many times its size a backend may promise to volumes, which take room when they are written to. Cinder's default.
 pub(crate) const PROMISES_MAX: i64 = 20;
@@ -48,9 +46,9 @@ pub(crate) fn all(tx: &mut Tx<'_>, volume_type: VolumeTypeId) -> Result<Vec<Plac
     let recipe = volume_type::ops::recipe(tx, volume_type).map_err(|error| error.into_store())?;
     let mut found = Vec::new();
     for host in hosts::list(tx)?.into_iter().filter(|host| host.enabled && host.is_up(now)) {
-        for facts in service::backends(&host) {
+        for facts in allowed(&host, &recipe) {
             let open = accepts_volumes(tx, &host.id, &facts.name).map_err(|error| error.into_store())?;
-            if open && allows(&recipe, &facts) {
+            if open {
                 let total_gib = i64::try_from(facts.total_gib).unwrap_or(i64::MAX);
                 let promised_gib = promised_gib(tx, &host.id, &facts)?;
                 let backend = (!host.facts.backends.is_empty()).then(|| facts.name.clone());
@@ -61,9 +59,14 @@ pub(crate) fn all(tx: &mut Tx<'_>, volume_type: VolumeTypeId) -> Result<Vec<Plac
     Ok(found)
 }
 
-/// Whether volumes of a type can be on a backend: the one that it names, or else the host's default.
-fn allows(recipe: &Recipe, facts: &BackendFacts) -> bool {
-    recipe.extra_specs.get(BACKEND_NAME).map_or(facts.is_default, |wanted| facts.name == *wanted)
+/// The backends of a host that are what a type demands; its default alone if that is one of them.
+fn allowed(host: &Host, recipe: &Recipe) -> Vec<BackendFacts> {
+    let mut found = service::backends(host);
+    found.retain(|facts| capability::satisfies(facts, &recipe.extra_specs));
+    if let Some(default) = found.iter().find(|facts| facts.is_default) {
+        return vec![default.clone()];
+    }
+    found
 }
 
 /// Where a new volume goes.
@@ -94,16 +97,20 @@ pub(crate) fn choose(tx: &mut Tx<'_>, (volume_type, size_gib): (VolumeTypeId, u3
     Ok(choice)
 }
 
-/// The backend that a type asks for, if hosts are up and none has one of that name: waiting would not help.
-pub(crate) fn absent_backend(tx: &mut Tx<'_>, volume_type: VolumeTypeId) -> Result<Option<String>, Error> {
+/// Whether hosts are up and none, up or not, has a backend that is what a type demands: waiting would not help.
+pub(crate) fn is_impossible(tx: &mut Tx<'_>, volume_type: VolumeTypeId) -> Result<bool, Error> {
     let now = tx.now();
     let recipe = volume_type::ops::recipe(tx, volume_type).map_err(|error| error.into_store())?;
-    let wanted = recipe.extra_specs.get(BACKEND_NAME).cloned();
     let all = hosts::list(tx)?;
-    let is_known = |name: &String| {
-        all.iter().flat_map(|host| service::backends(host)).any(|backend| backend.name == *name)
-    };
-    Ok(wanted.filter(|name| all.iter().any(|host| host.is_up(now)) && !is_known(name)))
+    let is_possible = all.iter().any(|host| !allowed(host, &recipe).is_empty());
+    Ok(!is_possible && all.iter().any(|host| host.is_up(now)))
+}
+
+/// Whether a volume's backend is what a type demands.
+pub(crate) fn is_right(tx: &mut Tx<'_>, volume: &Volume, volume_type: VolumeTypeId) -> Result<bool, Error> {
+    let recipe = volume_type::ops::recipe(tx, volume_type).map_err(|error| error.into_store())?;
+    let facts = facts_of(tx, volume)?;
+    Ok(facts.is_some_and(|facts| capability::satisfies(&facts, &recipe.extra_specs)))
 }
 
 /// How much volumes were promised on a backend of a host, those on their way there included.
@@ -116,10 +123,18 @@ pub(crate) fn promised_gib(tx: &mut Tx<'_>, host: &HostId, facts: &BackendFacts)
 
 /// The name of the backend that has a volume, once one was chosen.
 pub(crate) fn backend_of(tx: &mut Tx<'_>, volume: &Volume) -> Result<Option<String>, Error> {
-    let Some(host) = &volume.host else { return Ok(None) };
-    if volume.backend.is_some() {
+    if volume.host.is_some() && volume.backend.is_some() {
         return Ok(volume.backend.clone());
     }
+    Ok(facts_of(tx, volume)?.map(|facts| facts.name))
+}
+
+fn facts_of(tx: &mut Tx<'_>, volume: &Volume) -> Result<Option<BackendFacts>, Error> {
+    let Some(host) = &volume.host else { return Ok(None) };
     let Some(host) = hosts::load(tx, host)? else { return Ok(None) };
-    Ok(service::backends(&host).into_iter().find(|facts| facts.is_default).map(|facts| facts.name))
+    let is_it = |facts: &BackendFacts| match &volume.backend {
+        Some(name) => facts.name == *name,
+        None => facts.is_default,
+    };
+    Ok(service::backends(&host).into_iter().find(is_it))
 }

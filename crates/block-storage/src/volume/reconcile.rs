@@ -146,13 +146,14 @@ fn find_host(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Result<Host
         VOLUMES.save(tx, volume)?;
         return Ok(Ok(found.host));
     }
-    let reason = match place::absent_backend(tx, volume.volume_type_id)? {
-        _ if full => format!("no storage backend for it has {} GiB left", volume.size_gib),
-        Some(name) => format!("no host has the storage backend {name} that its type asks for"),
-        None if volume.is_overdue(tx.now(), PLACEMENT_TIME_MAX) => {
-            "no host is up that could hold it; start or enable one".to_owned()
-        }
-        None => return Ok(Err(Next::Again(LOOK_EVERY))),
+    let reason = if full {
+        format!("no storage backend for it has {} GiB left", volume.size_gib)
+    } else if place::is_impossible(tx, volume.volume_type_id)? {
+        "no host has a storage backend that is what its type demands".to_owned()
+    } else if volume.is_overdue(tx.now(), PLACEMENT_TIME_MAX) {
+        "no host is up that could hold it; start or enable one".to_owned()
+    } else {
+        return Ok(Err(Next::Again(LOOK_EVERY)));
     };
     leave_message(tx, volume, (Action::ScheduleAllocateVolume, Detail::NoBackendAvailable))?;
     fail(tx, volume, reason).map(Err)

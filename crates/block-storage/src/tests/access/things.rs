@@ -375,7 +375,7 @@ impl World {
         let body = json!({
             "name": self.fresh(),
             "os-volume-type-access:is_public": public,
-            "extra_specs": {"multiattach": "<is> False", "k": "v"},
+            "extra_specs": {"multiattach": "<is> False", "test:k": "v"},
         });
         self.made(ADMIN, "types", "volume_type", body)
     }
@@ -458,8 +458,8 @@ impl World {
             }
             ("POST", "types") => json!({"volume_type": {"name": self.fresh()}}),
             ("PUT", "types/{id}") => json!({"volume_type": {"description": "other"}}),
-            ("POST", "types/{id}/extra_specs") => json!({"extra_specs": {"k": "w"}}),
-            ("PUT", "types/{id}/extra_specs/{key}") => json!({"multiattach": "w"}),
+            ("POST", "types/{id}/extra_specs") => json!({"extra_specs": {"test:k": "w"}}),
+            ("PUT", "types/{id}/extra_specs/{key}") => json!({"multiattach": "<is> False"}),
             ("POST" | "PUT", "types/{id}/encryption" | "types/{id}/encryption/{key}") => {
                 json!({"encryption": {"provider": "luks", "control_location": "front-end"}})
             }
