@@ -203,7 +203,11 @@ impl Server {
             Handler::Write(handler) => {
                 request.body = whole(body).await?;
                 let handler = handler.clone();
-                self.store.write(move |tx| handler(&request, tx)).await
+                let run = move |tx: &mut store::Tx<'_>| {
+                    tx.is_for(&request.request_id);
+                    handler(&request, tx)
+                };
+                self.store.write(run).await
             }
         }
     }

@@ -13,6 +13,7 @@ pub struct Tx<'c> {
     conn: &'c mut dyn Connection,
     now: Timestamp,
     signals: Vec<Signal>,
+    request_id: Option<String>,
     /// The first error of the database. Nothing reaches it after that, for some databases end the transaction then
     /// and would take the rest for one of its own.
     failure: Option<Error>,
@@ -20,12 +21,22 @@ pub struct Tx<'c> {
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(conn: &'c mut dyn Connection) -> Tx<'c> {
-        Tx { conn, now: runtime::now(), signals: Vec::new(), failure: None }
+        Tx { conn, now: runtime::now(), signals: Vec::new(), request_id: None, failure: None }
     }
 
     /// The one time that this transaction knows.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Notes the request that this is done for.
+    pub fn is_for(&mut self, request_id: &str) {
+        self.request_id = Some(request_id.to_owned());
+    }
+
+    /// The request that this is done for; none in a reconciler's step.
+    pub fn request_id(&self) -> Option<String> {
+        self.request_id.clone()
     }
 
     /// Runs a statement with `?` placeholders and tells how many rows it changed. Only `store.rs` files call this.

@@ -61,6 +61,9 @@ pub struct Backup {
     pub volume_type_id: Option<VolumeTypeId>,
     /// The moment that it is of.
     pub data_timestamp: Timestamp,
+    /// The request that it was last changed by in a way that can fail later; messages name it.
+    #[serde(default)]
+    pub request_id: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -64,6 +64,7 @@ pub fn create(
         fail_reason: None,
         encryption: found.encryption.as_ref().map(|encryption| encryption.cloned()),
         volume_type_id: Some(found.volume_type_id),
+        request_id: tx.request_id(),
         data_timestamp: moment,
         created_at: now,
         updated_at: now,
@@ -185,6 +186,7 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: BackupId, force: bool
         return Err(Error::Backup("Incremental backups exist for this backup.".to_owned()));
     }
     let now = tx.now();
+    found.request_id = tx.request_id();
     found.enter(Phase::Deleting, now);
     BACKUPS.save(tx, &mut found)?;
     Ok(tx.kick(KIND, id)?)
@@ -283,6 +285,7 @@ fn new_volume(
 
 fn begin_restore(tx: &mut Tx<'_>, found: &mut Stored<Backup>, volume: &Volume) -> Result<(), Error> {
     let now = tx.now();
+    found.request_id = tx.request_id();
     found.restoring = Some(volume.id);
     found.enter(Phase::Restoring, now);
     BACKUPS.save(tx, found)?;
@@ -330,7 +333,8 @@ pub(crate) fn import(
     }
     let size = i64::from(backup.size_gib);
     quota::ops::check(tx, &project, None, &[(Resource::Backups, 1), (Resource::BackupGigabytes, size)])?;
-    let backup = BACKUPS.insert(tx, backup)?;
+    let request_id = tx.request_id();
+    let backup = BACKUPS.insert(tx, Backup { request_id, ..backup })?;
     tx.kick(KIND, backup.id)?;
     Ok(backup)
 }

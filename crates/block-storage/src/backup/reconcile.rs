@@ -10,7 +10,7 @@ use super::model::{COPY_TIME_MAX, Job};
 use super::store::{self as table, BACKUPS};
 use super::{Backup, Phase};
 use crate::copies::{self, Copying};
-use crate::message::{Action, Detail, Subject, ops as messages};
+use crate::message::{Action, Detail, ops as messages};
 use crate::snapshot::store::SNAPSHOTS;
 use crate::snapshot::{self, Phase as SnapshotPhase};
 use crate::volume::reconcile::KIND as VOLUME_KIND;
@@ -80,7 +80,7 @@ fn create(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
 fn fail_create(tx: &mut Tx<'_>, backup: &mut Stored<Backup>, reason: String) -> Result<Next, Error> {
     tracing::warn!(target: "block_storage::backup", backup = %backup.id, "{reason}");
     backup.fail_reason = Some(reason);
-    leave_message(tx, backup, (Action::BackupCreate, Detail::BackupCreateDriverError))?;
+    messages::leave_failure(tx, (Action::BackupCreate, Detail::BackupCreateDriverError), &**backup)?;
     end_create(tx, backup, Phase::Error)
 }
 
@@ -173,7 +173,7 @@ fn end_restore(tx: &mut Tx<'_>, backup: &mut Stored<Backup>, fault: Option<Strin
     let volume = backup.restoring.take();
     if let Some(reason) = &fault {
         tracing::warn!(target: "block_storage::backup", backup = %backup.id, "it was not put back: {reason}");
-        leave_message(tx, backup, (Action::BackupRestore, Detail::BackupRestoreError))?;
+        messages::leave_failure(tx, (Action::BackupRestore, Detail::BackupRestoreError), &**backup)?;
     }
     backup.fail_reason.clone_from(&fault);
     backup.enter(Phase::Available, now);
@@ -229,7 +229,7 @@ fn delete(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
             end_job(tx, backup)?;
             backup.fail_reason = Some(reason);
             backup.enter(Phase::ErrorDeleting, now);
-            leave_message(tx, backup, (Action::BackupDelete, Detail::BackupDeleteDriverError))?;
+            messages::leave_failure(tx, (Action::BackupDelete, Detail::BackupDeleteDriverError), &**backup)?;
             BACKUPS.save(tx, backup)?;
             Ok(Next::Done)
         }
@@ -272,8 +272,4 @@ fn end_job(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<(), Error> {
         Some(job) => copies::end(tx, &job.host, job.copy).map(drop),
         None => Ok(()),
     }
-}
-
-fn leave_message(tx: &mut Tx<'_>, backup: &Backup, about: (Action, Detail)) -> Result<(), Error> {
-    messages::leave_failure(tx, &backup.project_id, about, (Subject::VolumeBackup, backup.id.to_string()))
 }

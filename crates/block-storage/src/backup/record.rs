@@ -116,6 +116,7 @@ pub(super) fn decode(
         encryption: None,
         volume_type_id: None,
         data_timestamp: time("data_timestamp")?,
+        request_id: None,
         created_at: time("created_at")?,
         updated_at: now,
     })

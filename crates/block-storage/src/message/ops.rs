@@ -8,9 +8,12 @@ use super::model::TIME_TO_LIVE;
 use super::reconcile::KIND;
 use super::store::MESSAGES;
 use super::{Action, Detail, Level, Message, NewMessage, Subject};
+use crate::backup::Backup;
 use crate::error::Error;
 use crate::list::Paging;
 use crate::policy::{RULES, own};
+use crate::snapshot::Snapshot;
+use crate::volume::Volume;
 
 /// Leaves a message, in the transaction that knows what happened.
 pub fn create(tx: &mut Tx<'_>, said: NewMessage) -> Result<Stored<Message>, Error> {
@@ -22,20 +25,49 @@ pub fn create(tx: &mut Tx<'_>, said: NewMessage) -> Result<Stored<Message>, Erro
     Ok(message)
 }
 
-/// Leaves word that something failed, from a reconciler, which knows of no request.
-pub(crate) fn leave_failure(
+/// What a failure is about.
+pub(crate) struct About<'a> {
+    /// Whose it is.
+    pub(crate) project_id: &'a ProjectId,
+    /// What kind of thing.
+    pub(crate) subject: Subject,
+    /// Its id.
+    pub(crate) id: String,
+    /// The request that went wrong, if it is known.
+    pub(crate) request_id: &'a Option<String>,
+}
+
+macro_rules! about {
+    ($($thing:ty => $subject:ident;)*) => {$(
+        impl<'a> From<&'a $thing> for About<'a> {
+            fn from(thing: &'a $thing) -> About<'a> {
+                let (project_id, request_id) = (&thing.project_id, &thing.request_id);
+                About { project_id, subject: Subject::$subject, id: thing.id.to_string(), request_id }
+            }
+        }
+    )*};
+}
+
+about! {
+    Volume => Volume;
+    Snapshot => VolumeSnapshot;
+    Backup => VolumeBackup;
+}
+
+/// Leaves word that something failed.
+pub(crate) fn leave_failure<'a>(
     tx: &mut Tx<'_>,
-    project: &ProjectId,
     (action, detail): (Action, Detail),
-    (subject, id): (Subject, String),
+    about: impl Into<About<'a>>,
 ) -> Result<(), store::Error> {
+    let about = about.into();
     let said = NewMessage {
-        project_id: project.clone(),
-        request_id: None,
+        project_id: about.project_id.clone(),
+        request_id: about.request_id.clone(),
         action,
         detail,
-        subject,
-        subject_id: Some(id),
+        subject: about.subject,
+        subject_id: Some(about.id),
         level: Level::Error,
     };
     create(tx, said).map(|_| ()).map_err(Error::into_store)

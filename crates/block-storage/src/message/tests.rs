@@ -1,13 +1,13 @@
 //! Messages over the API: who reads them, and when they go.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use store::Tx;
 use testkit::Api;
 use types::Timestamp;
 
 use super::model::TIME_TO_LIVE;
 use super::{Action, Detail, Level, NewMessage, Subject, ops};
-use crate::tests::{ADMIN, MEMBER, OTHER, api, golden};
+use crate::tests::{ADMIN, MEMBER, Node, OTHER, api, create, golden, status};
 
 const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume latest")];
 
@@ -24,6 +24,26 @@ fn tell(api: &Api, project: &str, (action, detail): (Action, Detail), id: &str) 
     };
     let left = api.store.write_blocking(move |tx: &mut Tx<'_>| ops::create(tx, said.clone()));
     left.unwrap().id.to_string()
+}
+
+#[test]
+fn a_message_names_the_request_that_failed() {
+    let api = api();
+    let mut node = Node::join(&api, "one", 10);
+    let kind = json!({"name": "gold", "extra_specs": {"vendor_name": "squid"}});
+    assert_eq!(api.post(ADMIN, "/volume/v3/types", &json!({"volume_type": kind})).status, 200);
+    let made = create(&api, MEMBER, &json!({"size": 1, "volume_type": "gold"}));
+    let id = made.body["volume"]["id"].as_str().unwrap();
+    node.work(&api);
+    assert_eq!(status(&api, id), "error");
+    let found = api.call(MEMBER, "GET", "/volume/v3/messages", &NEWEST, &Json::Null).body;
+    let message = &found["messages"][0];
+    assert_eq!(
+        (&message["resource_uuid"], &message["event_id"]),
+        (&json!(id), &json!("VOLUME_VOLUME_001_003"))
+    );
+    let (_, request) = made.headers.iter().find(|(name, _)| name == "x-openstack-request-id").unwrap();
+    assert_eq!(&message["request_id"], request);
 }
 
 const NOWHERE: (Action, Detail) = (Action::ScheduleAllocateVolume, Detail::NoBackendAvailable);
@@ -54,19 +74,19 @@ fn everybody_reads_the_own_ones() {
     check(MEMBER, "request_id=req-crab", &["crab"]);
     check(ADMIN, "project_id=beta", &["eel"]);
     check(ADMIN, "squid=1", &[]);
-    let status = |token: &str, method: &str, path: &str| {
+    let answered = |token: &str, method: &str, path: &str| {
         api.call(token, method, &format!("/volume/v3/messages{path}"), &NEWEST, &Json::Null).status
     };
-    assert_eq!(status(MEMBER, "GET", "?project_id=beta"), 400);
-    assert_eq!(status(MEMBER, "GET", "?event_id~=_007_"), 400);
-    assert_eq!(status(MEMBER, "GET", "?sort=squid"), 400);
-    assert_eq!(status(OTHER, "GET", &format!("/{mine}")), 404);
-    assert_eq!(status(OTHER, "GET", &format!("?marker={mine}")), 404);
-    assert_eq!(status(OTHER, "DELETE", &format!("/{mine}")), 404);
-    assert_eq!(status("reader@alpha", "DELETE", &format!("/{mine}")), 403);
-    assert_eq!(status(ADMIN, "GET", "/squid"), 404);
-    assert_eq!(status(MEMBER, "DELETE", &format!("/{mine}")), 204);
-    assert_eq!(status(MEMBER, "GET", &format!("/{mine}")), 404);
+    assert_eq!(answered(MEMBER, "GET", "?project_id=beta"), 400);
+    assert_eq!(answered(MEMBER, "GET", "?event_id~=_007_"), 400);
+    assert_eq!(answered(MEMBER, "GET", "?sort=squid"), 400);
+    assert_eq!(answered(OTHER, "GET", &format!("/{mine}")), 404);
+    assert_eq!(answered(OTHER, "GET", &format!("?marker={mine}")), 404);
+    assert_eq!(answered(OTHER, "DELETE", &format!("/{mine}")), 404);
+    assert_eq!(answered("reader@alpha", "DELETE", &format!("/{mine}")), 403);
+    assert_eq!(answered(ADMIN, "GET", "/squid"), 404);
+    assert_eq!(answered(MEMBER, "DELETE", &format!("/{mine}")), 204);
+    assert_eq!(answered(MEMBER, "GET", &format!("/{mine}")), 404);
     assert_eq!(api.get(MEMBER, "/volume/v3/messages").status, 404);
 }
 

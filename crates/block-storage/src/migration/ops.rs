@@ -10,7 +10,7 @@ use super::{Migration, Phase, Policy};
 use crate::ZONE;
 use crate::encryption::is_as_secret;
 use crate::error::Error;
-use crate::message::{Action, Detail, Subject, ops as messages};
+use crate::message::{Action, Detail, ops as messages};
 use crate::quota::{self, Resource};
 use crate::service::ops as services;
 use crate::snapshot::{self, store as snapshots};
@@ -127,10 +127,11 @@ pub(crate) fn migrate(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, wanted: &M
         && other_backend(tx, &volume, volume.volume_type_id, current.as_deref())?.as_ref() == Some(&backend);
     if !fits {
         // As in Cinder, whose scheduler learns of it after the request was answered.
+        volume.request_id = tx.request_id();
         volume.migration_status = Some("error".to_owned());
         save(tx, &mut volume)?;
         let about = (Action::ScheduleAllocateVolume, Detail::NoBackendAvailable);
-        messages::leave_failure(tx, &volume.project_id, about, (Subject::Volume, id.to_string()))?;
+        messages::leave_failure(tx, about, &*volume)?;
         return Ok(());
     }
     let locked = wanted.lock.then_some(VolumePhase::Maintenance);
@@ -183,6 +184,7 @@ fn begin(
     if let Some(phase) = phase {
         volume.enter(phase, now);
     }
+    volume.request_id = tx.request_id();
     volume.migration_status = Some("starting".to_owned());
     save(tx, volume)?;
     Ok(tx.kick(KIND, volume.id)?)

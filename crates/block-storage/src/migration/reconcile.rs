@@ -12,7 +12,7 @@ use types::VolumeId;
 use super::store::{self as table, MIGRATIONS};
 use super::{Migration, Phase};
 use crate::copies::{self, Copying};
-use crate::message::{Action, Detail, Subject, ops as messages};
+use crate::message::{Action, Detail, ops as messages};
 use crate::snapshot::{self, store::SNAPSHOTS};
 use crate::volume::reconcile::{KIND as VOLUME_KIND, seen, want};
 use crate::volume::store::VOLUMES;
@@ -174,8 +174,7 @@ fn give_up(tx: &mut Tx<'_>, (migration, volume): Both<'_>, reason: String) -> Re
         end(volume, "error", now);
         VOLUMES.save(tx, volume)?;
         let about = (Action::ScheduleAllocateVolume, Detail::UnknownError);
-        let subject = (Subject::Volume, volume.id.to_string());
-        messages::leave_failure(tx, &volume.project_id, about, subject)?;
+        messages::leave_failure(tx, about, &**volume)?;
     }
     migration.enter(Phase::Stopping, now);
     MIGRATIONS.save(tx, migration)?;

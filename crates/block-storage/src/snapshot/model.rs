@@ -45,6 +45,9 @@ pub struct Snapshot {
     pub metadata: BTreeMap<String, String>,
     /// The snapshot of a group that it is a part of.
     pub group_snapshot_id: Option<GroupSnapshotId>,
+    /// The request that it was last changed by in a way that can fail later; messages name it.
+    #[serde(default)]
+    pub request_id: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.

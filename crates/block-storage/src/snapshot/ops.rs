@@ -96,6 +96,7 @@ fn of(caller: &Caller, tx: &mut Tx<'_>, found: &Volume, purpose: Purpose, draft:
         progress: None,
         metadata: draft.metadata,
         group_snapshot_id: draft.group_snapshot_id,
+        request_id: tx.request_id(),
         created_at: now,
         updated_at: now,
     }
@@ -239,6 +240,7 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: SnapshotId, force: bo
 pub(crate) fn begin_delete(tx: &mut Tx<'_>, found: &mut Stored<Snapshot>) -> Result<(), store::Error> {
     let now = tx.now();
     found.unwanted = true;
+    found.request_id = tx.request_id();
     found.enter(Phase::Deleting, now);
     SNAPSHOTS.save(tx, found)?;
     tx.kick(KIND, found.id)

@@ -9,7 +9,7 @@ use types::{HostId, SnapshotId, VolumeId};
 
 use super::store::{self as table, SNAPSHOTS};
 use super::{Phase, Purpose, Snapshot};
-use crate::message::{Action, Detail, Subject, ops as messages};
+use crate::message::{Action, Detail, ops as messages};
 use crate::volume::reconcile::{KIND as VOLUME_KIND, want, why};
 use crate::volume::store::{VOLUMES, made_of};
 use crate::volume::{HOST_TIME_MAX, Volume};
@@ -162,6 +162,5 @@ fn leave_message(tx: &mut Tx<'_>, snapshot: &Snapshot, action: Action, detail: D
     if snapshot.purpose == Purpose::Passing {
         return Ok(());
     }
-    let about = (Subject::VolumeSnapshot, snapshot.id.to_string());
-    messages::leave_failure(tx, &snapshot.project_id, (action, detail), about)
+    messages::leave_failure(tx, (action, detail), snapshot)
 }

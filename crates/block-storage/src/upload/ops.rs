@@ -58,6 +58,7 @@ pub(crate) fn create(
     let image = by_node::create(caller, tx, terms, image, &copy.to_string()).map_err(refused)?;
     let held = snapshot::ops::hold(caller, tx, &volume)?;
     let now = tx.now();
+    volume.request_id = tx.request_id();
     volume.enter(VolumePhase::Uploading, now);
     save(tx, &mut volume)?;
     let copy = NodeCopy { id: copy, image_id: image.id, format, host, heard_at: now, percent: 0, sealed };

@@ -13,7 +13,7 @@ use types::CopyId;
 
 use super::store::{self as table, UPLOADS};
 use super::{Phase, Upload};
-use crate::message::{Action, Detail, Subject, ops as messages};
+use crate::message::{Action, Detail, ops as messages};
 use crate::snapshot;
 use crate::volume::reconcile::KIND as VOLUME_KIND;
 use crate::volume::store::VOLUMES;
@@ -104,8 +104,7 @@ fn fail(tx: &mut Tx<'_>, upload: &mut Stored<Upload>, fault: &str) -> Result<(),
     tracing::warn!(target: "block_storage::upload", volume = %upload.volume_id, image = %upload.copy.image_id, "{fault}");
     if let Some(volume) = volume_of(tx, upload)? {
         let about = (Action::CopyVolumeToImage, Detail::FailedToUploadVolume);
-        let subject = (Subject::Volume, volume.id.to_string());
-        messages::leave_failure(tx, &volume.project_id, about, subject)?;
+        messages::leave_failure(tx, about, &*volume)?;
     }
     abandon(tx, upload)
 }

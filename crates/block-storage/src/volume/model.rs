@@ -116,6 +116,9 @@ pub struct Volume {
     pub attachment: Option<Attachment>,
     /// Who is kicked when the volume becomes available or fails.
     pub watcher: Option<WorkKey>,
+    /// The request that it was last changed by in a way that can fail later; messages name it.
+    #[serde(default)]
+    pub request_id: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -48,7 +48,8 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
     };
     let from = held.map(|held| SourceSnapshot { volume: held.volume_id, id: held.id }).or(source.from);
     let row = row(caller, tx.now(), draft, source, volume_type.id);
-    let volume = VOLUMES.insert(tx, Volume { from, encryption, ..row })?;
+    let request_id = tx.request_id();
+    let volume = VOLUMES.insert(tx, Volume { from, encryption, request_id, ..row })?;
     tx.kick(reconcile::KIND, volume.id)?;
     Ok(volume)
 }
@@ -92,6 +93,7 @@ fn row(
         unwanted: false,
         attachment: None,
         watcher: draft.watcher,
+        request_id: None,
         created_at: now,
         updated_at: now,
     }
@@ -330,6 +332,7 @@ pub(crate) fn extend(
     }
     quota::ops::check_growth(tx, &volume.project_id, &volume_type, (current, size_gib))?;
     let now = tx.now();
+    volume.request_id = tx.request_id();
     volume.size_before_gib = Some(current);
     volume.size_gib = size_gib;
     volume.enter(Phase::Extending, now);

@@ -19,7 +19,7 @@ use super::place::{self, Choice};
 use super::store::{self as table, VOLUMES};
 use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, SourceImage, Volume, limits};
 use crate::encryption::{Formatting, Keyring, VolumeEncryption, ensure_key};
-use crate::message::{Action, Detail, Subject, ops as messages};
+use crate::message::{Action, Detail, ops as messages};
 use crate::snapshot::{self, Phase as SnapshotPhase};
 use crate::{group, migration, upload, volume_type};
 
@@ -125,7 +125,11 @@ fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, keys: &dyn Keyring) -> R
             Ok(Next::Done)
         }
         Verdict::Refused(reason) => {
-            leave_message(tx, volume, (Action::CreateVolumeFromBackend, Detail::DriverFailedCreate))?;
+            messages::leave_failure(
+                tx,
+                (Action::CreateVolumeFromBackend, Detail::DriverFailedCreate),
+                &**volume,
+            )?;
             fail(tx, volume, format!("host {host} cannot make it: {reason}"))
         }
         Verdict::Waiting if volume.is_overdue(now, HOST_TIME_MAX) => {
@@ -155,7 +159,7 @@ fn find_host(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Result<Host
     } else {
         return Ok(Err(Next::Again(LOOK_EVERY)));
     };
-    leave_message(tx, volume, (Action::ScheduleAllocateVolume, Detail::NoBackendAvailable))?;
+    messages::leave_failure(tx, (Action::ScheduleAllocateVolume, Detail::NoBackendAvailable), &**volume)?;
     fail(tx, volume, reason).map(Err)
 }
 
@@ -266,7 +270,7 @@ fn extend(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     volume.size_gib = volume.size_before_gib.take().unwrap_or(volume.size_gib);
     volume.fail(Phase::ErrorExtending, reason, now);
     VOLUMES.save(tx, volume)?;
-    leave_message(tx, volume, (Action::ExtendVolume, Detail::DriverFailedExtend))?;
+    messages::leave_failure(tx, (Action::ExtendVolume, Detail::DriverFailedExtend), &**volume)?;
     refresh(tx, volume)
 }
 
@@ -340,10 +344,6 @@ fn delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     release_source(tx, volume)?;
     tell_group(tx, volume)?;
     Ok(Next::Done)
-}
-
-fn leave_message(tx: &mut Tx<'_>, volume: &Volume, about: (Action, Detail)) -> Result<(), Error> {
-    messages::leave_failure(tx, &volume.project_id, about, (Subject::Volume, volume.id.to_string()))
 }
 
 /// What the host's last word means.
