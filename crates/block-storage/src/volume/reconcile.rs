@@ -260,6 +260,7 @@ fn extend(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
             let idle = volume.idle_phase();
             volume.enter(idle, now);
             VOLUMES.save(tx, volume)?;
+            tell_watcher(tx, volume)?;
             return Ok(Next::Done);
         }
         Verdict::Waiting if !volume.is_overdue(now, HOST_TIME_MAX) => return Ok(Next::Again(HOST_TIME_MAX)),
@@ -415,7 +416,7 @@ pub(crate) fn seen(
     documents::seen(tx, host, Kind::Volume, &volume.id.to_string())
 }
 
-/// Those look again that wait for the volume to be made.
+/// Those look again that wait for the volume to be made, or to be larger.
 fn tell_watcher(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Error> {
     tell_group(tx, volume)?;
     match &volume.watcher {

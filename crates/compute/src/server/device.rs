@@ -79,6 +79,9 @@ pub struct Disk {
     pub tag: Option<String>,
     /// Where it is.
     pub state: DiskState,
+    /// How large the server knows it to be, once it has it.
+    #[serde(default)]
+    pub size_gib: Option<u32>,
 }
 
 /// Where a volume is on its way into a server and out.

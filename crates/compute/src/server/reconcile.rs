@@ -121,6 +121,7 @@ fn observe(tx: &mut Tx<'_>, server: &mut Stored<Server>, report: &Seen<VmSeen>) 
         }
         if report.current {
             volumes::observe(tx, server, seen)?;
+            volumes::note_growth(tx, server)?;
             settle(tx, server, seen)?;
             trouble(server, seen, tx.now());
         }

@@ -342,6 +342,23 @@ fn volumes_are_attached_and_detached_while_it_runs() {
         world.call(MEMBER, "2.1", "GET", &format!("{path}/{volume}"), &Json::Null).body["volumeAttachment"]["id"],
         json!(volume)
     );
+    let extended = world.api.call(
+        MEMBER,
+        "POST",
+        &format!("/volume/v3/volumes/{volume}/action"),
+        &[("openstack-api-version", "volume 3.42")],
+        &json!({"os-extend": {"new_size": 3}}),
+    );
+    assert_eq!(extended.status, 202);
+    world.converge();
+    assert_eq!(status(), "in-use");
+    let actions = world.get(ADMIN, &format!("/servers/{id}/os-instance-actions")).body;
+    let newest = &actions["instanceActions"][0];
+    let (_, request) = extended.headers.iter().find(|(name, _)| name == "x-openstack-request-id").unwrap();
+    assert_eq!((&newest["action"], &newest["request_id"]), (&json!("extend_volume"), &json!(request)));
+    let shown = world.get(ADMIN, &format!("/servers/{id}/os-instance-actions/{request}")).body;
+    let event = &shown["instanceAction"]["events"][0];
+    assert_eq!((&event["event"], &event["result"]), (&json!("compute_extend_volume"), &json!("Success")));
     assert_eq!(world.call(MEMBER, "2.96", "DELETE", &format!("{path}/{volume}"), &Json::Null).status, 202);
     world.converge();
     assert_eq!(status(), "available");

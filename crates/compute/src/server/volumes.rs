@@ -133,6 +133,29 @@ fn attached(tx: &mut Tx<'_>, server: &mut Server, at: usize) -> Result<(), Error
         server.disks[at].attachment_id = attachment.id;
     }
     server.disks[at].state = DiskState::Attached;
+    server.disks[at].size_gib = Some(volume.size_gib);
+    Ok(())
+}
+
+/// Notes which volumes became larger while the server had them, with the request that asked for it.
+pub(crate) fn note_growth(tx: &mut Tx<'_>, server: &mut Server) -> Result<(), Error> {
+    for at in 0..server.disks.len() {
+        let disk = &server.disks[at];
+        if disk.state != DiskState::Attached {
+            continue;
+        }
+        let Some(volume) = load(tx, disk.volume_id)?.filter(|volume| volume.phase == VolumePhase::InUse)
+        else {
+            continue;
+        };
+        let known = server.disks[at].size_gib.replace(volume.size_gib);
+        if known.is_some_and(|known| known < volume.size_gib) {
+            let request_id = volume.request_id.unwrap_or_else(|| format!("req-{}", runtime::new_uuid()));
+            let asked = Asked { caller: &Caller::cloud(), request_id: &request_id };
+            let action = action::begin(tx, &asked, server, "extend_volume", "compute_extend_volume")?;
+            action::finish(tx, Some(&action), server.host.as_ref(), None)?;
+        }
+    }
     Ok(())
 }
 
@@ -247,6 +270,7 @@ pub(crate) fn disk(
         delete_on_termination,
         tag,
         state: DiskState::Attaching,
+        size_gib: None,
     }
 }
 
