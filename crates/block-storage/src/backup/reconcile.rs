@@ -11,6 +11,7 @@ use super::store::{self as table, BACKUPS};
 use super::{Backup, Phase};
 use crate::copies::{self, Copying};
 use crate::message::{Action, Detail, ops as messages};
+use crate::service;
 use crate::snapshot::store::SNAPSHOTS;
 use crate::snapshot::{self, Phase as SnapshotPhase};
 use crate::volume::reconcile::KIND as VOLUME_KIND;
@@ -55,6 +56,11 @@ fn create(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
     let (Some(snapshot), Some(host)) = (snapshot, volume.and_then(|volume| volume.host.clone())) else {
         return fail_create(tx, backup, "the volume went before it was read".to_owned());
     };
+    if backup.job.is_none() && !service::ops::makes_backups(tx, &host)? {
+        messages::leave_failure(tx, (Action::BackupCreate, Detail::BackupScheduleError), &**backup)?;
+        backup.fail_reason = Some("Service not found for creating backup.".to_owned());
+        return end_create(tx, backup, Phase::Error);
+    }
     if !snapshot.made {
         return match snapshot.phase {
             SnapshotPhase::Creating => Ok(Next::Again(HOST_TIME_MAX)),

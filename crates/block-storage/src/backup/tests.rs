@@ -62,6 +62,28 @@ fn a_backup_is_written_by_a_host_and_leaves_the_volume_as_it_was() {
 }
 
 #[test]
+fn a_host_out_of_use_makes_no_backups() {
+    let (api, mut node, volume) = ready();
+    let turn = |verb: &str| {
+        let part = json!({"host": "one", "binary": "cinder-backup"});
+        assert_eq!(api.put(ADMIN, &format!("/volume/v3/os-services/{verb}"), &part).status, 200);
+    };
+    turn("disable");
+    let (code, id) = back_up(&api, json!({"volume_id": volume}));
+    node.work(&api);
+    let refused = shown(&api, &id);
+    let reason = json!("Service not found for creating backup.");
+    assert_eq!((code, &refused["status"], &refused["fail_reason"]), (202, &json!("error"), &reason));
+    assert_eq!((status(&api, &volume).as_str(), snapshots(&api)), ("available", 0));
+    let messages = api.call(MEMBER, "GET", "/volume/v3/messages", &NEWEST, &Json::Null).body;
+    assert_eq!(messages["messages"][0]["event_id"], "VOLUME_VOLUME_BACKUP_013_024");
+    turn("enable");
+    let (_, id) = back_up(&api, json!({"volume_id": volume}));
+    node.work(&api);
+    assert_eq!(state(&api, &id), "available");
+}
+
+#[test]
 fn an_incremental_backup_keeps_the_one_it_adds_to() {
     let (api, mut node, volume) = ready();
     let more = json!({"volume_id": volume, "incremental": true});

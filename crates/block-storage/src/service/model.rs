@@ -9,6 +9,8 @@ use types::{HostId, Timestamp};
 pub(crate) const SCHEDULER: &str = "cinder-scheduler";
 /// What has volumes.
 pub(crate) const VOLUME: &str = "cinder-volume";
+/// What makes backups, and puts them back.
+pub(crate) const BACKUP: &str = "cinder-backup";
 /// The control plane, where a host is to be named.
 const CONTROL_PLANE: &str = "cuttle";
 /// What a host's only backend is called, if the host does not say.
@@ -58,6 +60,18 @@ impl Part {
             backend: Some((host.id.clone(), facts)),
         };
         facts.into_iter().map(part).collect()
+    }
+
+    /// What makes backups of the volumes of a host: the host itself.
+    pub(crate) fn backups(host: &Host, now: Timestamp) -> Part {
+        Part {
+            binary: BACKUP,
+            host: host.id.to_string(),
+            up: host.is_up(now),
+            heard_at: host.heard_at,
+            switch: Switch::default(),
+            backend: None,
+        }
     }
 
     /// By which it is told from others.

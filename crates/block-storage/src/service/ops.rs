@@ -5,23 +5,32 @@ use policy::Caller;
 use store::{Select, Stored, Tx};
 use types::HostId;
 
-use super::model::{Part, Switch, VOLUME, backend_name, key};
+use super::model::{BACKUP, Part, Switch, VOLUME, backend_name, key};
 use super::store::SWITCHES;
 use crate::error::Error;
 use crate::policy::{RULES, own};
 
 /// Whether a backend of a host may get new volumes, as far as operators are concerned.
 pub fn accepts_volumes(tx: &mut Tx<'_>, host: &HostId, backend: &str) -> Result<bool, Error> {
-    let said = SWITCHES.load(tx, key(VOLUME, &backend_name(host, backend)))?;
-    Ok(said.is_none_or(|said| !said.disabled))
+    Ok(is_in_use(tx, VOLUME, &backend_name(host, backend))?)
 }
 
-/// All parts: the scheduler, then the backends in the order of hosts.
+/// Whether a host may make backups, as far as operators are concerned.
+pub(crate) fn makes_backups(tx: &mut Tx<'_>, host: &HostId) -> Result<bool, store::Error> {
+    is_in_use(tx, BACKUP, host.as_str())
+}
+
+fn is_in_use(tx: &mut Tx<'_>, binary: &str, host: &str) -> Result<bool, store::Error> {
+    Ok(SWITCHES.load(tx, key(binary, host))?.is_none_or(|said| !said.disabled))
+}
+
+/// All parts: the scheduler, then in the order of hosts the backends and what makes backups.
 pub(crate) fn all(tx: &mut Tx<'_>) -> Result<Vec<Part>, Error> {
     let now = tx.now();
     let mut parts = vec![Part::scheduler(now)];
     for host in hosts::list(tx)? {
         parts.extend(Part::backends(&host, now));
+        parts.push(Part::backups(&host, now));
     }
     for said in SWITCHES.query(tx, &Select::all())? {
         if let Some(part) = parts.iter_mut().find(|part| part.key() == said.key) {
