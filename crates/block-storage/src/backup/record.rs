@@ -10,8 +10,8 @@ use crate::ZONE;
 use crate::error::Error;
 use crate::volume::SIZE_GIB_MAX;
 
-/// What wrote the objects, as records name it: no other program's backups are read.
-pub(crate) const SERVICE: &str = "cuttle.backup";
+/// What wrote the objects, named as Cinder names its drivers, which clients expect: no other program's backups are read.
+pub(crate) const SERVICE: &str = "cinder.backup.cuttle";
 /// What a record must have beside its id and its size.
 const REQUIRED: [&str; 5] =
     ["container", "display_description", "display_name", "object_count", "service_metadata"];

@@ -188,7 +188,7 @@ fn changed(record: &Json, change: impl FnOnce(&mut Json)) -> Json {
     let bytes = BASE64_STANDARD.decode(record["backup_url"].as_str().unwrap()).unwrap();
     let mut fields: Json = serde_json::from_slice(&bytes).unwrap();
     change(&mut fields);
-    json!({"backup_service": "cuttle.backup", "backup_url": BASE64_STANDARD.encode(fields.to_string())})
+    json!({"backup_service": "cinder.backup.cuttle", "backup_url": BASE64_STANDARD.encode(fields.to_string())})
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn records_that_are_none_are_refused() {
         assert!(refused.body.to_string().contains(text), "{text}: {refused:?}");
         assert_eq!(state(&api, &id), "gone");
     };
-    let url = |text: &str| json!({"backup_service": "cuttle.backup", "backup_url": text});
+    let url = |text: &str| json!({"backup_service": "cinder.backup.cuttle", "backup_url": text});
     check(&url("?"), 400, "is not a 'base64'");
     check(&url(&BASE64_STANDARD.encode("[]")), 400, "Can't parse backup record.");
     check(&url(&BASE64_STANDARD.encode("{}")), 400, "missing an id");
@@ -279,7 +279,7 @@ fn records_that_are_none_are_refused() {
     let mut elsewhere = record.clone();
     elsewhere["backup_service"] = json!("cinder.backup.drivers.swift.SwiftBackupDriver");
     check(&elsewhere, 503, "could not be found");
-    check(&json!({"backup_service": "cuttle.backup"}), 400, "backup_url");
+    check(&json!({"backup_service": "cinder.backup.cuttle"}), 400, "backup_url");
     let member = api.post(MEMBER, "/volume/v3/backups/import_record", &json!({"backup-record": record}));
     assert_eq!(member.status, 403);
     assert_eq!(import(&api, &record).status, 201);
