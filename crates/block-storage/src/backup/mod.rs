@@ -11,4 +11,4 @@ pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
-pub use model::{Backup, BackupChange, BackupDraft, Phase};
+pub use model::{Backup, BackupChange, BackupDraft, OfVolume, Phase};

@@ -59,6 +59,9 @@ pub struct Backup {
     /// The type that the volume was of.
     #[serde(default)]
     pub volume_type_id: Option<VolumeTypeId>,
+    /// What was said of the volume; nothing if it was not kept yet when the backup was made.
+    #[serde(default)]
+    pub of_volume: Option<OfVolume>,
     /// The moment that it is of.
     pub data_timestamp: Timestamp,
     /// The request that it was last changed by in a way that can fail later; messages name it.
@@ -68,6 +71,15 @@ pub struct Backup {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+/// What was said of a volume, which is put back with its bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfVolume {
+    /// The owner's own words.
+    pub metadata: BTreeMap<String, String>,
+    /// What the image that it was made of said about itself.
+    pub image_metadata: BTreeMap<String, String>,
 }
 
 /// A copy that a host makes.

@@ -7,7 +7,7 @@ use types::{BackupId, VolumeId};
 use super::reconcile::KIND;
 use super::record::{self, SERVICE};
 use super::store::{self as table, BACKUPS};
-use super::{Backup, BackupChange, BackupDraft, Phase};
+use super::{Backup, BackupChange, BackupDraft, OfVolume, Phase};
 use crate::error::Error;
 use crate::list::{Paging, in_sight};
 use crate::policy::RULES;
@@ -64,6 +64,10 @@ pub fn create(
         fail_reason: None,
         encryption: found.encryption.as_ref().map(|encryption| encryption.cloned()),
         volume_type_id: Some(found.volume_type_id),
+        of_volume: Some(OfVolume {
+            metadata: found.metadata.clone(),
+            image_metadata: found.image_metadata.clone(),
+        }),
         request_id: tx.request_id(),
         data_timestamp: moment,
         created_at: now,

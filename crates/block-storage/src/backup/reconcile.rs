@@ -195,6 +195,11 @@ fn end_restore(tx: &mut Tx<'_>, backup: &mut Stored<Backup>, fault: Option<Strin
                     // It has the header of the volume that was backed up, which opens with that one's key.
                     volume.encryption = Some(encryption.cloned());
                 }
+                if let Some(said) = backup.of_volume.clone() {
+                    volume.metadata = said.metadata;
+                    volume.bootable |= !said.image_metadata.is_empty();
+                    volume.image_metadata = said.image_metadata;
+                }
                 volume.enter(VolumePhase::Available, now);
                 tx.kick(VOLUME_KIND, id)?;
             }

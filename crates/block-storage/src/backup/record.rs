@@ -12,6 +12,8 @@ use crate::volume::SIZE_GIB_MAX;
 
 /// What wrote the objects, named as Cinder names its drivers, which clients expect: no other program's backups are read.
 pub(crate) const SERVICE: &str = "cinder.backup.cuttle";
+/// Under which key it has what was said of the volume.
+const OF_VOLUME: &str = "of_volume";
 /// What a record must have beside its id and its size.
 const REQUIRED: [&str; 5] =
     ["container", "display_description", "display_name", "object_count", "service_metadata"];
@@ -47,7 +49,7 @@ pub(super) fn encode(backup: &Backup, dependents: bool) -> String {
         "updated_at": backup.updated_at.iso_micros(),
         "deleted": false,
         "deleted_at": null,
-        "driver_info": {},
+        "driver_info": {OF_VOLUME: backup.of_volume},
     });
     BASE64_STANDARD.encode(record.to_string())
 }
@@ -91,6 +93,7 @@ pub(super) fn decode(
         |name: &str| words(name)?.map_or(Ok(now), |text| Timestamp::parse(&text).map_err(|_| unreadable()));
     let size_gib = size.as_u64().and_then(|size| u32::try_from(size).ok());
     let metadata = fields.get("metadata").filter(|metadata| !metadata.is_null()).cloned();
+    let of_volume = fields.get("driver_info").map(|info| info[OF_VOLUME].clone()).unwrap_or_default();
     Ok(Backup {
         id: id.as_str().and_then(|text| text.parse().ok()).ok_or_else(unreadable)?,
         project_id: project_id.clone(),
@@ -115,6 +118,7 @@ pub(super) fn decode(
         fail_reason: None,
         encryption: None,
         volume_type_id: None,
+        of_volume: serde_json::from_value(of_volume).map_err(|_| unreadable())?,
         data_timestamp: time("data_timestamp")?,
         request_id: None,
         created_at: time("created_at")?,

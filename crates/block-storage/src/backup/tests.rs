@@ -121,7 +121,16 @@ fn a_backup_of_a_snapshot_reads_that_and_keeps_it_meanwhile() {
 #[test]
 fn a_backup_is_put_back_into_a_volume_or_a_new_one() {
     let (api, mut node, volume) = ready();
+    let say = |colour: &str| {
+        let path = format!("/volume/v3/volumes/{volume}/metadata");
+        assert_eq!(api.put(MEMBER, &path, &json!({"metadata": {"colour": colour}})).status, 200);
+    };
+    let colour = |id: &str| {
+        api.get(MEMBER, &format!("/volume/v3/volumes/{id}")).body["volume"]["metadata"]["colour"].clone()
+    };
+    say("blue");
     let (_, id) = back_up(&api, json!({"volume_id": volume}));
+    say("red");
     node.work(&api);
     let restore = |body: Json| api.post(MEMBER, &format!("{}/restore", path(&id)), &json!({"restore": body}));
     let answer = restore(json!({"volume_id": volume}));
@@ -134,6 +143,8 @@ fn a_backup_is_put_back_into_a_volume_or_a_new_one() {
     node.work(&api);
     assert_eq!((status(&api, &volume).as_str(), state(&api, &id).as_str()), ("available", "available"));
 
+    assert_eq!(colour(&volume), "blue");
+
     let answer = restore(json!({"name": "again"}));
     let new = answer.body["restore"]["volume_id"].as_str().unwrap().to_owned();
     assert_eq!(answer.body["restore"]["volume_name"], "again");
@@ -141,6 +152,7 @@ fn a_backup_is_put_back_into_a_volume_or_a_new_one() {
         node.work(&api);
     }
     assert_eq!((status(&api, &new).as_str(), state(&api, &id).as_str()), ("available", "available"));
+    assert_eq!(colour(&new), "blue");
 }
 
 #[test]
