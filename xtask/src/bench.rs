@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::ceph;
 use crate::golden::{CINDER, GLANCE, KEYSTONE, Kind, Original, Purpose};
 use crate::project::{self, Outcome, failed};
 
@@ -26,6 +27,8 @@ pub fn run(arguments: &[String]) -> Outcome {
     let image = std::env::var_os("CUTTLE_GUEST_IMAGE").map(PathBuf::from);
     let mut variables: Vec<_> = image.iter().map(|image| ("CUTTLE_GUEST_IMAGE", image.as_path())).collect();
     variables.extend(told.iter().map(|(name, value)| (name.as_str(), value.as_path())));
+    let ceph = if is_wanted(arguments, "ceph") { ceph::Shared::start() } else { None };
+    variables.extend(ceph.iter().map(|ceph| ("CUTTLE_CEPH", ceph.folder())));
     let program = project::target().join("release/bench");
     project::run(project::as_root(&program, &variables).args(arguments))
 }

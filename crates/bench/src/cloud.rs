@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
+use crate::ceph::Ceph;
 use crate::http::{Answer, Connection, request};
 use crate::machine;
 
@@ -37,11 +38,16 @@ pub enum Node {
 impl Cloud {
     /// Starts one, on this processor if one is given, and waits until it is ready.
     pub fn start(node: Node, cpu: Option<usize>) -> Result<Cloud> {
+        Cloud::start_on(node, cpu, None)
+    }
+
+    /// The same, with its images, disks and volumes in a Ceph cluster if one is given.
+    pub fn start_on(node: Node, cpu: Option<usize>, ceph: Option<&Ceph>) -> Result<Cloud> {
         let dir = tempfile::Builder::new().prefix("cuttle-bench-").tempdir_in(machine::scratch());
         let dir = dir.context("cannot make a data directory")?;
         let began = runtime::monotonic();
         let mut cloud = Cloud {
-            child: spawn(dir.path(), node, cpu)?,
+            child: spawn(dir.path(), node, cpu, ceph)?,
             dir,
             address: ([127, 0, 0, 1], 0).into(),
             ready_after: Duration::ZERO,
@@ -55,7 +61,7 @@ impl Cloud {
         self.end();
         between(self.dir.path())?;
         let began = runtime::monotonic();
-        self.child = spawn(self.dir.path(), node, None)?;
+        self.child = spawn(self.dir.path(), node, None, None)?;
         self.await_ready(began)
     }
 
@@ -136,11 +142,16 @@ impl Drop for Cloud {
 }
 
 /// Starts the process. In a session of its own, for sessions share the processors and this one's has the load generator.
-fn spawn(dir: &Path, node: Node, cpu: Option<usize>) -> Result<Child> {
+fn spawn(dir: &Path, node: Node, cpu: Option<usize>, ceph: Option<&Ceph>) -> Result<Child> {
     let mut command = Command::new("setsid");
     command.arg(program()?).args(["up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir);
     if node == Node::Simulated {
         command.arg("--sim");
+    }
+    if let Some(ceph) = ceph {
+        let config = dir.join("bench.toml");
+        std::fs::write(&config, ceph.config())?;
+        command.arg("--config").arg(config).envs(ceph.variables());
     }
     let log = std::fs::File::create(dir.join("up.log"))?;
     command.env("RUST_LOG", "info").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);

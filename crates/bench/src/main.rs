@@ -7,9 +7,11 @@
 mod bare;
 mod beside;
 mod boot;
+mod ceph;
 mod clones;
 mod cloud;
 mod forwarding;
+mod guest_io;
 mod http;
 mod identity;
 mod images;
@@ -32,7 +34,7 @@ use report::Report;
 
 const USAGE: &str = "\
 bench [--only PART,…] [--pairs N] [--out FILE]
-    --only    some of: start, tokens, identity, servers, clones, images, volumes, beside, namespaces, forwarding, boot; nothing is written without --out
+    --only    some of: start, tokens, identity, servers, clones, images, volumes, beside, namespaces, forwarding, boot, guest-io, ceph; nothing is written without --out
     --pairs   how many times the boot through Cuttle is compared with bare QEMU; 7 unless said otherwise
     --out     where the table is written; docs/bench.md for a whole run";
 
@@ -51,6 +53,8 @@ const PARTS: &[Part] = &[
     ("namespaces", |report, _| namespaces::measure(report)),
     ("forwarding", |report, _| forwarding::measure(report)),
     ("boot", |report, options| boot::measure(report, options.pairs)),
+    ("guest-io", |report, _| guest_io::measure(report, None)),
+    ("ceph", |report, _| ceph::measure(report)),
 ];
 
 /// What was asked for.

@@ -211,19 +211,24 @@ impl Shared {
         let watch = Stopwatch::start();
         match Cluster::up(&folder) {
             Ok(cluster) => {
-                println!("test: Ceph is there after {:.1} s", watch.seconds());
+                println!("Ceph is there after {:.1} s", watch.seconds());
                 Some(Shared(cluster))
             }
             Err(why) => {
-                println!("test: Ceph is not running, its tests will be skipped: {why}");
+                println!("Ceph is not running, what needs it will be skipped: {why}");
                 None
             }
         }
     }
 
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        self.0.folder()
+    }
+
     /// Tells a command where it is, and how to make others.
     pub fn describe_to(&self, command: &mut Command) {
-        command.env("CUTTLE_TEST_CEPH", self.0.folder());
+        command.env("CUTTLE_TEST_CEPH", self.folder());
         if let Ok(own) = std::env::current_exe() {
             command.env("CUTTLE_TEST_XTASK", own);
         }
@@ -233,7 +238,7 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         if let Err(why) = self.0.down() {
-            println!("test: Ceph does not end: {why}");
+            println!("Ceph does not end: {why}");
         }
     }
 }
