@@ -29,13 +29,15 @@ const SORTABLE: Sortable = &[
     ("created_at", "created_at"),
     ("updated_at", "updated_at"),
 ];
-/// Filters and their columns. That there is a `status`, which no attachment has, is as in Cinder.
+/// Filters and their columns. That there is a `status`, which no attachment has, is as in Cinder. The project is the
+/// administrators'.
 const FILTERS: Sortable = &[
     ("id", "attachment_id"),
     ("volume_id", "id"),
     ("instance_id", "server_id"),
     ("instance_uuid", "server_id"),
     ("attach_status", "attach_status"),
+    ("project_id", "project_id"),
 ];
 
 /// The routes of attachments.

@@ -195,6 +195,26 @@ fn ready_volume(api: &Api, node: &mut Node) -> String {
 }
 
 #[test]
+fn operators_find_attachments_by_project() {
+    let api = api();
+    let mut node = Node::join(&api, "one", 10);
+    let id = ready_volume(&api, &mut node);
+    let newest = [("openstack-api-version", "volume 3.71")];
+    let body = json!({"attachment": {"volume_uuid": id, "instance_uuid": runtime::new_uuid()}});
+    let made = api.call(MEMBER, "POST", "/volume/v3/attachments", &newest, &body);
+    assert_eq!(made.status, 200);
+    let list = |who: &str, query: &str| {
+        let path = format!("/volume/v3/attachments?{query}");
+        let answer = api.call(who, "GET", &path, &newest, &Json::Null);
+        (answer.status, answer.body["attachments"].as_array().map(Vec::len))
+    };
+    assert_eq!(list(ADMIN, "all_tenants=1&project_id=alpha"), (200, Some(1)));
+    assert_eq!(list(ADMIN, "all_tenants=1&project_id=beta"), (200, Some(0)));
+    assert_eq!(list(ADMIN, "project_id=alpha"), (200, Some(0)), "not without asking for all");
+    assert_eq!(list(MEMBER, "all_tenants=1&project_id=alpha").0, 400);
+}
+
+#[test]
 fn a_volume_is_in_one_server_at_a_time() {
     let api = api();
     let mut node = Node::join(&api, "one", 10);
