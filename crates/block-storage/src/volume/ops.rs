@@ -22,7 +22,7 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
     let project_id = caller.project_id().cloned().ok_or_else(|| Error::Denied("volume:create".to_owned()))?;
     RULES.check("volume:create", caller, &Target::project(&project_id))?;
     let source = source::of(caller, tx, &draft)?;
-    check_size(source.size_gib)?;
+    check_size(source.size_gib, "create")?;
     let zone = draft.availability_zone.clone().unwrap_or_else(|| ZONE.to_owned());
     if zone != ZONE {
         let text = format!("Invalid input received: Availability zone '{zone}' is invalid.");
@@ -126,12 +126,13 @@ fn encryption_of(
     Ok(Some(VolumeEncryption { formatting, ..encryption }))
 }
 
-fn check_size(size: u32) -> Result<(), Error> {
+/// A size that a `request`, as "create", asks for.
+fn check_size(size: u32, request: &str) -> Result<(), Error> {
     if size > 0 && size <= SIZE_GIB_MAX {
         return Ok(());
     }
     let text = format!(
-        "Invalid input received: Invalid volume size provided for create request: {size} (size argument must be an integer \
+        "Invalid input received: Invalid volume size provided for {request} request: {size} (size argument must be an integer \
          (or string representation of an integer) from 1 to {SIZE_GIB_MAX})."
     );
     Err(Error::Invalid(text))
@@ -315,13 +316,14 @@ pub(crate) fn extend(
     let rule = if attached { "volume:extend_attached_volume" } else { "volume:extend" };
     RULES.check(rule, caller, &Target::project(&volume.project_id))?;
     let current = volume.size_gib;
-    if size_gib <= current || size_gib > SIZE_GIB_MAX {
+    if size_gib <= current {
         let text = format!(
             "Invalid input received: New size for extend must be greater than current size. (current: {current}, \
              extended: {size_gib})."
         );
         return Err(Error::Invalid(text));
     }
+    check_size(size_gib, "extend")?;
     let volume_type = volume_type::ops::load(tx, volume.volume_type_id)?;
     check_type(&volume_type, size_gib, None)?;
     if !(volume.phase == Phase::Available || attached) {

@@ -30,6 +30,10 @@ fn a_volume_lives_on_a_host() {
     );
     let extend = |size: u32| json!({"os-extend": {"new_size": size}});
     assert_eq!(act(&api, MEMBER, &id, &extend(1)), 400);
+    let endless = api.post(MEMBER, &format!("{}/action", path(&id)), &extend(70_000));
+    assert_eq!(endless.status, 400);
+    let why = endless.body["badRequest"]["message"].as_str().unwrap();
+    assert!(why.contains("extend request: 70000") && why.contains("from 1 to 65536"), "{why}");
     assert_eq!(act(&api, MEMBER, &id, &extend(3)), 202);
     assert_eq!(status(&api, &id), "extending");
     assert_eq!(act(&api, MEMBER, &id, &extend(4)), 400);
