@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value as Json;
 
+use crate::cloud::{Cloud, wait_for};
+
 /// The client, waiting for commands.
 pub struct Client {
     child: Child,
@@ -29,6 +31,25 @@ pub struct Done {
 pub fn openstack() -> Result<PathBuf, &'static str> {
     let path = std::env::var_os("CUTTLE_OPENSTACK").map(PathBuf::from);
     path.filter(|path| path.exists()).ok_or("there is no openstack client; ./x test makes one")
+}
+
+/// Runs a test of all of the client's commands of an API, as `openstack.volume.v3`, on a simulated cloud: each must be
+/// run, and nothing may go wrong in the cloud meanwhile.
+pub fn every_command(test: &str, api: &str, run: impl FnOnce(&mut Client, (&Cloud, &Path))) {
+    let openstack = match openstack() {
+        Ok(path) => path,
+        Err(why) => return println!("skipped: {test}: {why}"),
+    };
+    let cloud = Cloud::simulated();
+    let mut client = Client::start(&openstack, &cloud.dir().join("clouds.yaml"));
+    run(&mut client, (&cloud, &openstack));
+    let known = commands(&openstack, api);
+    assert!(known.len() > 40, "{known:?}");
+    let left = client.not_asked(&known);
+    assert!(left.is_empty(), "these commands were not run: {left:?}");
+    let log = cloud.log();
+    let errors: Vec<&str> = log.lines().filter(|line| line.contains(" ERROR ")).collect();
+    assert!(errors.is_empty(), "{errors:?}");
 }
 
 impl Client {
@@ -103,6 +124,23 @@ impl Client {
         let done = self.ask(line);
         assert_eq!(done.code, 1, "openstack {line} should fail: {}{}", done.stdout, done.stderr);
         done.stderr
+    }
+
+    /// Shows something, by a line such as `volume show bay`, once it has this status.
+    pub fn once(&mut self, line: &str, status: &str) -> Json {
+        wait_for(|| {
+            let shown = self.show(line);
+            let now = text(field(&shown, "status"));
+            if now == status { Ok(shown) } else { Err(format!("{line}: it is {now}")) }
+        })
+    }
+
+    /// Waits until nothing in a list has this name.
+    pub fn until_gone(&mut self, list: &str, name: &str) {
+        wait_for(|| match self.column(list, "Name").iter().any(|known| known == name) {
+            true => Err(format!("{list}: {name} is there")),
+            false => Ok(()),
+        });
     }
 
     /// What a list has in one of its columns.

@@ -235,9 +235,9 @@ fn power(stage: &mut Stage<'_>) {
     // A simulated guest says what it says at once, a real one has booted by now.
     assert!(!client.run("console log show one").trim().is_empty());
     client.run("server stop one");
-    wait_for_status(client, "one", "SHUTOFF");
+    client.once("server show one", "SHUTOFF");
     client.run("server start one");
-    wait_for_status(client, "one", "ACTIVE");
+    client.once("server show one", "ACTIVE");
     (stage.probe)(client, Moment::BootingAgain);
     assert_eq!(client.run("server reboot --wait one").trim(), "Complete");
     assert_eq!(client.run("server reboot --hard --wait one").trim(), "Complete");
@@ -269,14 +269,7 @@ fn volumes(stage: &mut Stage<'_>) {
     assert_eq!((&volume["size"], &volume["type"]), (&json!(1), &json!("default")));
     client.run("volume create --size 1 --image mine filled");
     for (name, bootable) in [("blank", false), ("filled", true)] {
-        let shown = wait_for(|| {
-            let shown = client.show(&format!("volume show {name}"));
-            if shown["status"] == "available" {
-                Ok(shown)
-            } else {
-                Err(format!("{name} is {}", shown["status"]))
-            }
-        });
+        let shown = client.once(&format!("volume show {name}"), "available");
         assert_eq!(shown["bootable"], bootable, "{shown}");
     }
     assert_eq!(client.column("volume type list", "Name"), ["default"]);
@@ -285,14 +278,14 @@ fn volumes(stage: &mut Stage<'_>) {
     for (server, moment) in [("one", Moment::Attached), ("two", Moment::AttachedElsewhere)] {
         let attached = client.show(&format!("server add volume {server} blank"));
         assert_eq!(attached["Device"], "/dev/vdb");
-        wait_for_volume(client, "in-use");
+        client.once("volume show blank", "in-use");
         let shown = client.show(&format!("server show {server}"));
         assert_eq!(shown["volumes_attached"].as_array().map(Vec::len), Some(1), "{shown}");
         let refused = client.fail("volume delete blank");
         assert!(refused.contains("blank"), "{refused}");
         (stage.probe)(client, moment);
         client.run(&format!("server remove volume {server} blank"));
-        wait_for_volume(client, "available");
+        client.once("volume show blank", "available");
     }
 }
 
@@ -321,20 +314,6 @@ fn deletion(client: &mut Client) {
         assert_eq!(client.show(list), json!([]), "{list}");
     }
     assert!(!client.column("image list", "Name").contains(&"mine".to_owned()));
-}
-
-fn wait_for_status(client: &mut Client, server: &str, wanted: &str) {
-    wait_for(|| {
-        let status = text(&client.show(&format!("server show {server}"))["status"]);
-        if status == wanted { Ok(()) } else { Err(format!("{server} is {status}")) }
-    });
-}
-
-fn wait_for_volume(client: &mut Client, wanted: &str) {
-    wait_for(|| {
-        let status = text(&client.show("volume show blank")["status"]);
-        if status == wanted { Ok(()) } else { Err(format!("the volume is {status}")) }
-    });
 }
 
 /// A list of names and values as a map.

@@ -20,3 +20,4 @@ mod simulated;
 mod store;
 mod survive;
 mod usage;
+mod volume;
