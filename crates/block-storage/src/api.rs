@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use rest::{Fields, InvalidBody, Microversion, Reply, Request};
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 use store::Tx;
 use types::{HostId, ProjectId};
@@ -47,10 +48,35 @@ pub(crate) fn base_of(request: &Request) -> String {
     }
 }
 
-/// The addresses of one thing: its own, and one without a version to keep.
+/// One address of a thing.
+#[derive(Serialize)]
+pub(crate) struct Link {
+    rel: &'static str,
+    href: String,
+}
+
+/// The addresses of all things of a collection.
+pub(crate) struct Links {
+    own: String,
+    bookmark: String,
+}
+
+impl Links {
+    pub(crate) fn of(request: &Request, collection: &str) -> Links {
+        let own = format!("{}/{collection}", base_of(request));
+        Links { bookmark: own.replacen("/v3", "", 1), own }
+    }
+
+    /// The addresses of one thing: its own, and one without a version to keep.
+    pub(crate) fn to(&self, id: impl Display) -> [Link; 2] {
+        let link = |rel, base: &str| Link { rel, href: format!("{base}/{id}") };
+        [link("self", &self.own), link("bookmark", &self.bookmark)]
+    }
+}
+
+/// The addresses of one thing.
 pub(crate) fn links_of(request: &Request, collection: &str, id: impl Display) -> Json {
-    let own = format!("{}/{collection}/{id}", base_of(request));
-    json!([{"rel": "self", "href": own}, {"rel": "bookmark", "href": own.replacen("/v3", "", 1)}])
+    json!(Links::of(request, collection).to(id))
 }
 
 /// The fields of the object under `root`, which must be all that the body has.

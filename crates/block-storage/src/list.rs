@@ -3,18 +3,20 @@
 use std::fmt::Display;
 
 use policy::Caller;
-use rest::Request;
-use serde::Serialize;
+use rest::{Microversion, Reply, Request};
 use serde::de::DeserializeOwned;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value as Json, json};
-use store::{Direction, Select, Stored, Table, Tx, Value};
+use store::{Direction, Select, Table, Tx, Value};
 
-use crate::api::base_of;
+use crate::api::{asked, base_of};
 use crate::error::Error;
 use crate::policy::{RULES, own};
 
 /// The largest page, which is also what is given to clients that ask for none.
 const LIMIT_MAX: u32 = 1000;
+/// The first microversion that counts a list on demand.
+const WITH_COUNT: Microversion = Microversion(3, 45);
 
 /// Keys that clients sort by, and their columns.
 pub(crate) type Sortable = &'static [(&'static str, &'static str)];
@@ -29,6 +31,15 @@ pub(crate) struct Paging {
     pub(crate) offset: u32,
     /// At most this many.
     pub(crate) limit: u32,
+    /// Whether it is to be told how many there are in all.
+    pub(crate) counted: bool,
+}
+
+/// A part of a list.
+pub(crate) struct Page<T> {
+    pub(crate) rows: Vec<T>,
+    /// How many there are in all, if that was asked.
+    pub(crate) all: Option<usize>,
 }
 
 impl Paging {
@@ -39,32 +50,94 @@ impl Paging {
             marker: request.query("marker").filter(|marker| !marker.is_empty()).map(str::to_owned),
             offset: number(request, "offset")?.unwrap_or(0),
             limit: limit_of(request)?,
+            counted: false,
         })
+    }
+
+    /// The same for the lists that tell how many there are in all.
+    pub(crate) fn counted_of(request: &Request, sortable: Sortable) -> Result<Paging, Error> {
+        let counted = request.version >= WITH_COUNT && asked(request, "with_count")?;
+        Ok(Paging { counted, ..Paging::of(request, sortable)? })
     }
 
     /// The newest, for lists that come in no parts.
     pub(crate) fn newest() -> Paging {
         let order = vec![("created_at", Direction::Desc), ("id", Direction::Desc)];
-        Paging { order, marker: None, offset: 0, limit: LIMIT_MAX }
+        Paging { order, marker: None, offset: 0, limit: LIMIT_MAX, counted: false }
     }
 
-    /// The rows of this part, after `marker` if there is one.
-    pub(crate) fn rows<T: Serialize + DeserializeOwned>(
+    /// This part of what is selected, after `marker` if there is one.
+    pub(crate) fn page<T: Serialize + DeserializeOwned>(
         &self,
         tx: &mut Tx<'_>,
         table: &Table<T>,
-        mut select: Select,
+        select: Select,
         marker: Option<&T>,
-    ) -> Result<Vec<Stored<T>>, Error> {
+    ) -> Result<Page<T>, Error> {
+        let all = if self.counted { Some(table.count(tx, &select)?) } else { None };
+        let select = self.ordered(table, select, marker).limit(self.offset.saturating_add(self.limit));
+        let rows = table.values(tx, &select)?.into_iter().skip(self.offset as usize).collect();
+        Ok(Page { rows, all: all.map(|all| usize::try_from(all).unwrap_or(0)) })
+    }
+
+    /// The same, of what is like this in a way that no column tells.
+    pub(crate) fn page_of<T: Serialize + DeserializeOwned>(
+        &self,
+        tx: &mut Tx<'_>,
+        table: &Table<T>,
+        select: Select,
+        marker: Option<&T>,
+        is_like: impl Fn(&T) -> bool,
+    ) -> Result<Page<T>, Error> {
+        let mut found = |select: &Select| -> Result<_, Error> {
+            Ok(table.values(tx, select)?.into_iter().filter(&is_like))
+        };
+        let all = if self.counted { Some(found(&select)?.count()) } else { None };
+        let rows = found(&self.ordered(table, select, marker))?;
+        Ok(Page { rows: rows.skip(self.offset as usize).take(self.limit as usize).collect(), all })
+    }
+
+    fn ordered<T>(&self, table: &Table<T>, mut select: Select, marker: Option<&T>) -> Select {
         for (column, direction) in &self.order {
             select = select.order(column, *direction);
         }
-        if let Some(last) = marker {
-            let values: Vec<Value> = self.order.iter().map(|(name, _)| column(table, last, name)).collect();
-            select = select.after(&values);
+        let Some(last) = marker else { return select };
+        let values: Vec<Value> = self.order.iter().map(|(name, _)| column(table, last, name)).collect();
+        select.after(&values)
+    }
+}
+
+/// A page as an answer: what its rows look like, the address of the page that follows, if this one is full, and how many
+/// there are in all, if that was asked.
+pub(crate) fn written<V: Serialize>(
+    request: &Request,
+    path: &str,
+    views: &[V],
+    (last, all): (Option<impl Display>, Option<usize>),
+) -> Reply {
+    let links = next_links(request, path, views.len(), last);
+    let key = path.split('/').next().unwrap_or_default();
+    Reply::written(&Answer { key, views, links, all })
+}
+
+struct Answer<'a, V> {
+    key: &'a str,
+    views: &'a [V],
+    links: Option<Json>,
+    all: Option<usize>,
+}
+
+impl<V: Serialize> Serialize for Answer<'_, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(self.key, self.views)?;
+        if let Some(links) = &self.links {
+            map.serialize_entry(&format!("{}_links", self.key), links)?;
         }
-        let rows = table.query(tx, &select.limit(self.offset.saturating_add(self.limit)))?;
-        Ok(rows.into_iter().skip(self.offset as usize).collect())
+        if let Some(all) = self.all {
+            map.serialize_entry("count", &all)?;
+        }
+        map.end()
     }
 }
 

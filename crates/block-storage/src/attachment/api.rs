@@ -84,24 +84,14 @@ fn view(volume: &Volume, attachment: &Attachment) -> Json {
 fn list(request: &Request, tx: &mut Tx<'_>, view: fn(&Volume, &Attachment) -> Json) -> Result<Reply, Error> {
     let mut conditions = filters::conditions(request, "attachment", FILTERS)?;
     conditions.push(Condition::Ne("attachment_id", Value::Null));
-    let page = Paging::of(request, SORTABLE)?;
-    let marker = match &page.marker {
-        None => None,
-        Some(text) => {
-            let id = text.parse().map_err(|_| by_client::absent(text))?;
-            Some(by_client::find(request.caller(), tx, id)?.id)
-        }
-    };
-    let query = VolumeList {
-        all_projects: asked(request, "all_tenants")?,
-        conditions,
-        order: page.order,
-        marker,
-        offset: page.offset as usize,
-        limit: Some(page.limit),
-        ..VolumeList::default()
-    };
-    let (volumes, _) = ops::list(request.caller(), tx, &query)?;
+    let mut paging = Paging::of(request, SORTABLE)?;
+    if let Some(text) = &paging.marker {
+        let id = text.parse().map_err(|_| by_client::absent(text))?;
+        paging.marker = Some(by_client::find(request.caller(), tx, id)?.id.to_string());
+    }
+    let all_projects = asked(request, "all_tenants")?;
+    let query = VolumeList { all_projects, conditions, ..VolumeList::default() };
+    let volumes = ops::list(request.caller(), tx, &query, &paging)?.rows;
     let found = volumes.iter().filter_map(|volume| volume.attachment.as_ref().map(|held| view(volume, held)));
     Ok(Reply::ok(json!({"attachments": found.collect::<Vec<_>>()})))
 }

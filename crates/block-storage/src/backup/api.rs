@@ -11,14 +11,13 @@ use crate::ZONE;
 use crate::api::{action_in, asked, flag_in, links_of, own, since, sole_fields, text_in, words_of};
 use crate::error::Error;
 use crate::filters;
-use crate::list::{Paging, Sortable, next_links};
+use crate::list::{Paging, Sortable, written};
 use crate::policy::RULES;
 
 /// The first microversions that know of these.
 const UPDATE: Microversion = Microversion(3, 9);
 const PROJECT: Microversion = Microversion(3, 18);
 const METADATA: Microversion = Microversion(3, 43);
-const WITH_COUNT: Microversion = Microversion(3, 45);
 const AVAILABILITY_ZONE: Microversion = Microversion(3, 51);
 const USER: Microversion = Microversion(3, 56);
 const ENCRYPTION_KEY_ID: Microversion = Microversion(3, 64);
@@ -113,21 +112,15 @@ fn detail(request: &Request, tx: &mut Tx<'_>, backup: &Backup) -> Result<Json, E
 fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, Error> {
     let all_projects = asked(request, "all_tenants")?;
     let conditions = filters::conditions(request, "backup", FILTERS)?;
-    let paging = Paging::of(request, SORTABLE)?;
-    let (found, all) = ops::list(request.caller(), tx, (all_projects, conditions), &paging)?;
-    let mut views = Vec::with_capacity(found.len());
-    for one in &found {
+    let paging = Paging::counted_of(request, SORTABLE)?;
+    let page = ops::list(request.caller(), tx, (all_projects, conditions), &paging)?;
+    let mut views = Vec::with_capacity(page.rows.len());
+    for one in &page.rows {
         views.push(if detailed { detail(request, tx, one)? } else { summary(request, one) });
     }
-    let mut body = json!({"backups": views});
     let path = if detailed { "backups/detail" } else { "backups" };
-    if let Some(links) = next_links(request, path, found.len(), found.last().map(|last| last.id)) {
-        body["backups_links"] = links;
-    }
-    if request.version >= WITH_COUNT && asked(request, "with_count")? {
-        body["count"] = all.into();
-    }
-    Ok(Reply::ok(body))
+    let last = page.rows.last().map(|last| last.id);
+    Ok(written(request, path, &views, (last, page.all)))
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -9,7 +9,7 @@ use super::record::{self, SERVICE};
 use super::store::{self as table, BACKUPS};
 use super::{Backup, BackupChange, BackupDraft, OfVolume, Phase};
 use crate::error::Error;
-use crate::list::{Paging, in_sight};
+use crate::list::{Page, Paging, in_sight};
 use crate::policy::RULES;
 use crate::quota::{self, Resource};
 use crate::snapshot::{self, Phase as SnapshotPhase};
@@ -134,7 +134,7 @@ pub(crate) fn list(
     tx: &mut Tx<'_>,
     (all_projects, conditions): (bool, Vec<Condition>),
     paging: &Paging,
-) -> Result<(Vec<Stored<Backup>>, usize), Error> {
+) -> Result<Page<Backup>, Error> {
     let mut select = in_sight(caller, "backup:get_all", all_projects)?;
     for condition in conditions {
         select = select.with(condition);
@@ -143,8 +143,7 @@ pub(crate) fn list(
         None => None,
         Some(text) => Some(show(caller, tx, text.parse().map_err(|_| Error::no_backup(text))?)?),
     };
-    let all = usize::try_from(BACKUPS.count(tx, &select)?).unwrap_or(0);
-    Ok((paging.rows(tx, &BACKUPS, select, marker.as_deref())?, all))
+    paging.page(tx, &BACKUPS, select, marker.as_deref())
 }
 
 /// Whether other backups add to this one.

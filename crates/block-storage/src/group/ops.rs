@@ -106,7 +106,7 @@ pub(crate) fn list(
     tx: &mut Tx<'_>,
     (all_projects, conditions): (bool, Vec<Condition>),
     paging: &Paging,
-) -> Result<Vec<Stored<Group>>, Error> {
+) -> Result<Vec<Group>, Error> {
     let mut select = in_sight(caller, "group:get_all", all_projects)?;
     for condition in conditions {
         select = select.with(condition);
@@ -118,7 +118,7 @@ pub(crate) fn list(
             Some(show(caller, tx, id)?)
         }
     };
-    paging.rows(tx, &GROUPS, select, marker.as_deref())
+    Ok(paging.page(tx, &GROUPS, select, marker.as_deref())?.rows)
 }
 
 /// The volumes of a group.

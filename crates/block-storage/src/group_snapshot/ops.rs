@@ -84,7 +84,7 @@ pub(crate) fn list(
     tx: &mut Tx<'_>,
     (all_projects, conditions): (bool, Vec<Condition>),
     paging: &Paging,
-) -> Result<Vec<Stored<GroupSnapshot>>, Error> {
+) -> Result<Vec<GroupSnapshot>, Error> {
     let mut select = in_sight(caller, "group:get_all_group_snapshots", all_projects)?;
     for condition in conditions {
         select = select.with(condition);
@@ -96,7 +96,7 @@ pub(crate) fn list(
             Some(show(caller, tx, id)?)
         }
     };
-    paging.rows(tx, &GROUP_SNAPSHOTS, select, marker.as_deref())
+    Ok(paging.page(tx, &GROUP_SNAPSHOTS, select, marker.as_deref())?.rows)
 }
 
 /// Deletes one with all its snapshots, unless a group is being made of it.

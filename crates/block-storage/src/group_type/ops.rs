@@ -81,13 +81,13 @@ pub(crate) fn list(
     tx: &mut Tx<'_>,
     is_public: Option<bool>,
     paging: &Paging,
-) -> Result<Vec<Stored<GroupType>>, Error> {
+) -> Result<Vec<GroupType>, Error> {
     let select = match is_public {
         Some(is_public) => Select::all().eq("is_public", is_public),
         None => Select::all(),
     };
     let marker = paging.marker.as_deref().map(|id| show(caller, tx, id)).transpose()?;
-    paging.rows(tx, &TYPES, select, marker.as_deref())
+    Ok(paging.page(tx, &TYPES, select, marker.as_deref())?.rows)
 }
 
 /// Changes a type.

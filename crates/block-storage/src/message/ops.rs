@@ -96,7 +96,7 @@ pub(crate) fn list(
     tx: &mut Tx<'_>,
     conditions: Vec<Condition>,
     paging: &Paging,
-) -> Result<Vec<Stored<Message>>, Error> {
+) -> Result<Vec<Message>, Error> {
     RULES.check("message:get_all", caller, &own(caller))?;
     let mut select = conditions.into_iter().fold(Select::all(), Select::with);
     if !caller.is_admin() {
@@ -107,7 +107,7 @@ pub(crate) fn list(
         None => None,
         Some(id) => Some(find_for(caller, tx, id, "message:get")?),
     };
-    paging.rows(tx, &MESSAGES, select, marker.as_deref())
+    Ok(paging.page(tx, &MESSAGES, select, marker.as_deref())?.rows)
 }
 
 /// Takes a message away.

@@ -58,7 +58,7 @@ fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         });
     }
     let found = ops::list(request.caller(), tx, conditions, &paging)?;
-    let views: Vec<Json> = found.iter().map(|known| view(known)).collect();
+    let views: Vec<Json> = found.iter().map(view).collect();
     let mut body = json!({"qos_specs": views});
     if let Some(links) = next_links(request, "qos-specs", found.len(), found.last().map(|last| last.id)) {
         body["qos_specs_links"] = links;

@@ -50,14 +50,14 @@ pub(crate) fn list(
     tx: &mut Tx<'_>,
     conditions: Vec<Condition>,
     paging: &Paging,
-) -> Result<Vec<Stored<QosSpecs>>, Error> {
+) -> Result<Vec<QosSpecs>, Error> {
     RULES.check("volume_extension:qos_specs_manage:get_all", caller, &own(caller))?;
     let select = conditions.into_iter().fold(Select::all(), Select::with);
     let marker = match &paging.marker {
         None => None,
         Some(text) => Some(load(tx, text.parse().map_err(|_| absent(text))?)?),
     };
-    paging.rows(tx, &QOS_SPECS, select, marker.as_deref())
+    Ok(paging.page(tx, &QOS_SPECS, select, marker.as_deref())?.rows)
 }
 
 /// Adds keys, gives others another value.

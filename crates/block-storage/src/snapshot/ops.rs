@@ -8,7 +8,7 @@ use super::reconcile::KIND;
 use super::store::{self as table, SNAPSHOTS};
 use super::{Phase, Purpose, Snapshot, SnapshotChange, SnapshotDraft};
 use crate::error::Error;
-use crate::list::{Paging, in_sight};
+use crate::list::{Page, Paging, in_sight};
 use crate::policy::RULES;
 use crate::quota::{self, Resource};
 use crate::volume::{self, Phase as VolumePhase, Volume};
@@ -160,7 +160,7 @@ pub(crate) fn list(
     tx: &mut Tx<'_>,
     query: &SnapshotList,
     paging: &Paging,
-) -> Result<(Vec<Stored<Snapshot>>, usize), Error> {
+) -> Result<Page<Snapshot>, Error> {
     let mut select = in_sight(caller, "volume:get_all_snapshots", query.all_projects)?.eq("kept", true);
     for condition in &query.conditions {
         select = select.with(condition.clone());
@@ -173,15 +173,11 @@ pub(crate) fn list(
         }
     };
     if query.metadata.is_empty() {
-        let all = usize::try_from(SNAPSHOTS.count(tx, &select)?).unwrap_or(0);
-        return Ok((paging.rows(tx, &SNAPSHOTS, select, marker.as_deref())?, all));
+        return paging.page(tx, &SNAPSHOTS, select, marker.as_deref());
     }
-    let whole = Paging { order: paging.order.clone(), marker: None, offset: 0, limit: u32::MAX };
-    let mut found = whole.rows(tx, &SNAPSHOTS, select, marker.as_deref())?;
-    found.retain(|one| query.metadata.iter().all(|(key, value)| one.metadata.get(key) == Some(value)));
-    let all = found.len();
-    let page = found.into_iter().skip(paging.offset as usize).take(paging.limit as usize);
-    Ok((page.collect(), all))
+    let has_all =
+        |one: &Snapshot| query.metadata.iter().all(|(key, value)| one.metadata.get(key) == Some(value));
+    paging.page_of(tx, &SNAPSHOTS, select, marker.as_deref(), has_all)
 }
 
 /// Changes what its owner says about a snapshot.

@@ -108,13 +108,13 @@ pub(crate) fn list(
     tx: &mut Tx<'_>,
     (all_projects, conditions): (bool, Vec<Condition>),
     paging: &Paging,
-) -> Result<Vec<Stored<Transfer>>, Error> {
+) -> Result<Vec<Transfer>, Error> {
     let mut select = in_sight(caller, "volume:get_all_transfers", all_projects)?;
     for condition in conditions {
         select = select.with(condition);
     }
     let marker = paging.marker.as_deref().map(|id| show(caller, tx, id)).transpose()?;
-    paging.rows(tx, &TRANSFERS, select, marker.as_deref())
+    Ok(paging.page(tx, &TRANSFERS, select, marker.as_deref())?.rows)
 }
 
 /// Withdraws an offer.

@@ -35,12 +35,6 @@ pub(crate) static VOLUMES: Table<Volume> = Table {
     unique: &[Unique { name: "block_storage_volumes_attachment", columns: &["attachment_id"] }],
 };
 
-/// The value of a column by which a list is sorted.
-pub(crate) fn column(volume: &Volume, name: &str) -> Value {
-    let found = VOLUMES.columns.iter().find(|column| column.name == name);
-    found.map_or_else(|| volume.id.into(), |column| (column.value)(volume))
-}
-
 /// How many volumes of each type a project has, and how much they hold together.
 pub(crate) fn usage(tx: &mut Tx<'_>, project: &ProjectId) -> Result<ByType, Error> {
     let sql = "SELECT volume_type_id, COUNT(*), COALESCE(SUM(size_gib), 0) FROM block_storage_volumes WHERE \

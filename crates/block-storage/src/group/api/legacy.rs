@@ -39,7 +39,7 @@ fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, E
     let asked = (asked(request, "all_tenants")?, filters::columns_of(request, COLUMNS));
     let found = ops::list(request.caller(), tx, asked, &Paging::of(request, COLUMNS)?)?;
     let view = |group: &Group| if detailed { plain(group) } else { summary(group) };
-    let views: Vec<Json> = found.iter().map(|group| view(group)).collect();
+    let views: Vec<Json> = found.iter().map(view).collect();
     let mut body = json!({"consistencygroups": views});
     let path = if detailed { "consistencygroups/detail" } else { "consistencygroups" };
     if let Some(links) = next_links(request, path, found.len(), found.last().map(|last| last.id)) {
@@ -152,7 +152,7 @@ fn snapshot_detail(found: &GroupSnapshot) -> Json {
 fn listed_snapshots(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, Error> {
     let found = snapshots::list(request.caller(), tx, (false, Vec::new()), &Paging::newest())?;
     let view = if detailed { snapshot_detail } else { snapshot_summary };
-    let views: Vec<Json> = found.iter().map(|one| view(one)).collect();
+    let views: Vec<Json> = found.iter().map(view).collect();
     Ok(Reply::ok(json!({"cgsnapshots": views})))
 }
 

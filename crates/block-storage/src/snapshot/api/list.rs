@@ -67,5 +67,5 @@ pub(super) fn query(request: &Request) -> Result<(SnapshotList, Paging), Error> 
             }
         }
     }
-    Ok((list, Paging::of(request, SORTABLE)?))
+    Ok((list, Paging::counted_of(request, SORTABLE)?))
 }

@@ -12,10 +12,8 @@ use types::{SnapshotId, VolumeId};
 use super::{Snapshot, SnapshotChange, SnapshotDraft, ops};
 use crate::api::{flag_in, named_in, own, sole_fields, words_of};
 use crate::error::Error;
-use crate::list::next_links;
+use crate::list::written;
 
-/// The first microversion that counts a list on demand.
-const WITH_COUNT: Microversion = Microversion(3, 45);
 /// From here on a volume in a server needs no word more.
 const IN_USE: Microversion = Microversion(3, 66);
 
@@ -77,17 +75,11 @@ fn detail(request: &Request, snapshot: &Snapshot) -> Json {
 
 fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, Error> {
     let (query, paging) = list::query(request)?;
-    let (found, all) = ops::list(request.caller(), tx, &query, &paging)?;
-    let views = found.iter().map(|one| if detailed { detail(request, one) } else { summary(one) });
-    let mut body = json!({"snapshots": views.collect::<Vec<_>>()});
+    let page = ops::list(request.caller(), tx, &query, &paging)?;
+    let views = page.rows.iter().map(|one| if detailed { detail(request, one) } else { summary(one) });
     let path = if detailed { "snapshots/detail" } else { "snapshots" };
-    if let Some(links) = next_links(request, path, found.len(), found.last().map(|last| last.id)) {
-        body["snapshots_links"] = links;
-    }
-    if request.version >= WITH_COUNT && crate::api::asked(request, "with_count")? {
-        body["count"] = all.into();
-    }
-    Ok(Reply::ok(body))
+    let last = page.rows.last().map(|last| last.id);
+    Ok(written(request, path, &views.collect::<Vec<_>>(), (last, page.all)))
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -2,7 +2,7 @@
 
 use rest::{Microversion, Request};
 use store::Condition;
-use types::{Timestamp, VolumeId};
+use types::Timestamp;
 
 use crate::error::Error;
 use crate::filters::{is_no_filter, refuse_unknown};
@@ -28,19 +28,8 @@ const SORTABLE: [(&str, &str); 9] = [
 ];
 
 /// Reads the query of a list.
-pub(super) fn query(request: &Request) -> Result<VolumeList, Error> {
-    let page = Paging::of(request, &SORTABLE)?;
-    let marker = match &page.marker {
-        None => None,
-        Some(text) => Some(text.parse::<VolumeId>().map_err(|_| Error::no_volume(text))?),
-    };
-    let mut list = VolumeList {
-        order: page.order,
-        marker,
-        offset: page.offset as usize,
-        limit: Some(page.limit),
-        ..VolumeList::default()
-    };
+pub(super) fn query(request: &Request) -> Result<(VolumeList, Paging), Error> {
+    let mut list = VolumeList::default();
     let admin = request.caller().is_admin();
     if request.version >= STRICT && !admin {
         refuse_unknown(request, "volume")?;
@@ -53,7 +42,7 @@ pub(super) fn query(request: &Request) -> Result<VolumeList, Error> {
             _ => filter(&mut list, name, value)?,
         }
     }
-    Ok(list)
+    Ok((list, Paging::counted_of(request, &SORTABLE)?))
 }
 
 /// Takes one filter. What no volume has, none has with this value.

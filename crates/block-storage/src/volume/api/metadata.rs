@@ -67,7 +67,7 @@ fn absent(request: &Request) -> Error {
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let (id, key) = (volume_id(request)?, request.param("key"));
     let volume = ops::show_for(request.caller(), tx, id, "volume:get_volume_metadata")?;
-    let value = view::words(&volume).remove(key).ok_or_else(|| absent(request))?;
+    let value = view::words(&volume).into_owned().remove(key).ok_or_else(|| absent(request))?;
     Ok(Reply::ok(json!({"meta": {key: value}})))
 }
 

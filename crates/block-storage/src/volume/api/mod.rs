@@ -5,6 +5,7 @@ mod list;
 mod metadata;
 mod view;
 
+use std::slice;
 use std::str::FromStr;
 
 use image::image::by_node::Terms;
@@ -13,14 +14,13 @@ use serde_json::{Value as Json, json};
 use store::Tx;
 use types::{BackupId, ImageId, VolumeGroupId, VolumeId};
 
+use self::view::Viewer;
 use super::{Volume, VolumeChange, VolumeDraft, ops};
 use crate::api::{asked, named_in, own, since, text_in, words_of};
 use crate::error::Error;
-use crate::list::next_links;
+use crate::list::{Paging, written};
 use crate::{backup, group};
 
-/// The first microversion that counts a list on demand.
-const WITH_COUNT: Microversion = Microversion(3, 45);
 /// The first microversion in which a volume is deleted by force without an action.
 const FORCE: Microversion = Microversion(3, 23);
 /// The first microversion in which a volume is made of a backup.
@@ -53,40 +53,32 @@ fn volume_id(request: &Request) -> Result<VolumeId, Error> {
 }
 
 fn changed(request: &Request, tx: &mut Tx<'_>, volume: &Volume, status: u16) -> Result<Reply, Error> {
-    let types = view::TypeNames::load(tx)?;
-    Ok(Reply::json(status, json!({"volume": view::plain(request, volume, &types)})))
+    let viewer = Viewer::of(request, tx, slice::from_ref(volume))?;
+    Ok(Reply::json(status, json!({"volume": viewer.plain(volume)})))
 }
 
 fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    listed(request, tx, false)
+    let (query, paging) = list::query(request)?;
+    let page = ops::list(request.caller(), tx, &query, &paging)?;
+    let viewer = Viewer::of(request, tx, &page.rows)?;
+    let views: Vec<_> = page.rows.iter().map(|volume| viewer.brief(volume)).collect();
+    let last = page.rows.last().map(|last| last.id);
+    Ok(written(request, "volumes", &views, (last, page.all)))
 }
 
 fn detail(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    listed(request, tx, true)
-}
-
-fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, Error> {
-    let query = list::query(request)?;
-    let (volumes, all) = ops::list(request.caller(), tx, &query)?;
-    let types = view::TypeNames::load(tx)?;
-    let views = volumes.iter().map(|volume| match detailed {
-        true => view::detail(request, volume, &types),
-        false => view::brief(request, volume),
-    });
-    let mut body = json!({"volumes": views.collect::<Vec<_>>()});
-    let path = if detailed { "volumes/detail" } else { "volumes" };
-    if let Some(links) = next_links(request, path, volumes.len(), volumes.last().map(|last| last.id)) {
-        body["volumes_links"] = links;
-    }
-    if request.version >= WITH_COUNT && asked(request, "with_count")? {
-        body["count"] = all.into();
-    }
-    Ok(Reply::ok(body))
+    let (query, paging) = list::query(request)?;
+    let page = ops::list(request.caller(), tx, &query, &paging)?;
+    let viewer = Viewer::of(request, tx, &page.rows)?;
+    let views: Vec<_> = page.rows.iter().map(|volume| viewer.detail(volume)).collect();
+    let last = page.rows.last().map(|last| last.id);
+    Ok(written(request, "volumes/detail", &views, (last, page.all)))
 }
 
 fn summary(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let query = list::query(request)?;
-    let (volumes, _) = ops::list(request.caller(), tx, &ops::VolumeList { limit: None, ..query })?;
+    let (query, paging) = list::query(request)?;
+    let whole = Paging { limit: u32::MAX, ..paging };
+    let volumes = ops::list(request.caller(), tx, &query, &whole)?.rows;
     let size: u64 = volumes.iter().map(|volume| u64::from(volume.size_gib)).sum();
     let mut body = json!({"volume-summary": {"total_size": size, "total_count": volumes.len()}});
     if request.version >= Microversion(3, 36) {
@@ -97,8 +89,8 @@ fn summary(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let volume = ops::show(request.caller(), tx, volume_id(request)?)?;
-    let types = view::TypeNames::load(tx)?;
-    Ok(Reply::ok(json!({"volume": view::detail(request, &volume, &types)})))
+    let viewer = Viewer::of(request, tx, slice::from_ref(&*volume))?;
+    Ok(Reply::ok(json!({"volume": viewer.detail(&volume)})))
 }
 
 /// With what a volume is encrypted: words for who attaches it. Clients get the key itself from nobody.

@@ -1,140 +1,213 @@
 //! A volume as clients see it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use policy::Target;
 use rest::{Microversion, Request};
-use serde_json::{Value as Json, json};
+use serde::Serialize;
 use store::Tx;
-use types::VolumeTypeId;
+use types::{
+    AttachmentId, EncryptionKeyId, ProjectId, ServerId, SnapshotId, UserId, VolumeGroupId, VolumeId,
+    VolumeTypeId,
+};
 
-use crate::api::{links_of, pool_of};
+use crate::api::{Link, Links, pool_of};
 use crate::error::Error;
 use crate::policy::RULES;
 use crate::volume::{Attachment, Volume};
 use crate::volume_type;
 
-/// Names of volume types, for views that show them.
-pub(super) struct TypeNames(BTreeMap<VolumeTypeId, String>);
-
-impl TypeNames {
-    pub(super) fn load(tx: &mut Tx<'_>) -> Result<TypeNames, Error> {
-        let all = volume_type::store::all(tx)?;
-        Ok(TypeNames(all.iter().map(|known| (known.id, known.name.clone())).collect()))
-    }
-}
-
 /// A volume in a list without details.
-pub(super) fn brief(request: &Request, volume: &Volume) -> Json {
-    json!({"id": volume.id, "name": volume.name, "links": links(request, volume)})
+#[derive(Serialize)]
+pub(super) struct Brief<'v> {
+    id: VolumeId,
+    name: Option<&'v str>,
+    links: [Link; 2],
 }
 
-fn links(request: &Request, volume: &Volume) -> Json {
-    links_of(request, "volumes", volume.id)
+/// A volume with what the caller may know. There may be a thousand in a list, so each is written straight from its row.
+/// Of two options, the outer one says whether the view has the field.
+#[derive(Serialize)]
+pub(super) struct View<'v> {
+    id: VolumeId,
+    name: Option<&'v str>,
+    description: Option<&'v str>,
+    status: &'static str,
+    size: u32,
+    availability_zone: &'v str,
+    created_at: String,
+    updated_at: Option<String>,
+    attachments: Vec<Held<'v>>,
+    volume_type: Option<&'v str>,
+    snapshot_id: Option<SnapshotId>,
+    source_volid: Option<VolumeId>,
+    metadata: Cow<'v, BTreeMap<String, String>>,
+    links: [Link; 2],
+    user_id: &'v UserId,
+    bootable: &'static str,
+    encrypted: bool,
+    replication_status: (),
+    consistencygroup_id: (),
+    multiattach: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migration_status: Option<Option<&'v str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_id: Option<Option<VolumeGroupId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_id: Option<()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_uuid: Option<()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared_targets: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_name: Option<()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    volume_type_id: Option<VolumeTypeId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_key_id: Option<EncryptionKeyId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consumes_quota: Option<bool>,
+    #[serde(rename = "os-vol-tenant-attr:tenant_id", skip_serializing_if = "Option::is_none")]
+    project_id: Option<&'v ProjectId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    volume_image_metadata: Option<&'v BTreeMap<String, String>>,
+    #[serde(rename = "os-vol-host-attr:host", skip_serializing_if = "Option::is_none")]
+    host: Option<Option<String>>,
+    #[serde(rename = "os-vol-mig-status-attr:migstat", skip_serializing_if = "Option::is_none")]
+    migration: Option<Option<&'v str>>,
+    #[serde(rename = "os-vol-mig-status-attr:name_id", skip_serializing_if = "Option::is_none")]
+    name_id: Option<()>,
 }
 
-/// A volume with everything that the caller may know.
-pub(super) fn detail(request: &Request, volume: &Volume, types: &TypeNames) -> Json {
-    let mut view = plain(request, volume, types);
-    view["os-vol-tenant-attr:tenant_id"] = json!(volume.project_id);
-    if !volume.image_metadata.is_empty() {
-        view["volume_image_metadata"] = json!(volume.image_metadata);
-    }
-    if is_operator(request, volume) {
-        view["os-vol-host-attr:host"] =
-            json!(volume.host.as_ref().map(|host| pool_of(host, volume.backend.as_deref())));
-        view["os-vol-mig-status-attr:migstat"] = json!(volume.migration_status);
-        view["os-vol-mig-status-attr:name_id"] = Json::Null;
-    }
-    view
+/// An attachment in the view of its volume.
+#[derive(Serialize)]
+struct Held<'v> {
+    id: VolumeId,
+    attachment_id: AttachmentId,
+    volume_id: VolumeId,
+    server_id: Option<ServerId>,
+    host_name: Option<&'v str>,
+    device: Option<&'v str>,
+    attached_at: Option<String>,
 }
 
-fn is_operator(request: &Request, volume: &Volume) -> bool {
-    let target = Target::project(&volume.project_id);
-    RULES.allows("volume_extension:volume_host_attribute", request.caller(), &target)
+/// What the views of one answer have in common.
+pub(super) struct Viewer {
+    version: Microversion,
+    links: Links,
+    type_names: BTreeMap<VolumeTypeId, String>,
+    /// Whether the caller is told what operators are, of the volumes of each project.
+    operates: BTreeMap<ProjectId, bool>,
 }
 
-/// A volume as creations and changes answer it: Cinder's extensions say their part only when it is shown.
-pub(super) fn plain(request: &Request, volume: &Volume, types: &TypeNames) -> Json {
-    let operator = is_operator(request, volume);
-    let attached = volume.attachment.as_ref().filter(|held| held.attached_at.is_some());
-    let attachments: Vec<Json> = attached.iter().map(|held| attachment(volume, held, operator)).collect();
-    let mut view = json!({
-        "id": volume.id,
-        "name": volume.name,
-        "description": volume.description,
-        "status": volume.phase.status(),
-        "size": volume.size_gib,
-        "availability_zone": volume.availability_zone,
-        "created_at": volume.created_at.iso_micros(),
-        "updated_at": (volume.updated_at != volume.created_at).then(|| volume.updated_at.iso_micros()),
-        "attachments": attachments,
-        "volume_type": types.0.get(&volume.volume_type_id),
-        "snapshot_id": volume.from.filter(|_| !volume.is_clone).map(|from| from.id),
-        "source_volid": volume.from.filter(|_| volume.is_clone).map(|from| from.volume),
-        "metadata": words(volume),
-        "links": links(request, volume),
-        "user_id": volume.user_id,
-        "bootable": if volume.bootable { "true" } else { "false" },
-        "encrypted": volume.encryption.is_some(),
-        "replication_status": null,
-        "consistencygroup_id": null,
-        "multiattach": false,
-    });
-    if operator {
-        view["migration_status"] = json!(volume.migration_status);
+impl Viewer {
+    /// For these volumes.
+    pub(super) fn of(request: &Request, tx: &mut Tx<'_>, volumes: &[Volume]) -> Result<Viewer, Error> {
+        let mut operates = BTreeMap::new();
+        for Volume { project_id, .. } in volumes {
+            if !operates.contains_key(project_id) {
+                let rule = "volume_extension:volume_host_attribute";
+                let answer = RULES.allows(rule, request.caller(), &Target::project(project_id));
+                operates.insert(project_id.clone(), answer);
+            }
+        }
+        let types = volume_type::store::all(tx)?;
+        let type_names = types.iter().map(|known| (known.id, known.name.clone())).collect();
+        Ok(Viewer { version: request.version, links: Links::of(request, "volumes"), type_names, operates })
     }
-    newer(&mut view, request.version, volume, operator);
-    view
-}
 
-/// What later microversions added.
-fn newer(view: &mut Json, version: Microversion, volume: &Volume, operator: bool) {
-    if version >= Microversion(3, 13) {
-        view["group_id"] = json!(volume.group_id);
+    /// A volume with everything.
+    pub(super) fn detail<'v>(&'v self, volume: &'v Volume) -> View<'v> {
+        let operator = self.is_operator(volume);
+        let image = &volume.image_metadata;
+        let host = || volume.host.as_ref().map(|host| pool_of(host, volume.backend.as_deref()));
+        View {
+            project_id: Some(&volume.project_id),
+            volume_image_metadata: (!image.is_empty()).then_some(image),
+            host: operator.then(host),
+            migration: operator.then_some(volume.migration_status.as_deref()),
+            name_id: operator.then_some(()),
+            ..self.plain(volume)
+        }
     }
-    if version >= Microversion(3, 21) && operator {
-        view["provider_id"] = Json::Null;
+
+    fn is_operator(&self, volume: &Volume) -> bool {
+        self.operates.get(&volume.project_id).is_some_and(|answer| *answer)
     }
-    if version >= Microversion(3, 48) {
-        view["service_uuid"] = Json::Null;
-        view["shared_targets"] = false.into();
+
+    /// A volume as creations and changes answer it: Cinder's extensions say their part only when it is shown.
+    pub(super) fn plain<'v>(&'v self, volume: &'v Volume) -> View<'v> {
+        let operator = self.is_operator(volume);
+        let attached = volume.attachment.as_ref().filter(|held| held.attached_at.is_some());
+        let since = |minor: u16| self.version >= Microversion(3, minor);
+        View {
+            id: volume.id,
+            name: volume.name.as_deref(),
+            description: volume.description.as_deref(),
+            status: volume.phase.status(),
+            size: volume.size_gib,
+            availability_zone: &volume.availability_zone,
+            created_at: volume.created_at.iso_micros(),
+            updated_at: (volume.updated_at != volume.created_at).then(|| volume.updated_at.iso_micros()),
+            attachments: attached.iter().map(|held| attachment(volume, held, operator)).collect(),
+            volume_type: self.type_names.get(&volume.volume_type_id).map(String::as_str),
+            snapshot_id: volume.from.filter(|_| !volume.is_clone).map(|from| from.id),
+            source_volid: volume.from.filter(|_| volume.is_clone).map(|from| from.volume),
+            metadata: words(volume),
+            links: self.links.to(volume.id),
+            user_id: &volume.user_id,
+            bootable: if volume.bootable { "true" } else { "false" },
+            encrypted: volume.encryption.is_some(),
+            replication_status: (),
+            consistencygroup_id: (),
+            multiattach: false,
+            migration_status: operator.then_some(volume.migration_status.as_deref()),
+            // What later microversions added.
+            group_id: since(13).then_some(volume.group_id),
+            provider_id: (since(21) && operator).then_some(()),
+            service_uuid: since(48).then_some(()),
+            shared_targets: since(48).then_some(false),
+            cluster_name: (since(61) && operator).then_some(()),
+            volume_type_id: since(63).then_some(volume.volume_type_id),
+            encryption_key_id: volume.encryption.as_ref().filter(|_| since(64)).map(|known| known.key_id),
+            consumes_quota: since(65).then_some(true),
+            project_id: None,
+            volume_image_metadata: None,
+            host: None,
+            migration: None,
+            name_id: None,
+        }
     }
-    if version >= Microversion(3, 61) && operator {
-        view["cluster_name"] = Json::Null;
-    }
-    if version >= Microversion(3, 63) {
-        view["volume_type_id"] = json!(volume.volume_type_id);
-    }
-    if let (true, Some(encryption)) = (version >= Microversion(3, 64), &volume.encryption) {
-        view["encryption_key_id"] = json!(encryption.key_id);
-    }
-    if version >= Microversion(3, 65) {
-        view["consumes_quota"] = true.into();
+
+    /// A volume in a list without details.
+    pub(super) fn brief<'v>(&self, volume: &'v Volume) -> Brief<'v> {
+        Brief { id: volume.id, name: volume.name.as_deref(), links: self.links.to(volume.id) }
     }
 }
 
 /// The owner's metadata, with what Cinder mixes into it.
-pub(super) fn words(volume: &Volume) -> BTreeMap<String, String> {
-    let mut words = volume.metadata.clone();
+pub(super) fn words(volume: &Volume) -> Cow<'_, BTreeMap<String, String>> {
+    let mut words = Cow::Borrowed(&volume.metadata);
     if let Some(read_only) = volume.read_only {
-        words.insert("readonly".to_owned(), if read_only { "True" } else { "False" }.to_owned());
+        let word = if read_only { "True" } else { "False" };
+        words.to_mut().insert("readonly".to_owned(), word.to_owned());
     }
     let by_action = volume.attachment.as_ref().filter(|held| held.by_action);
     if let Some(mode) = by_action.and_then(|held| held.mode) {
-        words.insert("attached_mode".to_owned(), mode.name().to_owned());
+        words.to_mut().insert("attached_mode".to_owned(), mode.name().to_owned());
     }
     words
 }
 
-fn attachment(volume: &Volume, held: &Attachment, operator: bool) -> Json {
-    json!({
-        "id": volume.id,
-        "attachment_id": held.id,
-        "volume_id": volume.id,
-        "server_id": held.server_id,
-        "host_name": if operator { held.host.as_deref() } else { None },
-        "device": held.device,
-        "attached_at": held.attached_at.map(|at| at.iso_micros()),
-    })
+fn attachment<'v>(volume: &Volume, held: &'v Attachment, operator: bool) -> Held<'v> {
+    Held {
+        id: volume.id,
+        attachment_id: held.id,
+        volume_id: volume.id,
+        server_id: held.server_id,
+        host_name: held.host.as_deref().filter(|_| operator),
+        device: held.device.as_deref(),
+        attached_at: held.attached_at.map(|at| at.iso_micros()),
+    }
 }
