@@ -5,8 +5,8 @@ use std::io::Read;
 use serde_json::Value as Json;
 use storage::fake::Fake;
 use storage::{
-    Capacity, DiskFormat, Error, ImageStore, LiveDisk, NewVolume, Result, Snapshot, Source, Tidied, Upload,
-    VolumeBackend, VolumeState,
+    Adoption, Capacity, DiskFormat, Error, ImageStore, LiveDisk, NewVolume, Result, Snapshot, Source, Tidied,
+    Unmanaged, UnmanagedSnapshot, Upload, VolumeBackend, VolumeState,
 };
 use types::{ImageId, VolumeId};
 
@@ -37,6 +37,36 @@ impl Disks {
         let mut writer = self.local.writer(&upload)?;
         writer.write(&bytes)?;
         writer.finish().map(|_| ())
+    }
+}
+
+impl Adoption for Disks {
+    fn observe_unmanaged(&self) -> Result<Vec<Unmanaged>> {
+        self.local.observe_unmanaged()
+    }
+
+    fn find_unmanaged(&self, name: &str) -> Result<Unmanaged> {
+        self.local.find_unmanaged(name)
+    }
+
+    fn ensure_managed(&self, volume: VolumeId, name: &str, size_bytes: u64) -> Result<()> {
+        self.local.ensure_managed(volume, name, size_bytes)
+    }
+
+    fn ensure_unmanaged(&self, volume: VolumeId, name: Option<&str>) -> Result<()> {
+        self.local.ensure_unmanaged(volume, name)
+    }
+
+    fn observe_unmanaged_snapshots(&self, volume: VolumeId) -> Result<Vec<UnmanagedSnapshot>> {
+        self.local.observe_unmanaged_snapshots(volume)
+    }
+
+    fn ensure_snapshot_managed(&self, at: Snapshot, name: &str) -> Result<()> {
+        self.local.ensure_snapshot_managed(at, name)
+    }
+
+    fn ensure_snapshot_unmanaged(&self, at: Snapshot) -> Result<()> {
+        self.local.ensure_snapshot_unmanaged(at)
     }
 }
 

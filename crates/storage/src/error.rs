@@ -36,6 +36,23 @@ pub enum Error {
         id: SnapshotId,
     },
 
+    /// Nothing on the backend that could become a volume or a snapshot has this name.
+    #[error("there is nothing called {0:?} that could be managed")]
+    NoUnmanaged(String),
+
+    /// It cannot become a volume or a snapshot.
+    #[error("{name:?} cannot be managed: {why}")]
+    NotManageable {
+        /// Its name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+
+    /// A volume is not removed, because its unmanaged snapshots would go with it.
+    #[error("volume {0} has unmanaged snapshots; manage and delete them, or unmanage the volume")]
+    Keeps(VolumeId),
+
     /// The VM that has the volume open refused.
     #[error("cannot {doing}: {message}")]
     Vm {

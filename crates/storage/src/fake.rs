@@ -15,8 +15,9 @@ use types::{ImageId, SnapshotId, VolumeId};
 use crate::file::{Hashes, check_size};
 use crate::inspect::Inspector;
 use crate::{
-    Capacity, Error, ImageStore, ImageWriter, LiveDisk, NewVolume, Refusal, Result, Snapshot, Source,
-    StoredImage, Tidied, Upload, VolumeBackend, VolumeState,
+    Adoption, Capacity, Error, ImageStore, ImageWriter, LiveDisk, NewVolume, Refusal, Result, Snapshot,
+    Source, StoredImage, Tidied, Unmanaged, UnmanagedSnapshot, Upload, VolumeBackend, VolumeState,
+    name_of_snapshot, name_of_volume,
 };
 
 /// A store and a backend in memory.
@@ -29,6 +30,7 @@ pub struct Fake {
 struct World {
     images: BTreeMap<ImageId, Arc<Vec<u8>>>,
     volumes: BTreeMap<VolumeId, Volume>,
+    unmanaged: BTreeMap<String, Volume>,
     failures: VecDeque<String>,
     full: bool,
     away: bool,
@@ -41,10 +43,15 @@ struct Volume {
     base: Option<Arc<Vec<u8>>>,
     /// With the volume's size then, oldest first.
     snapshots: Vec<(SnapshotId, u64)>,
+    unmanaged: BTreeMap<String, u64>,
     reverted: Option<String>,
 }
 
 impl Volume {
+    fn blank(size_bytes: u64) -> Volume {
+        Volume { size_bytes, base: None, snapshots: Vec::new(), unmanaged: BTreeMap::new(), reverted: None }
+    }
+
     fn snapshot(&self, at: Snapshot) -> Result<u64> {
         let found = self.snapshots.iter().find(|(id, _)| *id == at.id);
         found.map(|(_, size)| *size).ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })
@@ -73,6 +80,11 @@ impl Fake {
     /// Makes everything that changes something fail for a while as where storage does not answer, or no longer.
     pub fn set_away(&self, away: bool) {
         self.world().away = away;
+    }
+
+    /// Lays a disk there that is no volume.
+    pub fn put_unmanaged(&self, name: &str, size_bytes: u64) {
+        self.world().unmanaged.insert(name.to_owned(), Volume::blank(size_bytes));
     }
 
     /// The bytes a volume was cloned from.
@@ -176,6 +188,77 @@ impl ImageWriter for FakeWriter {
     }
 }
 
+impl Adoption for Fake {
+    fn observe_unmanaged(&self) -> Result<Vec<Unmanaged>> {
+        let world = self.world();
+        let shown = world.unmanaged.iter().map(|(name, found)| Unmanaged {
+            name: name.clone(),
+            size_bytes: found.size_bytes,
+            refused: None,
+        });
+        Ok(shown.collect())
+    }
+
+    fn find_unmanaged(&self, name: &str) -> Result<Unmanaged> {
+        let found = self.observe_unmanaged()?.into_iter().find(|found| found.name == name);
+        found.ok_or_else(|| Error::NoUnmanaged(name.to_owned()))
+    }
+
+    fn ensure_managed(&self, volume: VolumeId, name: &str, size_bytes: u64) -> Result<()> {
+        check_size(size_bytes)?;
+        let mut world = self.change("manage a volume")?;
+        if world.volumes.contains_key(&volume) {
+            return Ok(());
+        }
+        let absent = || Error::NoUnmanaged(name.to_owned());
+        let needed = world.unmanaged.get(name).ok_or_else(absent)?.size_bytes;
+        if needed > size_bytes {
+            return Err(Error::TooSmall { needed, asked: size_bytes });
+        }
+        let mut found = world.unmanaged.remove(name).ok_or_else(absent)?;
+        let foreign = std::mem::take(&mut found.snapshots);
+        found.unmanaged.extend(foreign.into_iter().map(|(id, size)| (name_of_snapshot(id), size)));
+        world.volumes.insert(volume, found);
+        Ok(())
+    }
+
+    fn ensure_unmanaged(&self, volume: VolumeId, _name: Option<&str>) -> Result<()> {
+        let mut world = self.change("unmanage a volume")?;
+        if let Some(found) = world.volumes.remove(&volume) {
+            world.unmanaged.insert(name_of_volume(volume), found);
+        }
+        Ok(())
+    }
+
+    fn observe_unmanaged_snapshots(&self, volume: VolumeId) -> Result<Vec<UnmanagedSnapshot>> {
+        let world = self.world();
+        let of_volume = world.volume(volume)?.unmanaged.iter();
+        let shown = of_volume.map(|(name, size)| UnmanagedSnapshot { name: name.clone(), size_bytes: *size });
+        Ok(shown.collect())
+    }
+
+    fn ensure_snapshot_managed(&self, at: Snapshot, name: &str) -> Result<()> {
+        let mut world = self.change("manage a snapshot")?;
+        let volume = world.volume_mut(at.volume)?;
+        if volume.snapshot(at).is_err() {
+            let found = volume.unmanaged.remove(name);
+            let size = found.ok_or_else(|| Error::NoUnmanaged(name.to_owned()))?;
+            volume.snapshots.push((at.id, size));
+        }
+        Ok(())
+    }
+
+    fn ensure_snapshot_unmanaged(&self, at: Snapshot) -> Result<()> {
+        let mut world = self.change("unmanage a snapshot")?;
+        let Some(volume) = world.volumes.get_mut(&at.volume) else { return Ok(()) };
+        if let Ok(size) = volume.snapshot(at) {
+            volume.snapshots.retain(|(id, _)| *id != at.id);
+            volume.unmanaged.insert(name_of_snapshot(at.id), size);
+        }
+        Ok(())
+    }
+}
+
 impl VolumeBackend for Fake {
     fn ensure_volume(&self, volume: &NewVolume) -> Result<()> {
         check_size(volume.size_bytes)?;
@@ -208,7 +291,7 @@ impl VolumeBackend for Fake {
                 from.base.clone()
             }
         };
-        let made = Volume { size_bytes: volume.size_bytes, base, snapshots: Vec::new(), reverted: None };
+        let made = Volume { base, ..Volume::blank(volume.size_bytes) };
         world.volumes.insert(volume.id, made);
         Ok(())
     }
@@ -225,7 +308,11 @@ impl VolumeBackend for Fake {
     }
 
     fn remove_volume(&self, volume: VolumeId) -> Result<()> {
-        self.change("remove a volume")?.volumes.remove(&volume);
+        let mut world = self.change("remove a volume")?;
+        if world.volumes.get(&volume).is_some_and(|found| !found.unmanaged.is_empty()) {
+            return Err(Error::Keeps(volume));
+        }
+        world.volumes.remove(&volume);
         Ok(())
     }
 

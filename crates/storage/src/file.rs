@@ -8,12 +8,18 @@
 //! volumes/ID/LAYER.qcow2  what was written since the volume's first snapshot, layer upon layer
 //! volumes/ID/head         leads to the layer that is written to, once there are several
 //! volumes/ID/SNAPSHOT.snapshot   leads to the layer that ends with the content of that snapshot
+//! volumes/ID/SNAPSHOT.unmanaged  the same for what was a snapshot and is unmanaged
+//! unmanaged/NAME          a raw or a qcow2 file that can become a volume
+//! unmanaged/volume-ID/    what was a volume: what `volumes/ID/` was
 //! images/.NAME volumes/.NAME   work in progress, or what a crash left of it
 //! ```
 //!
 //! Every clone has its own link to the image, so the file system counts who needs it: an image can be
 //! removed at any time, by another process too, and its bytes go with the last clone. For this both
 //! directories lie on one file system. Clones of snapshots have links to the layers below them in the same way.
+//!
+//! What lies in `unmanaged` is never removed: it is linked or renamed into a volume, and comes there by renaming one. So it
+//! lies on the same file system, too.
 //!
 //! Whatever is made is made under a name that begins with a dot, synced, and renamed. Whoever makes it holds
 //! a lock on it meanwhile, so that a sweep leaves it alone.
@@ -23,6 +29,7 @@ mod chain;
 mod converted;
 mod images;
 mod snapshots;
+mod unmanaged;
 mod volumes;
 
 use std::fs::{self, File, OpenOptions};

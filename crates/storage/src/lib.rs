@@ -16,6 +16,7 @@
 //!
 //! Nothing here knows the database, HTTP or a hypervisor; [`VolumeBackend::blockdev`] is plain JSON.
 
+mod adoption;
 pub mod backup;
 mod convert;
 pub mod copy;
@@ -38,6 +39,10 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use types::{ImageId, SnapshotId, VolumeId};
 
+pub use adoption::{
+    Adoption, Unmanaged, UnmanagedSnapshot, name_of_snapshot, name_of_volume, snapshot_of_name,
+    volume_of_name,
+};
 pub use error::{Error, Result};
 pub use inspect::{DiskFormat, Inspection, Refusal};
 pub use nbd::Extent;
@@ -107,7 +112,7 @@ pub struct StoredImage {
 ///
 /// What a running VM has open is changed through the VM: such operations take the disk as [`LiveDisk`], and `None`
 /// says that no VM has the volume open.
-pub trait VolumeBackend: Send + Sync {
+pub trait VolumeBackend: Adoption + Send + Sync {
     /// Makes a volume where there is none with this id; one that is there is left as it is.
     fn ensure_volume(&self, volume: &NewVolume) -> Result<()>;
 
@@ -129,7 +134,7 @@ pub trait VolumeBackend: Send + Sync {
         Ok(())
     }
 
-    /// Removes a volume with its content and its snapshots.
+    /// Removes a volume with its content and its snapshots. One that has unmanaged snapshots stays, with words.
     fn remove_volume(&self, volume: VolumeId) -> Result<()>;
 
     /// Size, use and snapshots of a volume, or `None` where there is none.

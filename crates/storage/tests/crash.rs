@@ -21,6 +21,7 @@ fn files_lie_where_the_layout_says() {
     let expected = [
         "images".to_owned(),
         format!("images/{image}"),
+        "unmanaged".to_owned(),
         "volumes".to_owned(),
         format!("volumes/{id}"),
         format!("volumes/{id}/base"),
@@ -31,7 +32,7 @@ fn files_lie_where_the_layout_says() {
     assert_eq!(mode & 0o777, 0o444);
     volumes.remove_volume(id).unwrap();
     images.remove_image(image).unwrap();
-    assert_eq!(dir.tree(), ["images", "volumes"]);
+    assert_eq!(dir.tree(), ["images", "unmanaged", "volumes"]);
 }
 
 #[test]
@@ -67,7 +68,7 @@ fn a_full_disk_is_refused_before_it_is_full() {
     assert!(matches!(volumes.ensure_volume(&new), Err(Error::Full { .. })));
     assert!(matches!(upload(&images, DiskFormat::Raw, b"x"), Err(Error::Full { .. })));
     assert_eq!(volumes.capacity().unwrap().free_bytes, 0);
-    assert_eq!(dir.tree(), ["images", "volumes"]);
+    assert_eq!(dir.tree(), ["images", "unmanaged", "volumes"]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod qcow2;
 mod rbd;
 mod rbd_harm;
 mod suite;
+mod unmanaged;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use storage::rbd::RbdConfig;
-use storage::{DiskFormat, Error, ImageStore, NewVolume, Snapshot, Source, Tidied, Upload, VolumeBackend};
+use storage::{
+    Adoption, DiskFormat, Error, GIB, ImageStore, NewVolume, Snapshot, Source, Tidied, Upload, VolumeBackend,
+    name_of_snapshot,
+};
 use types::{ImageId, SnapshotId, VolumeId};
 
 use crate::ceph::{Ceph, QemuIo};
@@ -343,4 +346,113 @@ fn a_host_that_was_cut_off_cannot_write_any_more() {
     assert!(new.reads(2, 0, MIB));
     // What this backend itself had open is not shut out.
     volumes.ensure_size(volume.id, 16 * MIB).unwrap();
+}
+
+#[test]
+fn an_image_of_others_becomes_a_volume() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let rbd = ceph.rbd();
+    let volumes = rbd.volumes(None);
+    // As Cinder has it: the snapshot is protected.
+    ceph.rbd_says(&["create", "--size", "1500M", "theirs"]);
+    let held = snapshot_of(blank(MIB).id);
+    let theirs = format!("theirs@snapshot-{}", held.id);
+    ceph.rbd_says(&["snap", "create", &theirs]);
+    ceph.rbd_says(&["snap", "protect", &theirs]);
+    let found = volumes.find_unmanaged("theirs").unwrap();
+    assert_eq!((found.size_bytes, &found.refused), (1500 * MIB, &None));
+    assert_eq!(volumes.observe_unmanaged().unwrap(), [found]);
+    let id = blank(MIB).id;
+    volumes.ensure_managed(id, "theirs", 2 * GIB).unwrap();
+    volumes.ensure_size(id, 2 * GIB).unwrap();
+    assert_eq!(ceph.rbd_says(&["ls"]).trim(), format!("volume-{id}"));
+    assert_eq!(volumes.observe_volume(id).unwrap().unwrap().size_bytes, 2 * GIB);
+    let at = Snapshot { volume: id, ..snapshot_of(id) };
+    volumes.ensure_snapshot_managed(at, &name_of_snapshot(held.id)).unwrap();
+    volumes.remove_snapshot(at, None).unwrap();
+    volumes.remove_volume(id).unwrap();
+    until("nothing is left in the pool", || {
+        volumes.sweep().unwrap();
+        ceph.rbd_says(&["trash", "ls"]).is_empty() && ceph.rbd_says(&["ls"]).is_empty()
+    });
+}
+
+#[test]
+fn what_others_use_or_need_is_not_managed() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let rbd = ceph.rbd();
+    let (volumes, roots) = (rbd.volumes(None), rbd.root_disks(None));
+    let (image, _) = upload(&rbd.images(), DiskFormat::Raw, &[7; 5000]).unwrap();
+    let root = clone_of(image, DiskFormat::Raw, 32 * MIB);
+    roots.ensure_volume(&root).unwrap();
+    let volume = blank(8 * MIB);
+    volumes.ensure_volume(&volume).unwrap();
+    let node = volumes.blockdev(volume.id).unwrap();
+    volumes.ensure_unmanaged(volume.id, None).unwrap();
+    let mut io = QemuIo::open(&ceph, &node);
+    assert!(io.say("write -P 1 0 1M").contains("wrote"));
+    let refusal = |name: &str| {
+        let refused = volumes.find_unmanaged(name).unwrap().refused.unwrap();
+        let error = volumes.ensure_managed(blank(MIB).id, name, GIB).unwrap_err();
+        assert!(matches!(&error, Error::NotManageable { why, .. } if *why == refused), "{error}");
+        refused
+    };
+    assert_eq!(refusal(&image.to_string()), "it belongs to an image or to a server");
+    assert_eq!(refusal(&format!("{}_disk", root.id)), "it belongs to an image or to a server");
+    assert!(refusal(&format!("volume-{}", volume.id)).starts_with("it is in use by "));
+    drop(io);
+    let names: Vec<String> =
+        volumes.observe_unmanaged().unwrap().into_iter().map(|found| found.name).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+}
+
+/// What is left of a change of names whose maker was killed, step by step as librbd makes it.
+#[test]
+fn a_change_of_names_that_nobody_ended_is_ended() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let rbd = ceph.rbd();
+    let volumes = rbd.volumes(None);
+    let dir = TempDir::new();
+    let copied = dir.path().join("id");
+    let copy = |from: &str, to: &str| {
+        ceph.rados_says(&["get", &format!("rbd_id.{from}"), copied.to_str().unwrap()]);
+        ceph.rados_stores(&["put", &format!("rbd_id.{to}"), "-"], File::open(&copied).unwrap());
+    };
+    let check = |id: VolumeId| {
+        let name = format!("volume-{id}");
+        assert_eq!(ceph.rbd_says(&["ls"]).trim(), name);
+        let objects = ceph.rados_says(&["ls"]);
+        let names: Vec<&str> = objects.lines().filter_map(|object| object.strip_prefix("rbd_id.")).collect();
+        assert_eq!(names, [name.as_str()]);
+        volumes.remove_volume(id).unwrap();
+    };
+    // The new name leads to the image, and nothing else is done.
+    let id = blank(MIB).id;
+    ceph.rbd_says(&["create", "--size", "8M", "disk"]);
+    copy("disk", &format!("volume-{id}"));
+    volumes.ensure_managed(id, "disk", GIB).unwrap();
+    check(id);
+    // All is done but that the old name still leads there.
+    let id = blank(MIB).id;
+    ceph.rbd_says(&["create", "--size", "8M", "disk"]);
+    ceph.rbd_says(&["rename", "disk", &format!("volume-{id}")]);
+    copy(&format!("volume-{id}"), "disk");
+    volumes.ensure_managed(id, "disk", GIB).unwrap();
+    check(id);
+    // The first, and then it is not wanted any more.
+    let id = blank(MIB).id;
+    ceph.rbd_says(&["create", "--size", "8M", "disk"]);
+    copy("disk", &format!("volume-{id}"));
+    volumes.ensure_unmanaged(id, Some("disk")).unwrap();
+    assert_eq!(ceph.rbd_says(&["ls"]).trim(), "disk");
+    assert_eq!(volumes.observe_volume(id).unwrap(), None);
+    // Of two that wanted it, the one that was too late.
+    let (first, second) = (blank(MIB).id, blank(MIB).id);
+    volumes.ensure_managed(first, "disk", GIB).unwrap();
+    copy(&format!("volume-{first}"), &format!("volume-{second}"));
+    let absent = volumes.ensure_managed(second, "disk", GIB).unwrap_err();
+    assert!(matches!(&absent, Error::NoUnmanaged(name) if name == "disk"), "{absent}");
+    volumes.ensure_unmanaged(second, Some("disk")).unwrap();
+    volumes.remove_volume(second).unwrap();
+    check(first);
 }

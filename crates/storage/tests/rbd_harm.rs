@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use storage::rbd::{Health, Rbd, RbdConfig};
-use storage::{DiskFormat, Error, ImageStore, NewVolume, Source, Upload, VolumeBackend};
+use storage::{
+    Adoption, DiskFormat, Error, GIB, ImageStore, NewVolume, Snapshot, Source, Upload, VolumeBackend,
+    name_of_snapshot, name_of_volume,
+};
 use types::ImageId;
 
 use crate::ceph::{Ceph, QemuIo};
@@ -71,6 +74,39 @@ fn insist<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> T {
             }
         }
     }
+}
+
+#[test]
+fn a_child_killed_while_names_change_loses_no_image() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let (killed, calm) = (ceph.rbd(), ceph.rbd());
+    let (volumes, looking) = (killed.volumes(None), calm.volumes(None));
+    let mut id = blank(16 * MIB).id;
+    looking.ensure_volume(&NewVolume { id, ..blank(16 * MIB) }).unwrap();
+    let at = snapshot_of(id);
+    looking.ensure_snapshot(at, None).unwrap();
+    let (rounds, kills) = while_killing(&killed, 1500, || {
+        let began = runtime::monotonic();
+        let mut rounds = 0;
+        while began.elapsed() < Duration::from_secs(15) {
+            insist(|| volumes.ensure_unmanaged(id, None));
+            let (name, new) = (name_of_volume(id), blank(MIB).id);
+            insist(|| volumes.ensure_managed(new, &name, GIB));
+            id = new;
+            let held = Snapshot { volume: id, ..at };
+            insist(|| volumes.ensure_snapshot_managed(held, &name_of_snapshot(at.id)));
+            let state = looking.observe_volume(id).unwrap().unwrap();
+            assert_eq!((state.size_bytes, state.snapshots), (16 * MIB, vec![at.id]));
+            rounds += 1;
+        }
+        rounds
+    });
+    println!("{rounds} rounds, {kills} kills");
+    assert!(rounds > 0 && kills > 0);
+    let names = ceph.rados_says(&["ls"]);
+    let names: Vec<&str> = names.lines().filter_map(|object| object.strip_prefix("rbd_id.")).collect();
+    assert_eq!(names, [name_of_volume(id)]);
+    assert_eq!(ceph.rbd_says(&["ls"]).trim(), name_of_volume(id));
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::io::Read;
 
-use storage::{DiskFormat, Error, NewVolume, Refusal, Snapshot, Source, Tidied, Upload};
+use storage::{
+    DiskFormat, Error, GIB, NewVolume, Refusal, Snapshot, Source, Tidied, Upload, name_of_snapshot,
+    name_of_volume,
+};
 use types::{ImageId, SnapshotId, VolumeId};
 
 use crate::{World, qcow2_bytes, upload};
@@ -26,6 +29,8 @@ macro_rules! storage_suite {
                 snapshots_come_and_go_in_any_order
                 a_clone_of_a_snapshot_needs_nothing_else
                 a_volume_goes_back_to_its_newest_snapshot_once
+                what_is_unmanaged_stays_and_becomes_a_volume_again
+                what_is_not_there_is_not_managed
                 capacity_is_sane
             );
         }
@@ -279,4 +284,78 @@ pub fn a_volume_goes_back_to_its_newest_snapshot_once(world: &World) {
         assert_eq!(seen().reverted.as_deref(), Some(token));
         assert_eq!(seen().snapshots, [old.id, new.id]);
     }
+}
+
+pub fn what_is_unmanaged_stays_and_becomes_a_volume_again(world: &World) {
+    let (old, new) = (blank(MIB), blank(GIB).id);
+    let (name, held) = (name_of_volume(old.id), snapshot(old.id));
+    let listed = || {
+        let all = world.volumes.observe_unmanaged().unwrap();
+        all.into_iter().find(|found| found.name == name)
+    };
+    world.volumes.ensure_volume(&old).unwrap();
+    world.volumes.ensure_snapshot(held, None).unwrap();
+    for _ in 0..2 {
+        world.volumes.ensure_unmanaged(old.id, None).unwrap();
+    }
+    let found = listed().unwrap();
+    assert_eq!((found.size_bytes, &found.refused), (MIB, &None));
+    assert_eq!(world.volumes.find_unmanaged(&name).unwrap(), found);
+    // Whoever hears of it late removes nothing.
+    world.volumes.remove_volume(old.id).unwrap();
+    world.volumes.sweep().unwrap();
+    assert_eq!(listed().unwrap(), found);
+
+    let refused = world.volumes.ensure_managed(new, &name, MIB / 2).unwrap_err();
+    assert!(matches!(refused, Error::TooSmall { needed: MIB, .. }), "{refused}");
+    for _ in 0..2 {
+        world.volumes.ensure_managed(new, &name, GIB).unwrap();
+    }
+    assert_eq!(listed(), None);
+    let gone = world.volumes.ensure_managed(blank(GIB).id, &name, GIB).unwrap_err();
+    assert!(matches!(&gone, Error::NoUnmanaged(found) if *found == name), "{gone}");
+    assert_eq!(world.volumes.observe_volumes().unwrap(), [new]);
+    assert!(world.volumes.blockdev(new).is_ok());
+
+    let at = Snapshot { volume: new, id: snapshot(new).id };
+    let snapshots = || world.volumes.observe_volume(new).unwrap().unwrap().snapshots;
+    let unmanaged = || world.volumes.observe_unmanaged_snapshots(new).unwrap();
+    assert_eq!(snapshots(), []);
+    assert_eq!((unmanaged()[0].name.clone(), unmanaged()[0].size_bytes), (name_of_snapshot(held.id), MIB));
+    let kept = world.volumes.remove_volume(new).unwrap_err();
+    assert!(matches!(kept, Error::Keeps(id) if id == new), "{kept}");
+    for _ in 0..2 {
+        world.volumes.ensure_snapshot_managed(at, &name_of_snapshot(held.id)).unwrap();
+    }
+    assert_eq!((snapshots(), unmanaged()), (vec![at.id], vec![]));
+    for _ in 0..2 {
+        world.volumes.ensure_snapshot_unmanaged(at).unwrap();
+    }
+    assert_eq!((snapshots(), unmanaged().len()), (vec![], 1));
+    tidy(world, new);
+    world.volumes.ensure_snapshot_managed(at, &name_of_snapshot(at.id)).unwrap();
+    let clone = NewVolume { source: Source::Snapshot(at), ..blank(GIB) };
+    world.volumes.ensure_volume(&clone).unwrap();
+    world.volumes.remove_snapshot(at, None).unwrap();
+    world.volumes.remove_volume(new).unwrap();
+    assert_eq!(world.volumes.observe_volumes().unwrap(), [clone.id]);
+}
+
+pub fn what_is_not_there_is_not_managed(world: &World) {
+    let volume = blank(MIB);
+    for name in ["nothing", "", ".", "..", "../volumes", "/etc/passwd", &name_of_volume(volume.id)] {
+        let absent =
+            |error: Error| assert!(matches!(&error, Error::NoUnmanaged(found) if found == name), "{error}");
+        absent(world.volumes.find_unmanaged(name).unwrap_err());
+        absent(world.volumes.ensure_managed(volume.id, name, GIB).unwrap_err());
+    }
+    world.volumes.ensure_unmanaged(volume.id, Some("nothing")).unwrap();
+    world.volumes.ensure_snapshot_unmanaged(snapshot(volume.id)).unwrap();
+    assert_eq!(world.volumes.observe_unmanaged().unwrap(), []);
+    world.volumes.ensure_volume(&volume).unwrap();
+    for name in ["nothing", "../x", &name_of_snapshot(snapshot(volume.id).id)] {
+        let absent = world.volumes.ensure_snapshot_managed(snapshot(volume.id), name).unwrap_err();
+        assert!(matches!(&absent, Error::NoUnmanaged(found) if found == name), "{absent}");
+    }
+    assert_eq!(world.volumes.observe_unmanaged_snapshots(volume.id).unwrap(), []);
 }

@@ -22,10 +22,36 @@ use crate::{Error, Result};
 const LAYER: &str = ".qcow2";
 /// How the names of the links of snapshots end.
 const SNAPSHOT: &str = ".snapshot";
+/// The same for snapshots that are unmanaged.
+const UNMANAGED: &str = ".unmanaged";
 /// The link to the layer that is written to. A volume that never had a snapshot has none, and one layer of a known name.
 pub(super) const HEAD: &str = "head";
 /// A chain that is longer is damaged: it leads round in a circle.
 const LAYERS_MAX: usize = 1000;
+
+/// A moment that a chain holds: a snapshot, or what was one and is unmanaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment {
+    pub(super) id: SnapshotId,
+    pub(super) unmanaged: bool,
+}
+
+impl Moment {
+    pub(super) fn managed(id: SnapshotId) -> Moment {
+        Moment { id, unmanaged: false }
+    }
+
+    pub(super) fn unmanaged(id: SnapshotId) -> Moment {
+        Moment { id, unmanaged: true }
+    }
+
+    /// The moment that a link of this name is of.
+    pub(super) fn of_link(name: &str) -> Option<Moment> {
+        let managed = name.strip_suffix(SNAPSHOT).map(|id| (id, false));
+        let (id, unmanaged) = managed.or(name.strip_suffix(UNMANAGED).map(|id| (id, true)))?;
+        Some(Moment { id: id.parse().ok()?, unmanaged })
+    }
+}
 
 /// A qcow2 file of a chain.
 #[derive(Debug)]
@@ -50,9 +76,9 @@ pub(super) struct Chain {
     /// The format of the image below them all.
     pub(super) base: Option<String>,
     /// Which layer each snapshot ends with. A link to the head is of a snapshot that is being made.
-    links: BTreeMap<SnapshotId, String>,
+    links: BTreeMap<Moment, String>,
     /// Those whose links still lead to a layer that was merged into this one.
-    pub(super) astray: Vec<(SnapshotId, String)>,
+    pub(super) astray: Vec<(Moment, String)>,
 }
 
 impl Chain {
@@ -95,18 +121,18 @@ impl Chain {
     /// names.
     fn with_astray(mut self) -> Result<Chain> {
         let in_chain = |layers: &[Layer], name: &str| layers.iter().any(|layer| layer.name == name);
-        for (id, name) in &mut self.links {
+        for (moment, name) in &mut self.links {
             if in_chain(&self.layers, name) {
                 continue;
             }
             let damaged = || Error::Damaged {
                 volume: self.volume,
-                what: format!("the layer {name} of snapshot {id} is lost"),
+                what: format!("the layer {name} of snapshot {} is lost", moment.id),
             };
             let layer = Layer::read(&self.dir, name)?.map_err(|_| damaged())?;
             let below = layer.header.backing.filter(|below| in_chain(&self.layers, below));
             *name = below.ok_or_else(damaged)?;
-            self.astray.push((*id, name.clone()));
+            self.astray.push((*moment, name.clone()));
         }
         Ok(self)
     }
@@ -117,17 +143,22 @@ impl Chain {
     }
 
     /// Where the layer of a snapshot is in the chain, once the head is another.
-    pub(super) fn position(&self, id: SnapshotId) -> Option<usize> {
-        let name = self.links.get(&id)?;
+    pub(super) fn position(&self, moment: Moment) -> Option<usize> {
+        let name = self.links.get(&moment)?;
         self.layers.iter().position(|layer| layer.name == *name).filter(|at| *at > 0)
+    }
+
+    /// What it holds beside its content of now, oldest first.
+    pub(super) fn moments(&self) -> Vec<Moment> {
+        let mut found: Vec<(usize, Moment)> =
+            self.links.keys().filter_map(|moment| Some((self.position(*moment)?, *moment))).collect();
+        found.sort_by_key(|(at, moment)| (usize::MAX - at, *moment));
+        found.into_iter().map(|(_, moment)| moment).collect()
     }
 
     /// The snapshots, oldest first.
     pub(super) fn snapshots(&self) -> Vec<SnapshotId> {
-        let mut found: Vec<(usize, SnapshotId)> =
-            self.links.keys().filter_map(|id| Some((self.position(*id)?, *id))).collect();
-        found.sort_by_key(|(at, id)| (usize::MAX - at, *id));
-        found.into_iter().map(|(_, id)| id).collect()
+        self.moments().into_iter().filter(|moment| !moment.unmanaged).map(|moment| moment.id).collect()
     }
 
     /// Whether a layer ends with the content of a snapshot.
@@ -135,9 +166,9 @@ impl Chain {
         self.links.values().any(|name| *name == self.layers[at].name)
     }
 
-    /// The snapshots whose links lead to this file.
-    pub(super) fn linked_to<'c>(&'c self, name: &'c str) -> impl Iterator<Item = SnapshotId> + 'c {
-        self.links.iter().filter(move |(_, to)| *to == name).map(|(id, _)| *id)
+    /// The moments whose links lead to this file.
+    pub(super) fn linked_to<'c>(&'c self, name: &'c str) -> impl Iterator<Item = Moment> + 'c {
+        self.links.iter().filter(move |(_, to)| *to == name).map(|(moment, _)| *moment)
     }
 
     /// What lies below a layer, as a header names it.
@@ -252,13 +283,14 @@ pub(super) fn new_layer() -> String {
     format!("{:012x}{LAYER}", runtime::random_u64() >> 16)
 }
 
-/// The link of a snapshot.
-pub(super) fn link(dir: &Path, id: SnapshotId) -> PathBuf {
-    dir.join(format!("{id}{SNAPSHOT}"))
+/// The link of a moment.
+pub(super) fn link(dir: &Path, moment: Moment) -> PathBuf {
+    let end = if moment.unmanaged { UNMANAGED } else { SNAPSHOT };
+    dir.join(format!("{}{end}", moment.id))
 }
 
 /// Whether this is the name of a layer, and of nothing outside its directory.
-fn is_layer(name: &str) -> bool {
+pub(super) fn is_layer(name: &str) -> bool {
     name.strip_suffix(LAYER)
         .is_some_and(|stem| !stem.is_empty() && stem.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
@@ -273,21 +305,21 @@ fn head_name(dir: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Which layer each snapshot's link leads to.
-fn links(dir: &Path) -> Result<BTreeMap<SnapshotId, String>> {
+/// Which layer each moment's link leads to.
+fn links(dir: &Path) -> Result<BTreeMap<Moment, String>> {
     let mut links = BTreeMap::new();
     for name in names(dir)? {
-        let Some(Ok(id)) = name.strip_suffix(SNAPSHOT).map(str::parse) else { continue };
+        let Some(moment) = Moment::of_link(&name) else { continue };
         let path = dir.join(&name);
         let to = fs::read_link(&path).doing(|| format!("read {}", path.display()))?;
         if let Some(to) = to.to_str().filter(|to| is_layer(to)) {
-            links.insert(id, to.to_owned());
+            links.insert(moment, to.to_owned());
         }
     }
     Ok(links)
 }
 
-fn names(dir: &Path) -> Result<Vec<String>> {
+pub(super) fn names(dir: &Path) -> Result<Vec<String>> {
     let entries = fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let entries = entries.doing(|| format!("list {}", dir.display()))?;
     Ok(entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())

@@ -21,7 +21,7 @@ use std::path::Path;
 use types::VolumeId;
 
 use super::background::Tool;
-use super::chain::{Chain, HEAD, link, new_layer};
+use super::chain::{Chain, HEAD, Moment, link, new_layer};
 use super::volumes::{BASE, FileVolumes};
 use super::{create_file, remove_tree, sync_dir};
 use crate::error::Doing;
@@ -41,14 +41,14 @@ impl FileVolumes {
     pub(super) fn freeze(&self, at: Snapshot) -> Result<()> {
         self.merges.stop(at.volume);
         let chain = self.chain(at.volume)?;
-        if chain.position(at.id).is_some() {
+        if chain.position(Moment::managed(at.id)).is_some() {
             return Ok(());
         }
         self.place.check_room()?;
         let head = chain.head();
         let over = Backing { name: &head.name, format: "qcow2" };
         let new = self.new_head(&chain.dir, head.header.size_bytes, over)?;
-        exchange_link(&chain.dir, &head.name, &link(&chain.dir, at.id))?;
+        exchange_link(&chain.dir, &head.name, &link(&chain.dir, Moment::managed(at.id)))?;
         exchange_link(&chain.dir, &new, &chain.dir.join(HEAD))
     }
 
@@ -56,7 +56,7 @@ impl FileVolumes {
     pub(super) fn unfreeze(&self, at: Snapshot) -> Result<()> {
         let dir = self.path(at.volume);
         if dir.exists() {
-            remove_tree(&link(&dir, at.id))?;
+            remove_tree(&link(&dir, Moment::managed(at.id)))?;
             sync_dir(&dir)?;
         }
         Ok(())
@@ -69,8 +69,10 @@ impl FileVolumes {
         }
         self.merges.stop(to.volume);
         let chain = self.chain(to.volume)?;
-        let at = chain.position(to.id).ok_or(Error::NoSnapshot { volume: to.volume, id: to.id })?;
-        if chain.snapshots().last() != Some(&to.id) {
+        let wanted = Moment::managed(to.id);
+        let at = chain.position(wanted).ok_or(Error::NoSnapshot { volume: to.volume, id: to.id })?;
+        // What is newer would be lost, be it unmanaged.
+        if chain.moments().last() != Some(&wanted) {
             return Err(Error::NotNewest { volume: to.volume, id: to.id });
         }
         self.place.check_room()?;
@@ -98,7 +100,7 @@ impl FileVolumes {
         self.merges.stop(at.volume);
         let chain = self.chain(at.volume)?;
         let absent = Error::NoSnapshot { volume: at.volume, id: at.id };
-        let below = &chain.layers[chain.position(at.id).ok_or(absent)?..];
+        let below = &chain.layers[chain.position(Moment::managed(at.id)).ok_or(absent)?..];
         let needed = below[0].header.size_bytes;
         if asked < needed {
             return Err(Error::TooSmall { needed, asked });
@@ -139,8 +141,8 @@ impl FileVolumes {
             return Ok(Tidied::More);
         }
         let Some(chain) = self.chain_if_any(volume)? else { return Ok(Tidied::Done) };
-        for (id, name) in &chain.astray {
-            exchange_link(&chain.dir, name, &link(&chain.dir, *id))?;
+        for (moment, name) in &chain.astray {
+            exchange_link(&chain.dir, name, &link(&chain.dir, *moment))?;
         }
         for stranger in chain.strangers()? {
             remove_tree(&stranger)?;
@@ -244,7 +246,7 @@ fn stand_for(chain: &Chain, at: usize) -> Result<()> {
     let (upper, lower) = (&chain.layers[at - 1], &chain.layers[at]);
     chain
         .linked_to(&upper.name)
-        .try_for_each(|id| exchange_link(&chain.dir, &lower.name, &link(&chain.dir, id)))
+        .try_for_each(|moment| exchange_link(&chain.dir, &lower.name, &link(&chain.dir, moment)))
 }
 
 /// Writes what lies between a layer and `below` into the layer.

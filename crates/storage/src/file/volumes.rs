@@ -11,7 +11,7 @@ use serde_json::Value;
 use types::{ImageId, VolumeId};
 
 use super::background::Background;
-use super::chain::{Chain, HEAD};
+use super::chain::{Chain, HEAD, Moment};
 use super::snapshots::exchange_link;
 use super::{FileConfig, Place, create_file, lock, remove_tree, sync_dir};
 use crate::error::Doing;
@@ -32,6 +32,8 @@ pub(super) const SECTOR_BYTES: u64 = 512;
 pub struct FileVolumes {
     pub(super) place: Place,
     images: Place,
+    /// What becomes a volume, and what is one no longer.
+    pub(super) unmanaged: Place,
     /// Whether the file system takes `O_DIRECT`.
     pub(super) direct: bool,
     /// What goes on beside.
@@ -44,7 +46,8 @@ impl FileVolumes {
         let place = Place::open(config, "volumes")?;
         let direct = takes_direct(&place)?;
         let images = Place { path: config.root.join("images"), reserve_bytes: config.reserve_bytes };
-        Ok(FileVolumes { place, images, direct, merges: Background::default() })
+        let unmanaged = Place::open(config, "unmanaged")?;
+        Ok(FileVolumes { place, images, unmanaged, direct, merges: Background::default() })
     }
 
     /// The file that QEMU writes to, as long as the volume never had a snapshot.
@@ -175,6 +178,7 @@ impl VolumeBackend for FileVolumes {
     }
 
     fn remove_volume(&self, volume: VolumeId) -> Result<()> {
+        self.check_keeps_nothing(volume)?;
         self.merges.stop(volume);
         // First out of sight in one step: half a volume is never seen.
         let gone = self.place.scratch_path(&volume.to_string());
@@ -236,10 +240,14 @@ impl VolumeBackend for FileVolumes {
 
     fn snapshot_blockdev(&self, at: Snapshot) -> Result<Value> {
         let chain = self.chain(at.volume)?;
-        let from = chain.position(at.id).ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })?;
+        let from = chain
+            .position(Moment::managed(at.id))
+            .ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })?;
         self.merges.stop_with(at.volume, chain.layers[from..].iter().map(|layer| layer.name.as_str()));
         let chain = self.chain(at.volume)?;
-        let from = chain.position(at.id).ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })?;
+        let from = chain
+            .position(Moment::managed(at.id))
+            .ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })?;
         Ok(chain.blockdev(from, true, self.direct))
     }
 

@@ -189,6 +189,11 @@ impl Image {
 
     /// The names of its snapshots, oldest first, but for those that live on in the trash.
     pub fn snapshots(&self) -> Done<Vec<String>> {
+        Ok(self.sized_snapshots()?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The same with the sizes that it had.
+    pub fn sized_snapshots(&self) -> Done<Vec<(String, u64)>> {
         let rbd = &self.libraries.rbd;
         let empty = sys::SnapEntry { id: 0, size: 0, name: ptr::null() };
         let mut room = 64;
@@ -205,7 +210,7 @@ impl Image {
             let count = usize::try_from(count).unwrap_or(0).min(room);
             let mut found = entries[..count].to_vec();
             found.sort_by_key(|entry| entry.id);
-            let copied = found.iter().map(|entry| text(entry.name)).collect();
+            let copied = found.iter().map(|entry| (text(entry.name), entry.size)).collect();
             if count > 0 {
                 // SAFETY: the list ends with an entry without a name, as librbd left it.
                 unsafe { (rbd.rbd_snap_list_end)(entries.as_mut_ptr()) };
@@ -232,6 +237,23 @@ impl Image {
     /// Lets go of a snapshot. If it has clones, Ceph keeps it in the trash until the last of them is gone.
     pub fn remove_snapshot(&self, name: &str) -> Done<()> {
         self.on_snapshot("remove", name, self.libraries.rbd.rbd_snap_remove)
+    }
+
+    /// Lets a snapshot be removed that was protected from that, unless clones of old still need it; whether it was so.
+    pub fn unprotect_snapshot(&self, name: &str) -> Done<bool> {
+        match self.on_snapshot("unprotect", name, self.libraries.rbd.rbd_snap_unprotect) {
+            Err(fault) if fault.is(nix::libc::EINVAL) || fault.is(nix::libc::EBUSY) => Ok(false),
+            done => done.map(|()| true),
+        }
+    }
+
+    /// Gives a snapshot another name, which must be free.
+    pub fn rename_snapshot(&self, from: &str, to: &str) -> Done<()> {
+        let (c_from, c_to) = (c_string(from)?, c_string(to)?);
+        let rename = self.libraries.rbd.rbd_snap_rename;
+        // SAFETY: the image is open; the names live for the time of the call.
+        let result = unsafe { rename(self.handle, c_from.as_ptr(), c_to.as_ptr()) };
+        check(result.into(), || format!("rename the snapshot {}@{from} to {to}", self.name)).map(drop)
     }
 
     /// Puts the content back to that of a snapshot.
@@ -274,6 +296,17 @@ impl Image {
         // SAFETY: the image is open; the strings live for the time of the call.
         let result = unsafe { set(self.handle, c_key.as_ptr(), c_value.as_ptr()) };
         check(result.into(), || format!("note {key} with {}", self.name)).map(drop)
+    }
+
+    /// Takes a note away; none is as good.
+    pub fn remove_note(&self, key: &str) -> Done<()> {
+        let c_key = c_string(key)?;
+        // SAFETY: the image is open; the key lives for the time of the call.
+        let result = unsafe { (self.libraries.rbd.rbd_metadata_remove)(self.handle, c_key.as_ptr()) };
+        if result == -nix::libc::ENOENT {
+            return Ok(());
+        }
+        check(result.into(), || format!("take {key} away from {}", self.name)).map(drop)
     }
 
     /// The addresses of all clients that have it open for writing.

@@ -65,6 +65,11 @@ pub fn making(name: &str) -> String {
     format!("cuttle.making.{name}")
 }
 
+/// The object that says which image has a name.
+pub fn id_of(name: &str) -> String {
+    format!("rbd_id.{name}")
+}
+
 /// The object that says what an image is.
 pub fn header(id: &str) -> String {
     format!("rbd_header.{id}")

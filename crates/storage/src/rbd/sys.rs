@@ -197,9 +197,12 @@ library!(
         rbd_snap_create(ImagePtr, *const c_char) -> c_int;
         rbd_snap_get_id(ImagePtr, *const c_char, *mut u64) -> c_int;
         rbd_snap_remove(ImagePtr, *const c_char) -> c_int;
+        rbd_snap_rename(ImagePtr, *const c_char, *const c_char) -> c_int;
+        rbd_snap_unprotect(ImagePtr, *const c_char) -> c_int;
         rbd_snap_rollback(ImagePtr, *const c_char) -> c_int;
         rbd_metadata_get(ImagePtr, *const c_char, *mut c_char, *mut usize) -> c_int;
         rbd_metadata_set(ImagePtr, *const c_char, *const c_char) -> c_int;
+        rbd_metadata_remove(ImagePtr, *const c_char) -> c_int;
         rbd_watchers_list(ImagePtr, *mut Watcher, *mut usize) -> c_int;
         rbd_watchers_list_cleanup(*mut Watcher, usize);
         rbd_diff_iterate2(ImagePtr, *const c_char, u64, u64, u8, u8, DiffCallback, *mut c_void) -> c_int;

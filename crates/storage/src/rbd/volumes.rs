@@ -14,8 +14,8 @@ use crate::error::Doing;
 use crate::file::check_size;
 use crate::inspect::inspect;
 use crate::{
-    Capacity, DiskFormat, Error, ImageStore, LiveDisk, NewVolume, Refusal, Result, Snapshot, Source, Tidied,
-    Upload, VolumeBackend, VolumeState,
+    Adoption, Capacity, DiskFormat, Error, ImageStore, LiveDisk, NewVolume, Refusal, Result, Snapshot,
+    Source, Tidied, Unmanaged, UnmanagedSnapshot, Upload, VolumeBackend, VolumeState,
 };
 
 /// Keeps each volume as an RBD image.
@@ -86,6 +86,37 @@ impl RbdVolumes {
             "cache": { "direct": true, "no-flush": false },
             "auto-read-only": false,
         })
+    }
+}
+
+impl Adoption for RbdVolumes {
+    fn observe_unmanaged(&self) -> Result<Vec<Unmanaged>> {
+        Ok(self.client.ask(&Request::ListUnmanaged)?)
+    }
+
+    fn find_unmanaged(&self, name: &str) -> Result<Unmanaged> {
+        Ok(self.client.ask(&Request::FindUnmanaged { name: name.to_owned() })?)
+    }
+
+    fn ensure_managed(&self, volume: VolumeId, name: &str, size_bytes: u64) -> Result<()> {
+        check_size(size_bytes)?;
+        Ok(self.client.ask(&Request::Manage { id: volume, name: name.to_owned(), size_bytes })?)
+    }
+
+    fn ensure_unmanaged(&self, volume: VolumeId, name: Option<&str>) -> Result<()> {
+        Ok(self.client.ask(&Request::Unmanage { id: volume, name: name.map(str::to_owned) })?)
+    }
+
+    fn observe_unmanaged_snapshots(&self, volume: VolumeId) -> Result<Vec<UnmanagedSnapshot>> {
+        Ok(self.client.ask(&Request::ListUnmanagedSnapshots { volume })?)
+    }
+
+    fn ensure_snapshot_managed(&self, at: Snapshot, name: &str) -> Result<()> {
+        Ok(self.client.ask(&Request::ManageSnapshot { at, name: name.to_owned() })?)
+    }
+
+    fn ensure_snapshot_unmanaged(&self, at: Snapshot) -> Result<()> {
+        Ok(self.client.ask(&Request::UnmanageSnapshot { at })?)
     }
 }
 

@@ -94,6 +94,30 @@ pub enum Request {
         place: Place,
         id: VolumeId,
     },
+    ListUnmanaged,
+    FindUnmanaged {
+        name: String,
+    },
+    Manage {
+        id: VolumeId,
+        name: String,
+        size_bytes: u64,
+    },
+    /// `name` is the one that it was managed from.
+    Unmanage {
+        id: VolumeId,
+        name: Option<String>,
+    },
+    ListUnmanagedSnapshots {
+        volume: VolumeId,
+    },
+    ManageSnapshot {
+        at: Snapshot,
+        name: String,
+    },
+    UnmanageSnapshot {
+        at: Snapshot,
+    },
     Capacity {
         place: Place,
     },
@@ -149,12 +173,19 @@ impl Request {
                 | Request::UploadFinish { .. }
                 | Request::Revert { .. }
                 | Request::ImageSweep
+                | Request::ListUnmanaged
         )
     }
 
     /// Whether it may take as long as its data is large.
     pub fn is_long(&self) -> bool {
-        matches!(self, Request::ImageConvert { .. } | Request::Revert { .. } | Request::ImageSweep)
+        matches!(
+            self,
+            Request::ImageConvert { .. }
+                | Request::Revert { .. }
+                | Request::ImageSweep
+                | Request::ListUnmanaged
+        )
     }
 }
 
@@ -177,6 +208,9 @@ pub enum Fault {
     NoVolume(VolumeId),
     NoSnapshot(Snapshot),
     NotNewest { volume: VolumeId, id: SnapshotId },
+    NoUnmanaged(String),
+    NotManageable { name: String, why: String },
+    Keeps(VolumeId),
     TooSmall { needed: u64, asked: u64 },
     Tool { doing: String, message: String },
     Full { pool: String, free_bytes: u64 },
@@ -207,6 +241,9 @@ impl From<Fault> for Error {
             Fault::NoVolume(id) => Error::NoVolume(id),
             Fault::NoSnapshot(at) => Error::NoSnapshot { volume: at.volume, id: at.id },
             Fault::NotNewest { volume, id } => Error::NotNewest { volume, id },
+            Fault::NoUnmanaged(name) => Error::NoUnmanaged(name),
+            Fault::NotManageable { name, why } => Error::NotManageable { name, why },
+            Fault::Keeps(volume) => Error::Keeps(volume),
             Fault::TooSmall { needed, asked } => Error::TooSmall { needed, asked },
             Fault::Tool { doing, message } => Error::Tool { doing, message },
             Fault::Full { pool, free_bytes } => {

@@ -66,7 +66,7 @@ pub(super) fn forget(link: &Link, pool: &Pool, id: &str) -> Done<bool> {
 }
 
 /// The clients that the cluster has shut out.
-fn shut_out(cluster: &Cluster) -> Done<Vec<String>> {
+pub(super) fn shut_out(cluster: &Cluster) -> Done<Vec<String>> {
     let answer = cluster.mon_command(r#"{"prefix":"osd blocklist ls","format":"json"}"#, &[])?;
     // Two lists follow one another: of clients, and of whole networks.
     let mut lists = serde_json::Deserializer::from_slice(&answer).into_iter::<Value>();

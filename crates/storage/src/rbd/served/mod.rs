@@ -6,6 +6,7 @@
 mod chores;
 mod ghosts;
 mod images;
+mod unmanaged;
 mod volumes;
 
 use std::collections::BTreeSet;
@@ -185,6 +186,13 @@ impl Served {
             Request::HasSnapshot { place, at } => json(self.has_snapshot(place, at)?),
             Request::Revert { place, to, token } => json(self.revert(place, to, &token)?),
             Request::Tidy { place, id } => json(self.tidy(place, id)?),
+            Request::ListUnmanaged => json(self.list_unmanaged()?),
+            Request::FindUnmanaged { name } => json(self.find_unmanaged(&name)?),
+            Request::Manage { id, name, size_bytes } => json(self.manage(id, &name, size_bytes)?),
+            Request::Unmanage { id, name } => json(self.unmanage(id, name.as_deref())?),
+            Request::ListUnmanagedSnapshots { volume } => json(self.list_unmanaged_snapshots(volume)?),
+            Request::ManageSnapshot { at, name } => json(self.manage_snapshot(at, &name)?),
+            Request::UnmanageSnapshot { at } => json(self.unmanage_snapshot(at)?),
             Request::Capacity { place } => json(self.capacity(place)?),
             Request::Sweep => {
                 self.chores.purge_soon();

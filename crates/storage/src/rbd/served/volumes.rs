@@ -106,7 +106,7 @@ impl Served {
         if size_bytes > now { image.resize(size_bytes, false) } else { Ok(()) }
     }
 
-    fn open(&self, place: Place, id: VolumeId) -> Done<Image> {
+    pub(super) fn open(&self, place: Place, id: VolumeId) -> Done<Image> {
         no_volume(id, self.pool_of(place)?.open(&names::volume(place, id)))
     }
 
@@ -116,6 +116,10 @@ impl Served {
         if pool.has_mark(&mark)? {
             remove_half_made(&*self.link.cluster()?, &pool, &name)?;
             return pool.remove_mark(&mark);
+        }
+        if place == Place::Volumes && self.stays(&pool, id)? {
+            tracing::warn!("{name} is not removed: it is unmanaged");
+            return Ok(());
         }
         discard(&pool, &name)?;
         self.chores.purge_soon();
