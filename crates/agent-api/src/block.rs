@@ -22,9 +22,19 @@ pub struct Volume {
     /// What it holds at first.
     #[serde(default)]
     pub source: VolumeSource,
+    /// Whether it should be a volume no longer, and its bytes stay where they are. Its document goes only once that is
+    /// so; then nothing is removed with it.
+    #[serde(default)]
+    pub unmanaged: bool,
     /// The snapshots that it should have; others are removed.
     #[serde(default)]
     pub snapshots: BTreeSet<SnapshotId>,
+    /// Those of its snapshots that are there already, under these names.
+    #[serde(default)]
+    pub managed_snapshots: BTreeMap<SnapshotId, String>,
+    /// Those of its snapshots that should be so no longer, and stay with the volume under names of their own.
+    #[serde(default)]
+    pub unmanaged_snapshots: BTreeSet<SnapshotId>,
     /// The snapshot that it should once have been put back to.
     #[serde(default)]
     pub revert: Option<Revert>,
@@ -66,6 +76,9 @@ pub enum VolumeSource {
         /// The snapshot.
         id: SnapshotId,
     },
+    /// What lies on the backend under this name and is no volume yet. As long as the volume should have no size, it is only
+    /// looked at.
+    Unmanaged(String),
 }
 
 /// An image that disks are cloned from.
@@ -125,6 +138,35 @@ pub struct VolumeSeen {
     /// What became of [`Volume::elsewhere`].
     #[serde(default)]
     pub elsewhere: Option<ElsewhereSeen>,
+    /// Whether it is a volume no longer.
+    #[serde(default)]
+    pub unmanaged: bool,
+    /// Which of [`Volume::unmanaged_snapshots`] are snapshots no longer.
+    #[serde(default)]
+    pub unmanaged_snapshots: BTreeSet<SnapshotId>,
+}
+
+/// Something on a backend that is no volume; on one that other nodes serve, too, it may be a volume of anybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnmanagedVolume {
+    /// Its name there.
+    pub name: String,
+    /// Its size, rounded up; nought where that cannot be seen.
+    pub size_gib: u64,
+    /// Why no volume can be made of it.
+    #[serde(default)]
+    pub refused: Option<String>,
+}
+
+/// A snapshot of a volume that is managed no longer, or never was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnmanagedSnapshot {
+    /// The volume.
+    pub volume: VolumeId,
+    /// Its name there.
+    pub name: String,
+    /// Its size, rounded up.
+    pub size_gib: u64,
 }
 
 /// What the node sees of a volume on the other backend.

@@ -177,6 +177,17 @@ pub enum Question {
         /// The server.
         server_id: ServerId,
     },
+    /// What lies on a backend and is no volume: a list of [`crate::block::UnmanagedVolume`].
+    UnmanagedVolumes {
+        /// The backend's name; without, the node's default.
+        backend: Option<String>,
+    },
+    /// The snapshots on a backend that are none of this node's documents, of volumes that are: a list of
+    /// [`crate::block::UnmanagedSnapshot`].
+    UnmanagedSnapshots {
+        /// As above.
+        backend: Option<String>,
+    },
 }
 
 /// What a node offers, for placement and `cuttle status`.

@@ -1,5 +1,6 @@
 //! The agent without threads and sockets.
 
+mod answers;
 mod reports;
 mod ssh;
 
@@ -11,10 +12,11 @@ use std::time::Duration;
 use agent_api::block::{Copy, Volume};
 use agent_api::compute::{Milestone, Vm};
 use agent_api::network::{External, Network, Port, PortSeen, Router, SecurityGroup, UpSeen};
-use agent_api::{BackendFacts, DocumentKey, FromNode, Kind, NodeFacts, Question, Report, ToNode};
-use serde_json::Value as Json;
+use agent_api::{BackendFacts, DocumentKey, FromNode, Kind, NodeFacts, Report, ToNode};
 use storage::{GIB, NewVolume, VolumeBackend};
 use types::{NetworkId, PortId, ServerId, Timestamp, VolumeId};
+
+use answers::Asked;
 
 use crate::copies;
 use crate::documents::{Documents, Kept, owned};
@@ -48,6 +50,8 @@ pub struct Agent {
     /// Documents whose last report was not sent on this connection.
     unsent: BTreeSet<DocumentKey>,
     answers: Vec<FromNode>,
+    /// What is looked up for answers.
+    asked: Vec<Asked>,
     dirty: BTreeSet<DocumentKey>,
     /// When to look at what again.
     due: BTreeMap<DocumentKey, Timestamp>,
@@ -81,6 +85,7 @@ impl Agent {
             reports: BTreeMap::new(),
             unsent: BTreeSet::new(),
             answers: Vec::new(),
+            asked: Vec::new(),
             dirty,
             due: BTreeMap::new(),
             failures: BTreeMap::new(),
@@ -94,6 +99,7 @@ impl Agent {
     pub fn hello(&mut self) -> FromNode {
         self.unsent = self.reports.keys().cloned().collect();
         self.answers.clear();
+        self.asked.clear();
         self.sequence = 0;
         FromNode::Hello { host: self.host.clone(), facts: self.facts(), have: self.documents.revisions() }
     }
@@ -152,25 +158,7 @@ impl Agent {
             }
             // What is lost with a connection is reported again on the next.
             ToNode::Acknowledge { .. } => {}
-            ToNode::Ask { number, question } => {
-                let answer = self.answer(&question);
-                self.answers.push(FromNode::Answer { number, answer });
-            }
-        }
-    }
-
-    fn answer(&self, question: &Question) -> Result<Json, String> {
-        match question {
-            Question::Password { server_id } => {
-                serde_json::to_value(self.vms.posted_password(*server_id)).map_err(|error| error.to_string())
-            }
-            Question::ConsoleLog { server_id, lines } => {
-                let text = self.vms.console(&self.effects, *server_id, CONSOLE_BYTES_MAX)?;
-                let all: Vec<&str> = text.lines().collect();
-                let from =
-                    lines.map_or(0, |n| all.len().saturating_sub(usize::try_from(n).unwrap_or(usize::MAX)));
-                Ok(Json::String(all[from..].join("\n")))
-            }
+            ToNode::Ask { number, question } => self.ask(number, &question),
         }
     }
 
@@ -228,7 +216,8 @@ impl Agent {
         if !self.dirty.is_empty() {
             return Some(runtime::now());
         }
-        let due = self.due.values().chain(self.probes.values()).min().copied()?;
+        let asked = (!self.asked.is_empty()).then(|| runtime::now().plus(answers::LOOK));
+        let due = self.due.values().chain(self.probes.values()).copied().chain(asked).min()?;
         Some(if is_due(due, runtime::now()) { runtime::now() } else { due })
     }
 
@@ -247,6 +236,7 @@ impl Agent {
             self.build(&dirty);
         }
         self.probe_ssh(now);
+        self.look_at_asked();
     }
 
     /// What is to go, users before what they use.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use agent_api::block::{
-    Copy, CopyFrom, CopySeen, CopyTo, Encryption, ImageSource, Limits, Volume, VolumeSeen, VolumeSource,
+    Copy, CopyFrom, CopySeen, CopyTo, Encryption, ImageSource, Limits, UnmanagedSnapshot, UnmanagedVolume,
+    Volume, VolumeSeen, VolumeSource,
 };
 use agent_api::compute::{Metadata, Nic, Power, PowerSeen, Reboot, RootDisk, Vm, VmSeen, VmVolume};
 use agent_api::network::{Network, Port};
-use agent_api::{Document, DocumentKey, FromNode, Kind, Report, ToNode};
+use agent_api::{Document, DocumentKey, FromNode, Kind, Question, Report, ToNode};
 use serde::Serialize;
-use storage::{DiskFormat, ImageStore, Upload, VolumeBackend};
+use serde_json::Value as Json;
+use storage::{Adoption, DiskFormat, ImageStore, Upload, VolumeBackend};
 use types::{CopyId, ImageId, NetworkId, PortId, ServerId, SnapshotId, Timestamp, VolumeId};
 
 use crate::Agent;
@@ -186,6 +188,19 @@ impl Node {
     fn receive(&mut self, documents: Vec<Document>, complete: bool) {
         let complete = complete.then(|| documents.iter().map(|document| document.key.clone()).collect());
         self.agent.receive(ToNode::Documents { documents, complete });
+    }
+
+    fn ask(&mut self, question: &Question) -> Result<Json, String> {
+        self.agent.receive(ToNode::Ask { number: 7, question: question.clone() });
+        loop {
+            self.agent.step();
+            for message in self.agent.outgoing() {
+                if let FromNode::Answer { number: 7, answer } = message {
+                    return answer;
+                }
+            }
+            std::thread::yield_now();
+        }
     }
 
     fn reports(&mut self) -> BTreeMap<String, Report> {
@@ -481,9 +496,115 @@ fn volume(n: u128) -> Volume {
         size_gib: 1,
         source: VolumeSource::Blank,
         snapshots: BTreeSet::new(),
+        unmanaged: false,
+        managed_snapshots: Default::default(),
+        unmanaged_snapshots: Default::default(),
         revert: None,
         encryption: None,
         read_only: false,
         limits: Limits::new(),
     }
+}
+
+fn of_volume(revision: i64, volume: Option<&Volume>) -> Document {
+    document(Kind::Volume, id::<VolumeId>(30), revision, volume)
+}
+
+fn volume_seen(node: &mut Node) -> Result<VolumeSeen, String> {
+    let report = node.reports()[&format!("volume/{}", id::<VolumeId>(30))].clone();
+    report.error.map_or_else(|| Ok(serde_json::from_value(report.seen.unwrap()).unwrap()), Err)
+}
+
+#[test]
+fn a_disk_becomes_a_volume_and_is_left_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    outside.disks.put_unmanaged("disk", (1 << 30) + 512);
+    let mut node = outside.start();
+    let source = VolumeSource::Unmanaged("disk".to_owned());
+    // Without a size it is only looked at.
+    let looked = Volume { size_gib: 0, source, ..volume(30) };
+    node.receive(vec![of_volume(1, Some(&looked))], true);
+    assert_eq!(volume_seen(&mut node).unwrap().size_gib, 2);
+    assert_eq!(outside.disks.observe_volumes().unwrap(), []);
+    let taken = Volume { size_gib: 2, ..looked.clone() };
+    node.receive(vec![of_volume(2, Some(&taken))], false);
+    assert_eq!(volume_seen(&mut node).unwrap().size_gib, 2);
+    assert_eq!(outside.disks.observe_unmanaged().unwrap(), []);
+
+    let left = Volume { unmanaged: true, ..taken };
+    node.receive(vec![of_volume(3, Some(&left))], false);
+    assert!(volume_seen(&mut node).unwrap().unmanaged);
+    // Nothing goes with its document, also where the agent has forgotten all it knew.
+    for forgetful in [false, true] {
+        if forgetful {
+            drop(node);
+            std::fs::remove_dir_all(dir.path().join("documents")).unwrap();
+            node = outside.start();
+        }
+        node.receive(vec![of_volume(4, None)], true);
+        node.reports();
+        let kept = outside.disks.observe_unmanaged().unwrap();
+        assert_eq!(kept[0].name, storage::name_of_volume(id(30)), "forgetful: {forgetful}");
+    }
+}
+
+#[test]
+fn a_volume_in_a_vm_is_not_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut node = outside.start();
+    let mut vm = vm();
+    vm.volumes.push(VmVolume { id: id(30), device: "/dev/vdb".to_owned(), boot: false });
+    let mut all = documents();
+    all[0] = document(Kind::Vm, id::<ServerId>(1), 3, Some(&vm));
+    all.push(of_volume(4, Some(&volume(30))));
+    node.receive(all, true);
+    node.reports();
+    let left = Volume { unmanaged: true, ..volume(30) };
+    node.receive(vec![of_volume(5, Some(&left))], false);
+    assert!(volume_seen(&mut node).unwrap_err().contains("still has it"));
+    assert_eq!(outside.disks.observe_unmanaged().unwrap(), []);
+}
+
+#[test]
+fn snapshots_are_left_with_their_volume_and_taken_in_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut node = outside.start();
+    let (old, new): (SnapshotId, SnapshotId) = (id(31), id(32));
+    let with = Volume { snapshots: BTreeSet::from([old]), ..volume(30) };
+    node.receive(vec![of_volume(1, Some(&with))], true);
+    assert_eq!(volume_seen(&mut node).unwrap().snapshots, with.snapshots);
+    let left = Volume { unmanaged_snapshots: with.snapshots.clone(), ..with.clone() };
+    node.receive(vec![of_volume(2, Some(&left))], false);
+    let seen = volume_seen(&mut node).unwrap();
+    assert_eq!((seen.snapshots, seen.unmanaged_snapshots), (BTreeSet::new(), with.snapshots));
+    // A volume that should have none keeps what is unmanaged.
+    node.receive(vec![of_volume(3, Some(&volume(30)))], false);
+    node.reports();
+    let answer = node.ask(&Question::UnmanagedSnapshots { backend: None });
+    let kept: Vec<UnmanagedSnapshot> = serde_json::from_value(answer.unwrap()).unwrap();
+    let name = storage::name_of_snapshot(old);
+    assert_eq!(kept, [UnmanagedSnapshot { volume: id(30), name: name.clone(), size_gib: 1 }]);
+    let taken = Volume {
+        snapshots: BTreeSet::from([new]),
+        managed_snapshots: BTreeMap::from([(new, name)]),
+        ..volume(30)
+    };
+    node.receive(vec![of_volume(4, Some(&taken))], false);
+    assert_eq!(volume_seen(&mut node).unwrap().snapshots, taken.snapshots);
+}
+
+#[test]
+fn what_lies_on_a_backend_is_told_whoever_asks() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    outside.disks.put_unmanaged("disk", 1);
+    let mut node = outside.start();
+    let answer = node.ask(&Question::UnmanagedVolumes { backend: None });
+    let all: Vec<UnmanagedVolume> = serde_json::from_value(answer.unwrap()).unwrap();
+    assert_eq!(all, [UnmanagedVolume { name: "disk".to_owned(), size_gib: 1, refused: None }]);
+    let unknown = node.ask(&Question::UnmanagedVolumes { backend: Some("none".to_owned()) });
+    assert!(unknown.unwrap_err().contains("no storage backend none"));
 }

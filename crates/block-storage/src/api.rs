@@ -23,13 +23,19 @@ pub(crate) fn own(
     handler: impl Fn(&Request, &mut Tx<'_>) -> Result<Reply, Error> + Send + Sync + 'static,
 ) -> impl Fn(&Request, &mut Tx<'_>) -> Result<Reply, Error> + Send + Sync + 'static {
     move |request, tx| {
-        let named = request.param("project_id");
-        let own = request.caller().project_id();
-        if !named.is_empty() && own.is_some_and(|own| own.as_str() != named) {
-            return Err(Error::Invalid("Malformed request url".to_owned()));
-        }
+        check_project(request)?;
         handler(request, tx)
     }
+}
+
+/// A project that a path names must be the caller's own.
+pub(crate) fn check_project(request: &Request) -> Result<(), Error> {
+    let named = request.param("project_id");
+    let own = request.caller().project_id();
+    if !named.is_empty() && own.is_some_and(|own| own.as_str() != named) {
+        return Err(Error::Invalid("Malformed request url".to_owned()));
+    }
+    Ok(())
 }
 
 /// As [`own`], for a route that only later microversions have.

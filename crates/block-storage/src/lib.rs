@@ -20,6 +20,7 @@ pub(crate) mod group;
 pub(crate) mod group_snapshot;
 pub(crate) mod group_type;
 mod list;
+pub(crate) mod manageable;
 pub mod message;
 pub(crate) mod migration;
 mod policy;
@@ -46,7 +47,7 @@ use ::image::image::by_node::Terms;
 use encryption::Keyring;
 use reconcile::Reconciler;
 use rest::{FaultStyle, Service};
-use store::{Migration, Tx};
+use store::{Migration, Store, Tx};
 
 pub use error::Error;
 pub use policy::RULES;
@@ -76,13 +77,14 @@ pub const ZONE: &str = "nova";
 /// The type of volumes for which no other was asked.
 pub const DEFAULT_TYPE: &str = "default";
 
-/// The service, at `/volume`. Paths may name the caller's project, as clients of old do. `images` is what the image
-/// service says of images that are made here.
-pub fn service(images: Terms) -> Service {
+/// The service, at `/volume`. Paths may name the caller's project, as clients of old do. `inquiries` asks hosts what lies on
+/// their backends; `images` is what the image service says of images that are made here.
+pub fn service(store: &Store, inquiries: &nodes::Inquiries, images: Terms) -> Service {
     let routes = volume::api::routes(images)
         .and(snapshot::api::routes())
         .and(transfer::api::routes())
         .and(attachment::api::routes())
+        .and(manageable::api::routes(store, inquiries))
         .and(backup::api::routes())
         .and(group_type::api::routes())
         .and(group::api::routes())

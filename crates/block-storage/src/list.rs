@@ -157,7 +157,7 @@ fn column<T>(table: &Table<T>, row: &T, name: &str) -> Value {
     found.map_or_else(|| (table.id)(row), |column| (column.value)(row))
 }
 
-fn number(request: &Request, name: &str) -> Result<Option<u32>, Error> {
+pub(crate) fn number(request: &Request, name: &str) -> Result<Option<u32>, Error> {
     let Some(text) = request.query(name) else { return Ok(None) };
     let number: i64 =
         text.trim().parse().map_err(|_| Error::Invalid(format!("{name} param must be an integer")))?;
@@ -168,7 +168,7 @@ fn number(request: &Request, name: &str) -> Result<Option<u32>, Error> {
     }
 }
 
-fn limit_of(request: &Request) -> Result<u32, Error> {
+pub(crate) fn limit_of(request: &Request) -> Result<u32, Error> {
     Ok(number(request, "limit")?.map_or(LIMIT_MAX, |limit| limit.min(LIMIT_MAX)))
 }
 

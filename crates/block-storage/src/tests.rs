@@ -3,17 +3,21 @@
 mod access;
 mod varied;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agent_api::block::{Copied, Copy, CopySeen, CopyTo, ElsewhereSeen, Volume, VolumeSeen};
-use agent_api::{BackendFacts, Document, DocumentKey, FromNode, Kind, NodeFacts, Report, ToNode};
+use agent_api::block::{
+    Copied, Copy, CopySeen, CopyTo, ElsewhereSeen, UnmanagedSnapshot, UnmanagedVolume, Volume, VolumeSeen,
+    VolumeSource,
+};
+use agent_api::{BackendFacts, Document, DocumentKey, FromNode, Kind, NodeFacts, Question, Report, ToNode};
 use identity::CredentialKeys;
 use image::image::by_node::Terms;
 use nodes::{Inquiries, Session};
 use serde_json::{Value as Json, json};
-use storage::ImageStore;
 use storage::fake::Fake;
+use storage::{Adoption, GIB, ImageStore, NewVolume, Snapshot, Source, VolumeBackend};
 use store::Store;
 use testkit::{Answer, Api, Scratch};
 
@@ -30,6 +34,11 @@ pub(crate) fn keys() -> CredentialKeys {
     CredentialKeys::parse(KEY).unwrap()
 }
 
+thread_local! {
+    /// By which the services that this test made last ask nodes.
+    static INQUIRIES: RefCell<Inquiries> = RefCell::default();
+}
+
 /// The services in process.
 pub(crate) fn api() -> Api {
     api_over(None, image::Config::default())
@@ -40,7 +49,9 @@ pub(crate) fn api_over(scratch: Option<Scratch>, config: image::Config) -> Api {
     let images: Arc<dyn ImageStore> = Arc::new(Fake::new());
     let migrations = [nodes::MIGRATIONS, image::MIGRATIONS, crate::MIGRATIONS];
     let build = |store: &Store| {
-        let service = crate::service(Terms::new(images.clone(), &config));
+        let inquiries = Inquiries::default();
+        let service = crate::service(store, &inquiries, Terms::new(images.clone(), &config));
+        INQUIRIES.set(inquiries);
         let mut reconcilers = crate::reconcilers(Arc::new(keys()));
         reconcilers.extend(image::reconcilers(images.clone(), config.clone()));
         (vec![image::service(store, images, config.clone()), service], reconcilers)
@@ -56,7 +67,8 @@ pub(crate) fn api_over(scratch: Option<Scratch>, config: image::Config) -> Api {
 /// The service alone, to look at.
 pub(crate) fn service() -> rest::Service {
     let images: Arc<dyn ImageStore> = Arc::new(Fake::new());
-    crate::service(Terms::new(images, &image::Config::default()))
+    let store = Store::open(&store::Config::Memory).unwrap();
+    crate::service(&store, &Inquiries::default(), Terms::new(images, &image::Config::default()))
 }
 
 /// Replays a conversation below `src`.
@@ -67,6 +79,8 @@ pub(crate) fn golden(api: &Api, path: &str) {
 /// A host that does what its documents say, unless told to refuse.
 pub(crate) struct Node {
     session: Session,
+    /// What lies on its backends.
+    pub(crate) disks: Fake,
     /// What it says to every volume that it is to make or grow.
     pub(crate) refuses: Option<&'static str>,
     /// The one kind of document that it refuses, if not all.
@@ -104,10 +118,15 @@ impl Node {
     }
 
     fn join_with(api: &Api, name: &str, facts: NodeFacts) -> Node {
-        let (session, _, _) =
-            Session::hello(&api.store, &Inquiries::default(), &name.into(), facts, &BTreeMap::new()).unwrap();
+        let inquiries = INQUIRIES.with_borrow(Clone::clone);
+        let host = name.into();
+        let (session, _, _) = Session::hello(&api.store, &inquiries, &host, facts, &BTreeMap::new()).unwrap();
+        let disks = Fake::new();
+        let asked = disks.clone();
+        inquiries.answered_by(&host, move |question| Ok(answer(&asked, &question))).unwrap();
         Node {
             session,
+            disks,
             refuses: None,
             refuses_only: None,
             silent: false,
@@ -135,12 +154,12 @@ impl Node {
     pub(crate) fn report(&mut self, documents: Vec<Document>) {
         let reports = documents.into_iter().map(|document| {
             match document.body {
-                Some(_) => self.known.insert(document.key.clone(), document.clone()),
-                None => self.known.remove(&document.key),
-            };
+                Some(_) => drop(self.known.insert(document.key.clone(), document.clone())),
+                None => self.forget(&document.key),
+            }
             let is_refused = self.refuses_only.is_none_or(|kind| kind == document.key.kind);
             let error = document.body.as_ref().and(self.refuses).filter(|_| is_refused);
-            let error = error.map(str::to_owned);
+            let mut error = error.map(str::to_owned);
             let wanted = document.body.filter(|_| error.is_none());
             if let Some(body) = wanted.as_ref().filter(|_| document.key.kind == Kind::Volume) {
                 let volume: Volume = serde_json::from_value(body.clone()).unwrap();
@@ -148,7 +167,13 @@ impl Node {
             }
             let seen = wanted.map(|body| match document.key.kind {
                 Kind::Copy => serde_json::to_value(self.copied(&serde_json::from_value(body).unwrap())),
-                _ => serde_json::to_value(made(&serde_json::from_value(body).unwrap())),
+                _ => match made(&self.disks, &serde_json::from_value(body).unwrap()) {
+                    Ok(seen) => serde_json::to_value(seen),
+                    Err(refused) => {
+                        error = Some(refused.to_string());
+                        serde_json::to_value(VolumeSeen::default())
+                    }
+                },
             });
             if self.away {
                 let error = Some("the cluster does not answer".to_owned());
@@ -164,7 +189,8 @@ impl Node {
         });
         let reports = reports.collect();
         self.sequence += 1;
-        self.session.receive(FromNode::Reports { sequence: self.sequence, reports }).unwrap();
+        let reports = FromNode::Reports { sequence: self.sequence, reports };
+        self.session.receive(reports).unwrap();
     }
 
     /// Looks again at all that it was last told of one kind; how much that is.
@@ -183,6 +209,15 @@ impl Node {
         match self.session.changes().unwrap() {
             Some(ToNode::Documents { documents, .. }) => documents,
             _ => Vec::new(),
+        }
+    }
+
+    /// Removes what a document was about, but for what it said is left.
+    fn forget(&mut self, key: &DocumentKey) {
+        let body = self.known.remove(key).and_then(|document| document.body);
+        let volume = body.and_then(|body| serde_json::from_value::<Volume>(body).ok());
+        if let Some(volume) = volume.filter(|volume| key.kind == Kind::Volume && !volume.unmanaged) {
+            self.disks.remove_volume(volume.id).unwrap();
         }
     }
 
@@ -208,12 +243,69 @@ impl Node {
     }
 }
 
-fn made(volume: &Volume) -> VolumeSeen {
-    VolumeSeen {
+/// Makes a volume so on the disks.
+fn made(disks: &Fake, volume: &Volume) -> storage::Result<VolumeSeen> {
+    let (id, size_bytes) = (volume.id, volume.size_gib * GIB);
+    let from = match &volume.source {
+        VolumeSource::Unmanaged(name) => Some(name.as_str()),
+        _ => None,
+    };
+    if volume.unmanaged {
+        disks.ensure_unmanaged(id, from)?;
+        return Ok(VolumeSeen { unmanaged: true, ..VolumeSeen::default() });
+    }
+    match from {
+        Some(name) if size_bytes == 0 => {
+            let size_gib = disks.find_unmanaged(name)?.size_bytes.div_ceil(GIB);
+            return Ok(VolumeSeen { size_gib, ..VolumeSeen::default() });
+        }
+        Some(name) => disks.ensure_managed(id, name, size_bytes)?,
+        None => disks.ensure_volume(&NewVolume { id, size_bytes, source: Source::Blank })?,
+    }
+    let at = |snapshot| Snapshot { volume: id, id: snapshot };
+    for snapshot in &volume.unmanaged_snapshots {
+        disks.ensure_snapshot_unmanaged(at(*snapshot))?;
+    }
+    for snapshot in volume.snapshots.difference(&volume.unmanaged_snapshots) {
+        match volume.managed_snapshots.get(snapshot) {
+            Some(name) => disks.ensure_snapshot_managed(at(*snapshot), name)?,
+            None => disks.ensure_snapshot(at(*snapshot), None)?,
+        }
+    }
+    Ok(VolumeSeen {
         size_gib: volume.size_gib,
-        snapshots: volume.snapshots.clone(),
+        snapshots: volume.snapshots.difference(&volume.unmanaged_snapshots).copied().collect(),
         reverted: volume.revert.as_ref().map(|revert| revert.token.clone()),
         elsewhere: volume.elsewhere.clone().map(|wish| ElsewhereSeen { wish, error: None }),
+        unmanaged: false,
+        unmanaged_snapshots: volume.unmanaged_snapshots.clone(),
+    })
+}
+
+/// Answers what the node is asked.
+fn answer(disks: &Fake, question: &Question) -> Json {
+    match question {
+        Question::UnmanagedVolumes { .. } => {
+            let all = disks.observe_unmanaged().unwrap().into_iter();
+            let shown = all.map(|found| UnmanagedVolume {
+                size_gib: found.size_bytes.div_ceil(GIB),
+                name: found.name,
+                refused: found.refused,
+            });
+            json!(shown.collect::<Vec<_>>())
+        }
+        Question::UnmanagedSnapshots { .. } => {
+            let of = |volume| {
+                let all = disks.observe_unmanaged_snapshots(volume).unwrap().into_iter();
+                all.map(move |found| UnmanagedSnapshot {
+                    volume,
+                    name: found.name,
+                    size_gib: found.size_bytes.div_ceil(GIB),
+                })
+            };
+            json!(disks.observe_volumes().unwrap().into_iter().flat_map(of).collect::<Vec<_>>())
+        }
+        other => panic!("nobody answers {other:?}"),
     }
 }
 

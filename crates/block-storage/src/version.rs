@@ -19,7 +19,7 @@ pub(crate) const MICROVERSIONS: Microversions = Microversions {
 struct Extension(&'static str, &'static str, &'static str, &'static str);
 
 /// Those whose additions are built.
-const EXTENSIONS: [Extension; 26] = [
+const EXTENSIONS: [Extension; 30] = [
     Extension("backups", "Backups", "Backups of volumes.", "2012-12-12T00:00:00+00:00"),
     Extension("capabilities", "Capabilities", "What a backend can do.", "2015-08-31T00:00:00+00:00"),
     Extension("cgsnapshots", "Cgsnapshots", "Their snapshots.", "2014-08-18T00:00:00+00:00"),
@@ -39,6 +39,8 @@ const EXTENSIONS: [Extension; 26] = [
     Extension("os-quota-sets", "Quotas", "Quotas of projects.", "2011-08-08T00:00:00+00:00"),
     Extension("os-services", "Services", "Parts of the service.", "2012-10-28T00:00:00-00:00"),
     Extension("os-snapshot-actions", "SnapshotActions", "Statuses.", "2013-07-16T00:00:00+00:00"),
+    Extension("os-snapshot-manage", "SnapshotManage", "Snapshots taken in.", "2014-12-31T00:00:00+00:00"),
+    Extension("os-snapshot-unmanage", "SnapshotUnmanage", "Snapshots left.", "2014-12-31T00:00:00+00:00"),
     Extension("os-types-extra-specs", "TypesExtraSpecs", "Words for backends.", "2011-08-24T00:00:00+00:00"),
     Extension("os-types-manage", "TypesManage", "Changing types.", "2011-08-24T00:00:00+00:00"),
     Extension("os-used-limits", "UsedLimits", "What limits are used.", "2013-10-03T00:00:00+00:00"),
@@ -52,8 +54,10 @@ const EXTENSIONS: [Extension; 26] = [
         "2011-11-03T00:00:00+00:00",
     ),
     Extension("os-volume-actions", "VolumeActions", "Actions on volumes.", "2012-05-31T00:00:00+00:00"),
+    Extension("os-volume-manage", "VolumeManage", "Volumes taken in.", "2014-02-10T00:00:00+00:00"),
     Extension("os-volume-transfer", "VolumeTransfer", "Volumes for others.", "2013-05-29T00:00:00+00:00"),
     Extension("os-volume-type-access", "VolumeTypeAccess", "Private types.", "2014-06-26T00:00:00Z"),
+    Extension("os-volume-unmanage", "VolumeUnmanage", "Volumes left.", "2012-05-31T00:00:00+00:00"),
     Extension("qos-specs", "Qos_specs_manage", "How fast volumes may be.", "2013-08-02T00:00:00+00:00"),
     Extension("scheduler-stats", "Scheduler_stats", "Where volumes can be.", "2014-09-07T00:00:00+00:00"),
 ];

@@ -67,7 +67,11 @@ pub(crate) fn api() -> Api {
             image::service(store, images.clone(), image::Config::default()),
             placement::service(),
             network::service(),
-            block_storage::service(Terms::new(images.clone(), &image::Config::default())),
+            block_storage::service(
+                store,
+                &Inquiries::default(),
+                Terms::new(images.clone(), &image::Config::default()),
+            ),
             crate::service(
                 store,
                 &Inquiries::default(),

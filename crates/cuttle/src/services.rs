@@ -39,7 +39,7 @@ pub fn all(shared: Shared<'_>, image: image::Config) -> Vec<rest::Service> {
         image::service(shared.store, shared.images, image),
         placement::service(),
         network::service(),
-        block_storage::service(made_images.clone()),
+        block_storage::service(shared.store, shared.inquiries, made_images.clone()),
         compute::service(shared.store, shared.inquiries, made_images),
     ]
 }

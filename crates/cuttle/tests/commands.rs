@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::client::{Client, text};
 use crate::cloud::{Cloud, wait_for};
+use crate::manage;
 
 /// What a cloud must bring for the commands.
 pub struct Stage<'a> {
@@ -56,6 +57,7 @@ pub fn run(stage: &mut Stage<'_>) {
     power(stage);
     events(&mut stage.client);
     volumes(stage);
+    manage::run(stage);
     floating_ip_goes(&mut stage.client);
     deletion(&mut stage.client);
     // The node may report a removal after the client was told that the object is gone.

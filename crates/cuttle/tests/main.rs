@@ -12,6 +12,7 @@ mod debian;
 mod federation;
 mod identity;
 mod image;
+mod manage;
 mod policy;
 mod real;
 #[path = "../src/schema.rs"]

@@ -29,6 +29,29 @@ impl Inquiries {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).nodes.insert(host.clone(), outgoing);
     }
 
+    /// A host in this process answers by itself what it is asked: one of a test.
+    pub fn answered_by(
+        &self,
+        host: &HostId,
+        answer: impl Fn(Question) -> Result<Json, String> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (outgoing, mut questions) = mpsc::unbounded_channel();
+        self.connected(host, outgoing);
+        // It ends with the last who could ask.
+        let asking = Arc::downgrade(&self.0);
+        let work = move || {
+            while let Some(message) = questions.blocking_recv() {
+                let ToNode::Ask { number, question } = message else { continue };
+                let answer = answer(question);
+                match asking.upgrade() {
+                    Some(pending) => Inquiries(pending).answer(number, answer),
+                    None => return,
+                }
+            }
+        };
+        runtime::spawn_quiet_thread("answers", work).map(drop)
+    }
+
     /// Asks a node. An error says in words why there is no answer.
     pub async fn ask(&self, host: &HostId, question: Question) -> Result<Json, String> {
         let (number, answer) = self.send(host, question)?;

@@ -150,7 +150,7 @@ impl Process {
                 image::service(&store, shared.clone(), image::Config::default()),
                 placement::service(),
                 network::service(),
-                block_storage::service(terms.clone()),
+                block_storage::service(&store, &inquiries, terms.clone()),
                 compute::service(&store, &inquiries, terms),
             ],
         });

@@ -3,6 +3,7 @@
 mod elsewhere;
 #[cfg(test)]
 mod tests;
+pub mod unmanaged;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use hypervisor::{Hypervisor, Merge};
 use serde_json::Value as Json;
 use storage::luks::{Luks, header_bytes};
 use storage::{DiskFormat, GIB, LiveDisk, NewVolume, Snapshot, Source, Tidied, VolumeBackend, VolumeState};
-use types::{ServerId, VolumeId};
+use types::{ServerId, SnapshotId, VolumeId};
 
 use crate::effects::Effects;
 use crate::trouble::Trouble;
@@ -40,12 +41,14 @@ pub struct Ensured {
 /// What a document asks a backend to make; `None` where [`ensure`] tells what is wrong with it.
 pub fn wanted(effects: &Effects, volume: &Volume) -> Option<(Arc<dyn VolumeBackend>, NewVolume)> {
     let backend = effects.backends.shared(volume.backend.as_deref()).ok()?;
-    Some((backend.clone(), new_volume(volume).ok()?))
+    // What is to be none any more needs no image.
+    let source = source(&volume.source).ok().filter(|_| !volume.unmanaged)?;
+    Some((backend.clone(), NewVolume { id: volume.id, size_bytes: size_of(volume), source }))
 }
 
-fn new_volume(volume: &Volume) -> Result<NewVolume, String> {
-    let (id, size_bytes) = (volume.id, volume.size_gib * GIB + header_of(volume));
-    Ok(NewVolume { id, size_bytes, source: source(&volume.source)? })
+/// How many bytes a volume should have on its backend.
+fn size_of(volume: &Volume) -> u64 {
+    volume.size_gib * GIB + header_of(volume)
 }
 
 /// Makes a volume as its document says. `vms` are all VMs that are wanted on this node.
@@ -63,9 +66,18 @@ pub fn ensure_on(
     volume: &Volume,
     servers: &[ServerId],
 ) -> Result<Ensured, Trouble> {
-    let (disk_bytes, new) = (volume.size_gib * GIB, new_volume(volume)?);
-    let size_bytes = new.size_bytes;
-    backend.ensure_volume(&new)?;
+    if volume.unmanaged {
+        return unmanaged::ensure(effects, backend, volume, servers);
+    }
+    let (disk_bytes, size_bytes) = (volume.size_gib * GIB, size_of(volume));
+    match &volume.source {
+        VolumeSource::Unmanaged(name) if volume.size_gib == 0 => return unmanaged::measure(backend, name),
+        VolumeSource::Unmanaged(name) => backend.ensure_managed(volume.id, name, size_bytes)?,
+        made_of => {
+            let source = source(made_of)?;
+            backend.ensure_volume(&NewVolume { id: volume.id, size_bytes, source })?;
+        }
+    }
     let mut live = vm_with(effects, volume, servers)?;
     if let Some(disk) = &mut live {
         backend.ensure_live(volume.id, disk)?;
@@ -90,11 +102,18 @@ pub fn ensure_on(
         }
         backend.ensure_reverted(at(revert.snapshot), &revert.token)?;
     }
-    for id in there.snapshots.iter().filter(|id| !volume.snapshots.contains(id)) {
+    for id in &volume.unmanaged_snapshots {
+        backend.ensure_snapshot_unmanaged(at(*id))?;
+    }
+    let stays = |id: &&SnapshotId| !volume.unmanaged_snapshots.contains(id);
+    for id in there.snapshots.iter().filter(stays).filter(|id| !volume.snapshots.contains(id)) {
         backend.remove_snapshot(at(*id), as_live(&mut live))?;
     }
-    for id in volume.snapshots.iter().filter(|id| !there.snapshots.contains(id)) {
-        backend.ensure_snapshot(at(*id), as_live(&mut live))?;
+    for id in volume.snapshots.iter().filter(stays).filter(|id| !there.snapshots.contains(id)) {
+        match volume.managed_snapshots.get(id) {
+            Some(name) => backend.ensure_snapshot_managed(at(*id), name)?,
+            None => backend.ensure_snapshot(at(*id), as_live(&mut live))?,
+        }
     }
     // What a merge says is for the operator: the volume is as it should be with or without it.
     let again = match backend.tidy(volume.id, as_live(&mut live)) {
@@ -113,6 +132,8 @@ pub fn ensure_on(
         snapshots: now.snapshots.into_iter().collect(),
         reverted: now.reverted,
         elsewhere,
+        unmanaged: false,
+        unmanaged_snapshots: volume.unmanaged_snapshots.clone(),
     };
     let again = again.into_iter().chain(later).min();
     Ok(Ensured { seen, again })
@@ -192,6 +213,8 @@ pub fn remove(
         }
     }
     match volume {
+        // Its bytes stay.
+        Some(volume) if volume.unmanaged => Ok(()),
         Some(volume) => {
             let backends = &effects.backends;
             elsewhere::remove(backends, volume)?;
@@ -268,6 +291,7 @@ fn source(source: &VolumeSource) -> Result<Source, String> {
         VolumeSource::Blank => Source::Blank,
         VolumeSource::Image(image) => Source::Image { id: image.id, format: format(image)? },
         VolumeSource::Snapshot { volume, id } => Source::Snapshot(Snapshot { volume: *volume, id: *id }),
+        VolumeSource::Unmanaged(name) => return Err(format!("nothing is made of {name:?}, which is there")),
     })
 }
 

@@ -37,6 +37,12 @@ pub struct Snapshot {
     pub unwanted: bool,
     /// Whether its host has been told to remove it, so that nothing can be made of it any more.
     pub removing: bool,
+    /// What it was on its backend before it was managed: the name there.
+    #[serde(default)]
+    pub managed_from: Option<String>,
+    /// Whether its bytes stay with the volume when it goes: while it is being managed, and once it is unmanaged.
+    #[serde(default)]
+    pub bytes_stay: bool,
     /// What went wrong, in words for operators.
     pub fault: Option<String>,
     /// How much of it is made, if whoever makes it said so.
@@ -69,7 +75,8 @@ pub enum Purpose {
 /// ```text
 /// Creating ──host made it──▶ Available ◀──▶ Restoring
 ///    └──refused, overdue──▶ Error │
-///                                 └──delete──▶ Deleting ──host removed it──▶ no row; overdue: ErrorDeleting
+///                                 ├──delete──▶ Deleting ──host removed it──▶ no row; overdue: ErrorDeleting
+///                                 └─unmanage─▶ Unmanaging ──host left it to others──▶ no row
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,6 +91,8 @@ pub enum Phase {
     BackingUp,
     /// Its host removes it, as soon as nothing is made of it any more.
     Deleting,
+    /// Its host makes what no snapshot is of it.
+    Unmanaging,
     /// It could not be made, or an operator says so.
     Error,
     /// It could not be removed in time; it goes as soon as its host has done so.
@@ -92,12 +101,13 @@ pub enum Phase {
 
 impl Phase {
     /// All phases.
-    pub const ALL: [Phase; 7] = [
+    pub const ALL: [Phase; 8] = [
         Phase::Creating,
         Phase::Available,
         Phase::Restoring,
         Phase::BackingUp,
         Phase::Deleting,
+        Phase::Unmanaging,
         Phase::Error,
         Phase::ErrorDeleting,
     ];
@@ -110,6 +120,7 @@ impl Phase {
             Phase::Restoring => "restoring",
             Phase::BackingUp => "backing-up",
             Phase::Deleting => "deleting",
+            Phase::Unmanaging => "unmanaging",
             Phase::Error => "error",
             Phase::ErrorDeleting => "error_deleting",
         }
@@ -122,14 +133,24 @@ impl Phase {
 
     /// Whether somebody must still do something.
     pub fn is_moving(self) -> bool {
-        matches!(self, Phase::Creating | Phase::Deleting | Phase::ErrorDeleting)
+        matches!(self, Phase::Creating | Phase::Deleting | Phase::Unmanaging | Phase::ErrorDeleting)
     }
 }
 
 impl Snapshot {
-    /// Whether the volume's host should have it.
+    /// Whether the volume's host should have it, or know of it.
     pub fn is_on_host(&self) -> bool {
-        !self.removing && (self.made || self.phase == Phase::Creating)
+        self.is_left() || !self.removing && (self.made || self.phase == Phase::Creating)
+    }
+
+    /// Whether the volume's host should leave it to others: it is unmanaged, or could not be managed.
+    pub fn is_left(&self) -> bool {
+        self.bytes_stay && (self.unwanted || self.phase != Phase::Creating)
+    }
+
+    /// The name of what it is to be, where that is there already.
+    pub fn to_be_managed(&self) -> Option<&str> {
+        self.managed_from.as_deref().filter(|_| self.bytes_stay && !self.is_left())
     }
 
     /// How much of it is made.
@@ -160,6 +181,8 @@ pub struct SnapshotDraft {
     pub description: Option<String>,
     /// See [`Snapshot`].
     pub metadata: BTreeMap<String, String>,
+    /// See [`Snapshot`].
+    pub managed_from: Option<String>,
     /// Whether the volume may be in a server.
     pub in_use: bool,
     /// See [`Snapshot`].

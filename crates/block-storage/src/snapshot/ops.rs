@@ -92,6 +92,8 @@ fn of(caller: &Caller, tx: &mut Tx<'_>, found: &Volume, purpose: Purpose, draft:
         made: false,
         unwanted: false,
         removing: false,
+        bytes_stay: draft.managed_from.is_some(),
+        managed_from: draft.managed_from,
         fault: None,
         progress: None,
         metadata: draft.metadata,
@@ -223,13 +225,36 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: SnapshotId, force: bo
         let rule = "volume_extension:snapshot_admin_actions:force_delete";
         RULES.check(rule, caller, &Target::project(&found.project_id))?;
     }
-    let ready = force || matches!(found.phase, Phase::Available | Phase::Error);
-    if !ready || found.group_snapshot_id.is_some() {
-        let status = if force { "" } else { "status must be available or error and " };
-        let text = format!("Snapshot {status}must not be part of a group.");
-        return Err(Error::Snapshot(text));
+    if !can_go(&found, force) {
+        return Err(not_idle(if force { "" } else { IDLE }));
     }
     Ok(begin_delete(tx, &mut found)?)
+}
+
+/// Leaves a snapshot to others, with its volume.
+pub(crate) fn unmanage(caller: &Caller, tx: &mut Tx<'_>, id: SnapshotId) -> Result<(), Error> {
+    let mut found = show_for(caller, tx, id, "snapshot_extension:snapshot_unmanage")?;
+    RULES.check("volume:delete_snapshot", caller, &Target::project(&found.project_id))?;
+    if !can_go(&found, false) {
+        return Err(not_idle(IDLE));
+    }
+    let now = tx.now();
+    found.unwanted = true;
+    found.bytes_stay = true;
+    found.enter(Phase::Unmanaging, now);
+    SNAPSHOTS.save(tx, &mut found)?;
+    Ok(tx.kick(KIND, id)?)
+}
+
+/// What Cinder says of the state of a snapshot that can go.
+const IDLE: &str = "status must be available or error and ";
+
+fn can_go(found: &Snapshot, force: bool) -> bool {
+    (force || matches!(found.phase, Phase::Available | Phase::Error)) && found.group_snapshot_id.is_none()
+}
+
+fn not_idle(status: &str) -> Error {
+    Error::Snapshot(format!("Snapshot {status}must not be part of a group."))
 }
 
 /// The snapshot is wanted no longer.

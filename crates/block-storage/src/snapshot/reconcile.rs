@@ -32,7 +32,9 @@ impl Reconciler for Snapshots {
         Ok(match snapshot.phase {
             // One that is made is said to be so by an operator, who may say so.
             Phase::Creating if !snapshot.made => create(tx, &mut snapshot)?,
-            Phase::Deleting | Phase::ErrorDeleting if snapshot.unwanted => delete(tx, &mut snapshot)?,
+            Phase::Deleting | Phase::ErrorDeleting | Phase::Unmanaging if snapshot.unwanted => {
+                delete(tx, &mut snapshot)?
+            }
             _ => Next::Done,
         })
     }
@@ -64,6 +66,7 @@ fn create(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>) -> Result<Next, Erro
     match (there, found.as_ref().and_then(|found| found.error.clone())) {
         (Some(there), None) if there.snapshots.contains(&snapshot.id) => {
             snapshot.made = true;
+            snapshot.bytes_stay = false;
             snapshot.fault = None;
             snapshot.enter(Phase::Available, now);
             SNAPSHOTS.save(tx, snapshot)?;
@@ -105,6 +108,7 @@ fn delete(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>) -> Result<Next, Erro
         snapshot.removing = true;
         SNAPSHOTS.save(tx, snapshot)?;
     }
+    let is_left = snapshot.is_left();
     let Some((volume, host)) = place(tx, snapshot.volume_id)? else { return remove(tx, snapshot) };
     if volume.is_wanted() {
         want(tx, &volume, &host)?;
@@ -112,7 +116,8 @@ fn delete(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>) -> Result<Next, Erro
     match seen(tx, volume.id, &host)? {
         None => remove(tx, snapshot),
         Some(Seen { current: true, error: None, seen: Some(there), .. })
-            if !there.snapshots.contains(&snapshot.id) =>
+            if !there.snapshots.contains(&snapshot.id)
+                && (!is_left || there.unmanaged_snapshots.contains(&snapshot.id)) =>
         {
             remove(tx, snapshot)
         }

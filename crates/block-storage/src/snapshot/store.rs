@@ -1,7 +1,5 @@
 //! The table of snapshots.
 
-use std::collections::BTreeSet;
-
 use store::{Column, Direction, Error, Select, Stored, Table, Tx, Value};
 use types::{GroupSnapshotId, ProjectId, SnapshotId, VolumeId, VolumeTypeId};
 
@@ -55,12 +53,6 @@ pub(crate) fn set_type(tx: &mut Tx<'_>, id: VolumeId, volume_type: VolumeTypeId)
         SNAPSHOTS.save(tx, &mut snapshot)?;
     }
     Ok(())
-}
-
-/// The snapshots that a volume's host should have.
-pub(crate) fn on_host(tx: &mut Tx<'_>, id: VolumeId) -> Result<BTreeSet<SnapshotId>, Error> {
-    let all = of_volume(tx, id)?;
-    Ok(all.iter().filter(|snapshot| snapshot.is_on_host()).map(|snapshot| snapshot.id).collect())
 }
 
 /// How many snapshots of volumes of each type a project has, and how much they hold together.

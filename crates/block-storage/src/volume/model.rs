@@ -88,6 +88,12 @@ pub struct Volume {
     /// Whether that snapshot is held only until the volume is made, which is a clone of another volume then.
     #[serde(default)]
     pub is_clone: bool,
+    /// What it was on its backend before it was managed: the name there.
+    #[serde(default)]
+    pub managed_from: Option<String>,
+    /// Whether its bytes stay on their backend when it goes: while it is being managed, and once it is unmanaged.
+    #[serde(default)]
+    pub bytes_stay: bool,
     /// With what it is encrypted, if it is.
     #[serde(default)]
     pub encryption: Option<VolumeEncryption>,
@@ -224,7 +230,8 @@ impl Attachment {
 ///    │                        │    ▲ └─extend─▶ Extending ──host grew it──▶ Available
 ///    │                        ├─revert─▶ Reverting ──host did it──▶ Available
 ///    └──host refused──▶ Error │    └─── any refusal or overdue step: Error, ErrorExtending
-///                             └──delete──▶ Deleting ──host removed it──▶ no row; overdue: ErrorDeleting
+///                             ├──delete──▶ Deleting ──host removed it──▶ no row; overdue: ErrorDeleting
+///                             └─unmanage─▶ Unmanaging ──host left its bytes to others──▶ no row
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -259,6 +266,8 @@ pub enum Phase {
     Maintenance,
     /// Its host removes it.
     Deleting,
+    /// Its host makes what no volume is of it.
+    Unmanaging,
     /// It could not be made, or an operator says so.
     Error,
     /// It could not be made larger.
@@ -271,7 +280,7 @@ pub enum Phase {
 
 impl Phase {
     /// All phases.
-    pub const ALL: [Phase; 19] = [
+    pub const ALL: [Phase; 20] = [
         Phase::Creating,
         Phase::Available,
         Phase::Reserved,
@@ -287,6 +296,7 @@ impl Phase {
         Phase::RestoringBackup,
         Phase::Maintenance,
         Phase::Deleting,
+        Phase::Unmanaging,
         Phase::Error,
         Phase::ErrorExtending,
         Phase::ErrorRestoring,
@@ -311,6 +321,7 @@ impl Phase {
             Phase::RestoringBackup => "restoring-backup",
             Phase::Maintenance => "maintenance",
             Phase::Deleting => "deleting",
+            Phase::Unmanaging => "unmanaging",
             Phase::Error => "error",
             Phase::ErrorExtending => "error_extending",
             Phase::ErrorRestoring => "error_restoring",
@@ -327,7 +338,12 @@ impl Phase {
     pub fn is_moving(self) -> bool {
         matches!(
             self,
-            Phase::Creating | Phase::Extending | Phase::Reverting | Phase::Deleting | Phase::ErrorDeleting
+            Phase::Creating
+                | Phase::Extending
+                | Phase::Reverting
+                | Phase::Deleting
+                | Phase::Unmanaging
+                | Phase::ErrorDeleting
         )
     }
 }
@@ -368,6 +384,11 @@ impl Volume {
     pub fn is_migrating(&self) -> bool {
         let over = |status: &str| ["deleting", "error", "success"].contains(&status);
         self.migration_status.as_deref().is_some_and(|status| !over(status))
+    }
+
+    /// Whether its host should leave its bytes to others: it is unmanaged, or could not be managed.
+    pub fn is_left(&self) -> bool {
+        self.bytes_stay && (self.unwanted || self.phase != Phase::Creating)
     }
 
     /// Whether its host should have it, which has made it.

@@ -23,16 +23,12 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
     RULES.check("volume:create", caller, &Target::project(&project_id))?;
     let source = source::of(caller, tx, &draft)?;
     check_size(source.size_gib, "create")?;
-    let zone = draft.availability_zone.clone().unwrap_or_else(|| ZONE.to_owned());
-    if zone != ZONE {
-        let text = format!("Invalid input received: Availability zone '{zone}' is invalid.");
-        return Err(Error::Invalid(text));
-    }
+    check_zone(draft.availability_zone.as_deref())?;
     let volume_type = match (&draft.volume_type, source.volume_type_id) {
         (None, Some(id)) => volume_type::ops::load(tx, id)?,
         (wanted, _) => volume_type::ops::choose(caller, tx, wanted.as_deref())?,
     };
-    check_type(&volume_type, source.size_gib, Some(&zone))?;
+    check_type(&volume_type, source.size_gib, Some(ZONE))?;
     if let Some(group) = draft.group_id {
         group::ops::check_takes(caller, tx, group, (draft.volume_type.as_deref(), &volume_type))?;
     }
@@ -83,6 +79,8 @@ fn row(
         backend: source.backend,
         from: source.from,
         is_clone: source.is_clone,
+        managed_from: None,
+        bytes_stay: false,
         encryption: None,
         backup_id: draft.backup_id,
         revert: None,
@@ -96,6 +94,32 @@ fn row(
         request_id: None,
         created_at: now,
         updated_at: now,
+    }
+}
+
+/// Creates the row of a volume whose bytes are there already. `change` says where, and what it is there.
+pub(crate) fn insert_managed(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    (draft, volume_type_id): (VolumeDraft, VolumeTypeId),
+    change: impl FnOnce(Volume) -> Volume,
+) -> Result<Stored<Volume>, Error> {
+    check_zone(draft.availability_zone.as_deref())?;
+    let row = row(caller, tx.now(), draft, source::Source::default(), volume_type_id);
+    let request_id = tx.request_id();
+    let volume = VOLUMES.insert(tx, Volume { request_id, ..change(row) })?;
+    tx.kick(reconcile::KIND, volume.id)?;
+    Ok(volume)
+}
+
+/// There is one zone.
+fn check_zone(zone: Option<&str>) -> Result<(), Error> {
+    match zone {
+        Some(zone) if zone != ZONE => {
+            let text = format!("Invalid input received: Availability zone '{zone}' is invalid.");
+            Err(Error::Invalid(text))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -238,6 +262,10 @@ pub fn update(
     Ok(volume)
 }
 
+/// What Cinder says of the state of a volume that can go.
+const IDLE: &str =
+    "status must be available or error or error_restoring or error_extending or error_managing and ";
+
 /// How a volume is to be deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Deletion {
@@ -269,17 +297,40 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, how: Deleti
     if !may_go {
         let status = match how.force {
             true => "",
-            false => {
-                "status must be available or error or error_restoring or error_extending or error_managing and "
-            }
+            false => IDLE,
         };
-        let text = format!(
-            "Volume {status}must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be \
-             disassociated from snapshots after volume transfer."
-        );
-        return Err(Error::Volume(text));
+        return Err(not_idle(status));
     }
     begin_delete(tx, &mut volume)
+}
+
+/// Leaves the bytes of a volume that nobody uses to others.
+pub(crate) fn unmanage(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
+    let mut volume = show_for(caller, tx, id, "volume_extension:volume_unmanage")?;
+    RULES.check("volume:delete", caller, &Target::project(&volume.project_id))?;
+    if volume.encryption.is_some() {
+        return Err(Error::Invalid("Unmanaging encrypted volumes is not supported.".to_owned()));
+    }
+    // What is read of it meanwhile holds a snapshot too.
+    let is_read = !snapshot::store::of_volume(tx, id)?.is_empty();
+    let nowhere = volume.host.is_none() && volume.attachment.is_none();
+    if !nowhere && (is_read || volume.unwanted || !volume.can_delete()) {
+        return Err(not_idle(IDLE));
+    }
+    let now = tx.now();
+    transfer::ops::forget(tx, id)?;
+    volume.unwanted = true;
+    volume.bytes_stay = true;
+    volume.enter(Phase::Unmanaging, now);
+    VOLUMES.save(tx, &mut volume)?;
+    Ok(tx.kick(reconcile::KIND, id)?)
+}
+
+fn not_idle(status: &str) -> Error {
+    Error::Volume(format!(
+        "Volume {status}must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be \
+         disassociated from snapshots after volume transfer."
+    ))
 }
 
 /// Whether a server has it, or compute holds it for one.
@@ -424,8 +475,8 @@ pub(crate) struct Said {
 pub(crate) fn reset_status(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, said: Said) -> Result<(), Error> {
     let mut volume = show_for(caller, tx, id, "volume_extension:volume_admin_actions:reset_status")?;
     let now = tx.now();
-    if said.phase == Some(Phase::Deleting) {
-        return Err(Error::Invalid("Cannot reset-state to deleting".to_owned()));
+    if let Some(phase @ (Phase::Deleting | Phase::Unmanaging)) = said.phase {
+        return Err(Error::Invalid(format!("Cannot reset-state to {phase}")));
     }
     if said.phase == Some(Phase::InUse) && volume.attachment.is_none() {
         let text = "Cannot reset-state to in-use because volume does not have any attachments.";

@@ -21,7 +21,7 @@ use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, SourceImage, Volume, limit
 use crate::encryption::{Formatting, Keyring, VolumeEncryption, ensure_key};
 use crate::message::{Action, Detail, ops as messages};
 use crate::snapshot::{self, Phase as SnapshotPhase};
-use crate::{group, migration, upload, volume_type};
+use crate::{group, manageable, migration, upload, volume_type};
 
 /// The reconciler's kind.
 pub(crate) const KIND: &str = "block_storage::volume";
@@ -50,12 +50,16 @@ impl Reconciler for Volumes {
         }
         migration::reconcile::look(tx, id)?;
         Ok(match volume.phase {
+            Phase::Creating if !volume.made && volume.bytes_stay => {
+                manageable::reconcile::manage(tx, &mut volume)?
+            }
             // Where nothing is to be done, the phase is an operator's word.
             Phase::Creating if !volume.made => create(tx, &mut volume, self.keys.as_ref())?,
             Phase::Extending if volume.size_before_gib.is_some() => extend(tx, &mut volume)?,
             Phase::Reverting if volume.revert.is_some() => revert(tx, &mut volume)?,
             Phase::Deleting => delete(tx, &mut volume)?,
-            Phase::ErrorDeleting if volume.unwanted => delete(tx, &mut volume)?,
+            Phase::ErrorDeleting | Phase::Unmanaging if volume.unwanted => delete(tx, &mut volume)?,
+            _ if volume.bytes_stay => leave(tx, &volume)?,
             _ => refresh(tx, &volume)?,
         })
     }
@@ -227,7 +231,7 @@ fn release_source(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Error> {
 }
 
 /// A volume that cannot be made is wanted nowhere any more.
-fn fail(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, fault: String) -> Result<Next, Error> {
+pub(crate) fn fail(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, fault: String) -> Result<Next, Error> {
     tracing::warn!(target: "block_storage::volume", volume = %volume.id, "{fault}");
     let now = tx.now();
     let uploads = upload::store::of_volume(tx, volume.id)?;
@@ -237,15 +241,37 @@ fn fail(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, fault: String) -> Result<N
         }
         return Ok(Next::Again(HOST_TIME_MAX));
     }
-    if let Some(host) = volume.host.clone() {
+    if let Some(host) = volume.host.clone().filter(|_| !volume.bytes_stay) {
         end_encrypting(tx, volume, &host)?;
         documents::remove(tx, &host, Kind::Volume, &volume.id.to_string())?;
     }
     volume.fail(Phase::Error, fault, now);
     VOLUMES.save(tx, volume)?;
+    let next = leave(tx, volume)?;
     release_source(tx, volume)?;
     tell_watcher(tx, volume)?;
+    Ok(next)
+}
+
+/// A volume that could not be managed is not on its host any more, where its bytes stay.
+fn leave(tx: &mut Tx<'_>, volume: &Volume) -> Result<Next, Error> {
+    let Some(host) = volume.host.as_ref().filter(|_| volume.is_left()) else { return Ok(Next::Done) };
+    if !is_left(tx, volume, host)? {
+        return Ok(Next::Again(HOST_TIME_MAX));
+    }
+    documents::remove(tx, host, Kind::Volume, &volume.id.to_string())?;
     Ok(Next::Done)
+}
+
+/// Whether the host has left the bytes of a volume to others, so that nothing goes with its document; also where it never
+/// had one.
+fn is_left(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<bool, Error> {
+    if seen(tx, volume, host)?.is_none_or(|seen| seen.removing) {
+        return Ok(true);
+    }
+    want(tx, volume, host)?;
+    let said = seen(tx, volume, host)?.filter(|said| said.current && said.error.is_none());
+    Ok(said.and_then(|said| said.seen).is_some_and(|there| there.unmanaged))
 }
 
 /// The host makes it larger, through the VM that has it if there is one. If it cannot, the old size counts again.
@@ -327,6 +353,9 @@ fn delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     }
     if let Some(host) = volume.host.clone() {
         end_encrypting(tx, volume, &host)?;
+        if volume.bytes_stay && !is_left(tx, volume, &host)? {
+            return still_there(tx, volume, &host);
+        }
         documents::remove(tx, &host, Kind::Volume, &volume.id.to_string())?;
         if let Some(seen) = seen(tx, volume, &host)? {
             if volume.phase == Phase::Deleting && volume.is_overdue(now, HOST_TIME_MAX) {
@@ -347,8 +376,19 @@ fn delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     Ok(Next::Done)
 }
 
+/// A host that takes long to leave a volume to others says why.
+fn still_there(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, host: &HostId) -> Result<Next, Error> {
+    if volume.fault.is_none() && volume.is_overdue(tx.now(), HOST_TIME_MAX) {
+        let said = seen(tx, volume, host)?;
+        volume.fault = Some(format!("host {host} has not left it to others{}", why(said.as_ref())));
+        tracing::warn!(target: "block_storage::volume", volume = %volume.id, "{:?}", volume.fault);
+        VOLUMES.save(tx, volume)?;
+    }
+    Ok(Next::Again(HOST_TIME_MAX))
+}
+
 /// What the host's last word means.
-enum Verdict {
+pub(crate) enum Verdict {
     Done,
     Waiting,
     Refused(String),
@@ -361,7 +401,7 @@ pub(crate) fn why(seen: Option<&Seen<VolumeSeen>>) -> String {
 }
 
 /// What a host has not acted on yet, for it waits for its storage, may still become so.
-fn verdict(volume: &Volume, seen: Option<&Seen<VolumeSeen>>) -> Verdict {
+pub(crate) fn verdict(volume: &Volume, seen: Option<&Seen<VolumeSeen>>) -> Verdict {
     let Some(seen) = seen.filter(|seen| seen.current) else { return Verdict::Waiting };
     match (&seen.error, &seen.seen) {
         (Some(reason), _) => Verdict::Refused(reason.clone()),
@@ -380,14 +420,22 @@ pub(crate) fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<()
     let image = image.map(|image| VolumeSource::Image(source_of(image)));
     let source = volume.from.filter(|_| !volume.is_whole);
     let snapshot = source.map(|from| VolumeSource::Snapshot { volume: from.volume, id: from.id });
+    let unmanaged = volume.managed_from.clone().filter(|_| !volume.is_whole).map(VolumeSource::Unmanaged);
+    let held = snapshot::store::of_volume(tx, volume.id)?;
     let revert = volume.revert.as_ref();
     let document = Document {
         id: volume.id,
         backend: volume.backend.clone(),
         elsewhere: migration::store::elsewhere(tx, volume.id)?,
         size_gib: volume.size_gib.into(),
-        source: snapshot.or(image).unwrap_or_default(),
-        snapshots: snapshot::store::on_host(tx, volume.id)?,
+        source: snapshot.or(image).or(unmanaged).unwrap_or_default(),
+        unmanaged: volume.is_left(),
+        snapshots: held.iter().filter(|one| one.is_on_host()).map(|one| one.id).collect(),
+        managed_snapshots: held
+            .iter()
+            .filter_map(|one| Some((one.id, one.to_be_managed()?.to_owned())))
+            .collect(),
+        unmanaged_snapshots: held.iter().filter(|one| one.is_left()).map(|one| one.id).collect(),
         revert: revert.map(|revert| Revert { token: revert.token.clone(), snapshot: revert.snapshot }),
         encryption: volume.encryption.as_ref().map(encryption_of),
         read_only: volume.read_only == Some(true),
@@ -417,7 +465,7 @@ pub(crate) fn seen(
 }
 
 /// Those look again that wait for the volume to be made, or to be larger.
-fn tell_watcher(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Error> {
+pub(crate) fn tell_watcher(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Error> {
     tell_group(tx, volume)?;
     match &volume.watcher {
         Some(key) => tx.kick(&key.kind, &key.id),

@@ -123,7 +123,7 @@ pub(crate) fn moving(tx: &mut Tx<'_>) -> Result<Vec<VolumeId>, Error> {
         Phase::Creating => !volume.made,
         Phase::Extending => volume.size_before_gib.is_some(),
         Phase::Reverting => volume.revert.is_some(),
-        Phase::ErrorDeleting => volume.unwanted,
+        Phase::ErrorDeleting | Phase::Unmanaging => volume.unwanted,
         _ => true,
     });
     Ok(rows.iter().map(|volume| volume.id).collect())

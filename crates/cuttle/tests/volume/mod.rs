@@ -9,6 +9,7 @@ mod types;
 mod volumes;
 
 use crate::client::every_command;
+use crate::manage;
 
 #[test]
 fn every_volume_command_works() {
@@ -37,6 +38,7 @@ fn every_volume_command_works() {
             operator::services(admin);
             operator::storage(admin);
             operator::filters(admin);
+            manage::go_and_come_back(admin);
             absent::all(admin);
         });
     });

@@ -17,6 +17,7 @@ pub(super) fn run(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         "os-reset_status" => reset_status(request, tx, id, fields)?,
         "os-update_snapshot_status" => update_status(request, tx, id, fields)?,
         "os-force_delete" => ops::delete(request.caller(), tx, id, true)?,
+        "os-unmanage" => ops::unmanage(request.caller(), tx, id)?,
         other => return Err(Error::Invalid(format!("There is no such action: {other}"))),
     }
     Ok(Reply::empty(202))

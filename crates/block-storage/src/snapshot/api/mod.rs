@@ -51,7 +51,7 @@ fn summary(snapshot: &Snapshot) -> Json {
 }
 
 /// A snapshot with what later microversions added.
-fn plain(request: &Request, snapshot: &Snapshot) -> Json {
+pub(crate) fn plain(request: &Request, snapshot: &Snapshot) -> Json {
     let mut view = summary(snapshot);
     if request.version >= Microversion(3, 14) {
         view["group_snapshot_id"] = json!(snapshot.group_snapshot_id);
@@ -108,7 +108,7 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         description: change.description.flatten(),
         metadata,
         in_use: force == Some(true) || request.version >= IN_USE,
-        group_snapshot_id: None,
+        ..SnapshotDraft::default()
     };
     let made = ops::create(request.caller(), tx, volume, draft)?;
     Ok(Reply::json(202, json!({"snapshot": plain(request, &made)})))

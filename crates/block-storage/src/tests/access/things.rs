@@ -23,7 +23,7 @@ const BOTH: &[Side] = &[Side::Own, Side::Foreign];
 const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume latest")];
 
 /// The actions of volumes and their bodies. An action that is new belongs here too.
-const VOLUME_ACTIONS: [(&str, &str); 22] = [
+const VOLUME_ACTIONS: [(&str, &str); 23] = [
     ("os-extend", r#"{"new_size": 2}"#),
     ("os-retype", r#"{"new_type": "other"}"#),
     ("os-migrate_volume", r#"{"host": "one@more"}"#),
@@ -46,12 +46,14 @@ const VOLUME_ACTIONS: [(&str, &str); 22] = [
     ("os-force_detach", "{}"),
     ("os-initialize_connection", r#"{"connector": {"host": "far"}}"#),
     ("os-terminate_connection", r#"{"connector": {"host": "far"}}"#),
+    ("os-unmanage", "{}"),
 ];
 const ATTACHMENT_ACTIONS: [(&str, &str); 1] = [("os-complete", "{}")];
-const SNAPSHOT_ACTIONS: [(&str, &str); 3] = [
+const SNAPSHOT_ACTIONS: [(&str, &str); 4] = [
     ("os-reset_status", r#"{"status": "error"}"#),
     ("os-update_snapshot_status", r#"{"status": "available"}"#),
     ("os-force_delete", "{}"),
+    ("os-unmanage", "{}"),
 ];
 const BACKUP_ACTIONS: [(&str, &str); 2] =
     [("os-reset_status", r#"{"status": "error"}"#), ("os-force_delete", "{}")];
@@ -126,6 +128,8 @@ pub(super) fn sides(method: &str, route: &str) -> &'static [Side] {
         && [
             "/v3/attachments",
             "/v3/snapshots",
+            "/v3/os-snapshot-manage",
+            "/v3/manageable_snapshots",
             "/v3/backups",
             "/v3/groups/action",
             "/v3/group_snapshots",
@@ -262,6 +266,9 @@ impl World {
             self.api.put(ADMIN, &format!("/volume/v3/os-services/{before}"), &json!({"host": "one@file"}));
         }
         let mut path = path.join("/");
+        if method == "GET" && ["manageable_", "-manage"].iter().any(|part| route.contains(part)) {
+            path.push_str("?host=one@file");
+        }
         if route.ends_with("/associate") || route.ends_with("/disassociate") {
             path = format!("{path}?vol_type_id={}", self.volume_type(true));
         }
@@ -406,6 +413,10 @@ impl World {
         }
     }
 
+    fn managed(&self, side: Side) -> Json {
+        managed("snapshot", "volume_id", &self.volume("", side))
+    }
+
     fn body(&self, method: &str, route: &str, action: &str, side: Side) -> Json {
         if !action.is_empty() {
             let (_, body) = actions(route).iter().find(|(known, _)| *known == action).unwrap();
@@ -456,6 +467,8 @@ impl World {
             ("PUT", "consistencygroups/{id}" | "consistencygroups/{id}/update") => {
                 json!({"consistencygroup": {"name": "other"}})
             }
+            ("POST", "os-volume-manage" | "manageable_volumes") => managed("volume", "host", "one@file"),
+            ("POST", "os-snapshot-manage" | "manageable_snapshots") => self.managed(side),
             ("POST", "types") => json!({"volume_type": {"name": self.fresh()}}),
             ("PUT", "types/{id}") => json!({"volume_type": {"description": "other"}}),
             ("POST", "types/{id}/extra_specs") => json!({"extra_specs": {"test:k": "w"}}),
@@ -476,6 +489,11 @@ impl World {
             (method, route) => panic!("nothing is known to send with {method} {route}"),
         }
     }
+}
+
+/// Something that is to be managed, and where it is.
+fn managed(what: &str, key: &str, place: &str) -> Json {
+    json!({what: {key: place, "ref": {"source-name": "some"}}})
 }
 
 /// A record of a backup that is nowhere.

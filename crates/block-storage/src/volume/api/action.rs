@@ -64,6 +64,10 @@ pub(super) fn run(images: &Terms, request: &Request, tx: &mut Tx<'_>) -> Result<
             ops::force_delete(request.caller(), tx, id)?;
             Ok(Reply::empty(202))
         }
+        "os-unmanage" => {
+            ops::unmanage(request.caller(), tx, id)?;
+            Ok(Reply::empty(202))
+        }
         "os-set_image_metadata" | "os-unset_image_metadata" | "os-show_image_metadata" => {
             image_metadata(request, tx, (id, &action), &mut fields)
         }

@@ -57,6 +57,12 @@ fn changed(request: &Request, tx: &mut Tx<'_>, volume: &Volume, status: u16) -> 
     Ok(Reply::json(status, json!({"volume": viewer.plain(volume)})))
 }
 
+/// A volume as it is answered to whoever manages it: as before all microversions.
+pub(crate) fn managed(request: &Request, tx: &mut Tx<'_>, volume: &Volume) -> Result<Reply, Error> {
+    let viewer = Viewer::of(request, tx, slice::from_ref(volume))?.first();
+    Ok(Reply::json(202, json!({"volume": viewer.plain(volume)})))
+}
+
 fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let (query, paging) = list::query(request)?;
     let page = ops::list(request.caller(), tx, &query, &paging)?;

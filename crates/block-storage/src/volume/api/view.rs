@@ -117,6 +117,11 @@ impl Viewer {
         Ok(Viewer { version: request.version, links: Links::of(request, "volumes"), type_names, operates })
     }
 
+    /// For volumes as the first microversion has them.
+    pub(super) fn first(self) -> Viewer {
+        Viewer { version: Microversion(3, 0), ..self }
+    }
+
     /// A volume with everything.
     pub(super) fn detail<'v>(&'v self, volume: &'v Volume) -> View<'v> {
         let operator = self.is_operator(volume);
