@@ -152,7 +152,7 @@ pub fn load_for_boot(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<Im
 }
 
 /// The images that the caller sees and asked for, in the order asked for.
-pub fn list(caller: &Caller, tx: &mut Tx<'_>, query: &ImageList) -> Result<Vec<Stored<Image>>, Error> {
+pub fn list(caller: &Caller, tx: &mut Tx<'_>, query: &ImageList) -> Result<Vec<Image>, Error> {
     let own = Value::of(caller.project_id().map(ProjectId::as_str));
     RULES.check("get_images", caller, &Named(&[("project_id", own)]))?;
     let mut select = Select::all().with(Condition::Ne("status", Status::Deleted.as_str().into()));
@@ -166,7 +166,7 @@ pub fn list(caller: &Caller, tx: &mut Tx<'_>, query: &ImageList) -> Result<Vec<S
         None => None,
         Some(marker) => {
             let unknown = |_| Error::Invalid(format!("No image found with ID {marker}"));
-            Some(show(caller, tx, marker).map_err(unknown)?)
+            Some(show(caller, tx, marker).map_err(unknown)?.into_inner())
         }
     };
     let in_database = query.tags.is_empty() && query.properties.is_empty() && query.hashes.is_empty();
@@ -179,11 +179,14 @@ pub fn list(caller: &Caller, tx: &mut Tx<'_>, query: &ImageList) -> Result<Vec<S
             let values: Vec<_> = query.order.iter().map(|(name, _)| table::column(last, name)).collect();
             page = page.after(&values);
         }
-        let rows = IMAGES.query(tx, &page)?;
+        let rows = IMAGES.values(tx, &page)?;
+        if in_database {
+            return Ok(rows);
+        }
         let full = u32::try_from(rows.len()).is_ok_and(|count| count == batch);
         last = rows.last().cloned();
         found.extend(rows.into_iter().filter(|image| query.wants(image)));
-        if found.len() >= limit || !full || in_database {
+        if found.len() >= limit || !full {
             found.truncate(limit);
             return Ok(found);
         }
