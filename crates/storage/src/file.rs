@@ -29,6 +29,7 @@ mod chain;
 mod converted;
 mod images;
 mod snapshots;
+mod stream;
 mod unmanaged;
 mod volumes;
 

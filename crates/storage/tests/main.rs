@@ -18,6 +18,7 @@ mod rbd;
 mod rbd_harm;
 mod suite;
 mod unmanaged;
+mod upload;
 
 use std::fs;
 use std::path::{Path, PathBuf};
