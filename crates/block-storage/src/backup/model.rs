@@ -49,6 +49,9 @@ pub struct Backup {
     /// Whether it came as a record, and no host has seen it yet.
     #[serde(default)]
     pub is_import: bool,
+    /// The backup that its objects were written for, if it is a copy of that one's record under another id.
+    #[serde(default)]
+    pub written_as: Option<BackupId>,
     /// How many objects it has.
     pub objects: u64,
     /// What went wrong, in words for its owner.
@@ -71,6 +74,13 @@ pub struct Backup {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Backup {
+    /// By which id its objects are found.
+    pub(crate) fn objects_id(&self) -> BackupId {
+        self.written_as.unwrap_or(self.id)
+    }
 }
 
 /// What was said of a volume, which is put back with its bytes.

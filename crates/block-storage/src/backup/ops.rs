@@ -60,6 +60,7 @@ pub fn create(
         job: None,
         restoring: None,
         is_import: false,
+        written_as: None,
         objects: 0,
         fail_reason: None,
         encryption: found.encryption.as_ref().map(|encryption| encryption.cloned()),

@@ -71,7 +71,11 @@ fn create(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
         };
     }
     let from = CopyFrom::Snapshot { volume: snapshot.volume_id, id: snapshot.id };
-    let to = CopyTo::Backup { id: backup.id, parent: backup.parent_id };
+    let parent = match backup.parent_id {
+        Some(id) => Some(BACKUPS.load(tx, id)?.map_or(id, |parent| parent.objects_id())),
+        None => None,
+    };
+    let to = CopyTo::Backup { id: backup.id, parent };
     match work(tx, backup, host, (from, to))? {
         Copying::Going(_) => Ok(Next::Again(HOST_TIME_MAX)),
         Copying::Failed(reason) => fail_create(tx, backup, reason),
@@ -97,7 +101,8 @@ fn import(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
     let Some(host) = hosts.iter().find(|host| host.is_up(now)).or(hosts.first()) else {
         return Ok(Next::Again(HOST_TIME_MAX));
     };
-    let reason = match work(tx, backup, host.id.clone(), (CopyFrom::Backup(backup.id), CopyTo::Check))? {
+    let from = CopyFrom::Backup(backup.objects_id());
+    let reason = match work(tx, backup, host.id.clone(), (from, CopyTo::Check))? {
         Copying::Going(_) => return Ok(Next::Again(HOST_TIME_MAX)),
         Copying::Failed(reason) => reason,
         Copying::Done(copied) if copied.virtual_size_bytes != u64::from(backup.size_gib) << 30 => {
@@ -165,7 +170,8 @@ fn restore(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> 
     let Some(host) = volume.host.clone() else {
         return end_restore(tx, backup, Some("the volume is on no host".to_owned()));
     };
-    match work(tx, backup, host, (CopyFrom::Backup(backup.id), CopyTo::Volume(volume.id)))? {
+    let from = CopyFrom::Backup(backup.objects_id());
+    match work(tx, backup, host, (from, CopyTo::Volume(volume.id)))? {
         Copying::Going(_) => Ok(Next::Again(HOST_TIME_MAX)),
         Copying::Failed(reason) => end_restore(tx, backup, Some(reason)),
         Copying::Done(_) => end_restore(tx, backup, None),
@@ -220,8 +226,8 @@ fn delete(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
         tx.kick(snapshot::reconcile::KIND, held)?;
         settle_volume(tx, backup, VolumePhase::BackingUp)?;
     }
-    // What was never seen to be the record's is nothing to remove.
-    if backup.is_import {
+    // What was never seen to be the record's is nothing to remove, nor is what another backup is made of.
+    if backup.is_import || table::shares_objects(tx, backup)? {
         end_job(tx, backup)?;
         return remove(tx, backup);
     }
@@ -230,7 +236,8 @@ fn delete(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
     let Some(host) = hosts.iter().find(|host| host.is_up(now)).or(hosts.first()) else {
         return remove(tx, backup);
     };
-    match work(tx, backup, host.id.clone(), (CopyFrom::Backup(backup.id), CopyTo::Nothing))? {
+    let from = CopyFrom::Backup(backup.objects_id());
+    match work(tx, backup, host.id.clone(), (from, CopyTo::Nothing))? {
         Copying::Going(_) => Ok(Next::Again(HOST_TIME_MAX)),
         Copying::Done(_) => {
             end_job(tx, backup)?;

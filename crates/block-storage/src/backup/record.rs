@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::volume::SIZE_GIB_MAX;
 
 /// What wrote the objects, named as Cinder names its drivers, which clients expect: no other program's backups are read.
-pub(crate) const SERVICE: &str = "cinder.backup.cuttle";
+pub(crate) const SERVICE: &str = "cinder.backup.drivers.cuttle";
 /// Under which key it has what was said of the volume.
 const OF_VOLUME: &str = "of_volume";
 /// What a record must have beside its id and its size.
@@ -34,7 +34,7 @@ pub(super) fn encode(backup: &Backup, dependents: bool) -> String {
         "size": backup.size_gib,
         "display_name": backup.name,
         "display_description": backup.description,
-        "service_metadata": null,
+        "service_metadata": backup.objects_id(),
         "service": SERVICE,
         "object_count": backup.objects,
         "temp_volume_id": null,
@@ -114,6 +114,10 @@ pub(super) fn decode(
         job: None,
         restoring: None,
         is_import: true,
+        written_as: words("service_metadata")?
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| unreadable())?,
         objects: 0,
         fail_reason: None,
         encryption: None,

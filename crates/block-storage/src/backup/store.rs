@@ -46,6 +46,12 @@ pub(crate) fn has_dependents(tx: &mut Tx<'_>, id: BackupId) -> Result<bool, Erro
     Ok(BACKUPS.count(tx, &Select::all().eq("parent_id", id))? > 0)
 }
 
+/// Whether another backup has the same objects: one of the two came as the other's record under another id.
+pub(crate) fn shares_objects(tx: &mut Tx<'_>, backup: &Backup) -> Result<bool, Error> {
+    let all = BACKUPS.values(tx, &Select::all())?;
+    Ok(all.iter().any(|other| other.id != backup.id && other.objects_id() == backup.objects_id()))
+}
+
 /// The backups for which a snapshot is read.
 pub(crate) fn readers(tx: &mut Tx<'_>, id: SnapshotId) -> Result<Vec<BackupId>, Error> {
     let rows = BACKUPS.query(tx, &Select::all().eq("held_id", id))?;

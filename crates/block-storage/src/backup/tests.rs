@@ -200,7 +200,7 @@ fn changed(record: &Json, change: impl FnOnce(&mut Json)) -> Json {
     let bytes = BASE64_STANDARD.decode(record["backup_url"].as_str().unwrap()).unwrap();
     let mut fields: Json = serde_json::from_slice(&bytes).unwrap();
     change(&mut fields);
-    json!({"backup_service": "cinder.backup.cuttle", "backup_url": BASE64_STANDARD.encode(fields.to_string())})
+    json!({"backup_service": "cinder.backup.drivers.cuttle", "backup_url": BASE64_STANDARD.encode(fields.to_string())})
 }
 
 #[test]
@@ -262,6 +262,41 @@ fn a_record_of_what_is_not_there_removes_nothing() {
 }
 
 #[test]
+fn what_two_backups_are_made_of_goes_with_the_last() {
+    let (api, mut node, volume) = ready();
+    let (_, first) = back_up(&api, json!({"volume_id": volume}));
+    node.work(&api);
+    let second = runtime::new_uuid().to_string();
+    let told = changed(&record_of(&api, &first), |fields| fields["id"] = json!(second));
+    assert_eq!(import(&api, &told).status, 201);
+    node.work(&api);
+    assert_eq!(
+        (shown(&api, &second)["status"].clone(), record_of(&api, &second)["backup_service"].clone()),
+        (json!("available"), json!("cinder.backup.drivers.cuttle"))
+    );
+    // A host that is asked to remove anything refuses.
+    (node.refuses, node.refuses_only) = (Some("no"), Some(agent_api::Kind::Copy));
+    let delete = |node: &mut Node, id: &str| {
+        assert_eq!(api.delete(ADMIN, &path(id)).status, 202);
+        node.work(&api);
+        state(&api, id)
+    };
+    assert_eq!(delete(&mut node, &first), "gone");
+    assert_eq!(delete(&mut node, &second), "error_deleting");
+    node.refuses = None;
+    assert_eq!(
+        api.post(
+            ADMIN,
+            &format!("{}/action", path(&second)),
+            &json!({"os-reset_status": {"status": "error"}})
+        )
+        .status,
+        202
+    );
+    assert_eq!(delete(&mut node, &second), "gone");
+}
+
+#[test]
 fn records_that_are_none_are_refused() {
     let (api, mut node, volume) = ready();
     let (_, id) = back_up(&api, json!({"volume_id": volume}));
@@ -275,7 +310,7 @@ fn records_that_are_none_are_refused() {
         assert!(refused.body.to_string().contains(text), "{text}: {refused:?}");
         assert_eq!(state(&api, &id), "gone");
     };
-    let url = |text: &str| json!({"backup_service": "cinder.backup.cuttle", "backup_url": text});
+    let url = |text: &str| json!({"backup_service": "cinder.backup.drivers.cuttle", "backup_url": text});
     check(&url("?"), 400, "is not a 'base64'");
     check(&url(&BASE64_STANDARD.encode("[]")), 400, "Can't parse backup record.");
     check(&url(&BASE64_STANDARD.encode("{}")), 400, "missing an id");
@@ -291,7 +326,7 @@ fn records_that_are_none_are_refused() {
     let mut elsewhere = record.clone();
     elsewhere["backup_service"] = json!("cinder.backup.drivers.swift.SwiftBackupDriver");
     check(&elsewhere, 503, "could not be found");
-    check(&json!({"backup_service": "cinder.backup.cuttle"}), 400, "backup_url");
+    check(&json!({"backup_service": "cinder.backup.drivers.cuttle"}), 400, "backup_url");
     let member = api.post(MEMBER, "/volume/v3/backups/import_record", &json!({"backup-record": record}));
     assert_eq!(member.status, 403);
     assert_eq!(import(&api, &record).status, 201);

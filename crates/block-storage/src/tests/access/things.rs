@@ -504,5 +504,5 @@ fn backup_record() -> Json {
         "service_metadata": null,
     });
     let record = BASE64_STANDARD.encode(fields.to_string());
-    json!({"backup-record": {"backup_service": "cinder.backup.cuttle", "backup_url": record}})
+    json!({"backup-record": {"backup_service": "cinder.backup.drivers.cuttle", "backup_url": record}})
 }
