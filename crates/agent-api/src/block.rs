@@ -44,7 +44,10 @@ pub struct Volume {
     /// Whether a VM that gets it can only read it.
     #[serde(default)]
     pub read_only: bool,
-    /// What its VM may ask of it; a change counts at once.
+    /// Whether several VMs may have it at a time, all of which may write to it. It changes only while none has it.
+    #[serde(default)]
+    pub multiattach: bool,
+    /// What a VM that has it may ask of it; a change counts at once.
     #[serde(default)]
     pub limits: Limits,
 }
@@ -58,6 +61,9 @@ pub struct Elsewhere {
     /// Whether there should be a volume of the same size, blank until something is copied to it; else there should be
     /// none.
     pub wanted: bool,
+    /// Whether several VMs may have it there.
+    #[serde(default)]
+    pub multiattach: bool,
 }
 
 /// What a new volume holds.

@@ -46,7 +46,7 @@ pub fn wanted(effects: &Effects, vm: &Vm) -> Option<(Arc<dyn VolumeBackend>, New
 /// A root disk that is to be made.
 pub fn new_volume(server: ServerId, root: &RootDisk) -> Result<NewVolume, String> {
     let source = Source::Image { id: root.image.id, format: volumes::format(&root.image)? };
-    Ok(NewVolume { id: volume_id(server), size_bytes: root.size_gib * GIB, source })
+    Ok(NewVolume { id: volume_id(server), size_bytes: root.size_gib * GIB, source, multiattach: false })
 }
 
 /// Gives a root disk that is there the snapshots that are wanted, and says what it has and when to come again.
@@ -93,6 +93,7 @@ fn ensure_volume(
         revert: None,
         encryption: None,
         read_only: false,
+        multiattach: false,
         limits: Default::default(),
     };
     let backends = effects.backends.clone();

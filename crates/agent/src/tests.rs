@@ -502,6 +502,7 @@ fn volume(n: u128) -> Volume {
         revert: None,
         encryption: None,
         read_only: false,
+        multiattach: false,
         limits: Limits::new(),
     }
 }

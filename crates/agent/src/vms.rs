@@ -353,13 +353,15 @@ impl Step<'_> {
         })
     }
 
-    /// A disk that is about to be opened. Whoever else still has it open, on a host that was given up, loses it.
+    /// A disk that is about to be opened. Whoever else still has it open, on a host that was given up, loses it, unless it is
+    /// for several.
     fn disk(&self, volume: VolumeId, boot_index: Option<u32>) -> Result<Disk, String> {
         let document = self.needs.volumes.get(&volume);
         let backend = self.backend_of(volume)?;
         let limits = document.map(|document| document.limits.clone()).unwrap_or_default();
         let read_only = document.is_some_and(|document| document.read_only);
-        if !read_only {
+        let shared = document.is_some_and(|document| document.multiattach);
+        if !read_only && !shared {
             backend.ensure_ours(volume).map_err(words)?;
         }
         let mut blockdev = backend.blockdev(volume).map_err(words)?;
@@ -370,7 +372,7 @@ impl Step<'_> {
             blockdev["read-only"] = read_only.into();
             blockdev = luks::node(blockdev, &Disk::secret_name(volume));
         }
-        Ok(Disk { volume, blockdev, boot_index, read_only, limits, secret })
+        Ok(Disk { volume, blockdev, boot_index, read_only, shared, limits, secret })
     }
 
     fn seen(&mut self) -> Result<VmSeen, String> {

@@ -158,7 +158,12 @@ impl Bare {
         let root = self.recipe.vm.root_disk.as_ref().context("the VM has no root disk")?;
         let format = root.image.format.parse().map_err(|_| anyhow!("{} is no format", root.image.format))?;
         let source = Source::Image { id: root.image.id, format };
-        volumes.ensure_volume(&NewVolume { id: disk, size_bytes: root.size_gib * GIB, source })?;
+        volumes.ensure_volume(&NewVolume {
+            id: disk,
+            size_bytes: root.size_gib * GIB,
+            source,
+            multiattach: false,
+        })?;
         let cost = self.run(disk);
         volumes.remove_volume(disk)?;
         cost

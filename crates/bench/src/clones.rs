@@ -36,7 +36,8 @@ pub fn measure(report: &mut Report) -> Result<()> {
         for (image, times) in ids.iter().zip(&mut times) {
             let source = Source::Image { id: *image, format: DiskFormat::Qcow2 };
             let size_bytes = SIZES_GIB[1] * GIB;
-            let volume = NewVolume { id: VolumeId(runtime::new_uuid()), size_bytes, source };
+            let volume =
+                NewVolume { id: VolumeId(runtime::new_uuid()), size_bytes, source, multiattach: false };
             let began = runtime::monotonic();
             volumes.ensure_volume(&volume)?;
             times.push(ms(began.elapsed()));

@@ -3,8 +3,8 @@
 //! A volume's row says what is wanted; a document tells a host to make it, and the host's report says that it did. Not
 //! here: migration between hosts.
 //!
-//! Invariants: a volume is in one server at a time; what compute attached only compute detaches; a row goes only after
-//! its host has reported that nothing is left; no request waits for a host.
+//! Invariants: a volume is in one server at a time, unless it was made for several; what compute attached only compute
+//! detaches; a row goes only after its host has reported that nothing is left; no request waits for a host.
 //!
 //! Reading order: `volume/model`, `volume/ops`, `volume/attach`, `volume/reconcile`, then the rest.
 
@@ -66,6 +66,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(15, include_str!("../migrations/0015_migrations.sql")),
     migration(16, include_str!("../migrations/0016_groups.sql")),
     migration(18, include_str!("../migrations/0018_attach_status.sql")),
+    migration(20, include_str!("../migrations/0020_attachments.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {

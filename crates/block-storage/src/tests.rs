@@ -260,7 +260,9 @@ fn made(disks: &Fake, volume: &Volume) -> storage::Result<VolumeSeen> {
             return Ok(VolumeSeen { size_gib, ..VolumeSeen::default() });
         }
         Some(name) => disks.ensure_managed(id, name, size_bytes)?,
-        None => disks.ensure_volume(&NewVolume { id, size_bytes, source: Source::Blank })?,
+        None => {
+            disks.ensure_volume(&NewVolume { id, size_bytes, source: Source::Blank, multiattach: false })?
+        }
     }
     let at = |snapshot| Snapshot { volume: id, id: snapshot };
     for snapshot in &volume.unmanaged_snapshots {

@@ -61,6 +61,8 @@ pub(crate) const FLAVOR_DESCRIPTION: Microversion = Microversion(2, 55);
 pub(crate) const NO_PERSONALITY: Microversion = Microversion(2, 57);
 /// Actions tell when they changed last; their list has pages.
 pub(crate) const ACTION_PAGES: Microversion = Microversion(2, 58);
+/// Volumes that several servers may have at a time.
+pub(crate) const MULTIATTACH: Microversion = Microversion(2, 60);
 /// Flavors show their extra specs.
 pub(crate) const FLAVOR_EXTRA_SPECS: Microversion = Microversion(2, 61);
 /// Events name a host's id, and to operators its name.

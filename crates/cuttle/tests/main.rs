@@ -17,6 +17,7 @@ mod policy;
 mod real;
 #[path = "../src/schema.rs"]
 mod schema;
+mod shared;
 mod simulated;
 mod store;
 mod survive;

@@ -53,6 +53,15 @@ struct FakeDisk {
     unplugging: bool,
     size_bytes: u64,
     limits: Limits,
+    shared: bool,
+    read_only: bool,
+}
+
+impl FakeDisk {
+    fn of(disk: &Disk) -> FakeDisk {
+        let Disk { shared, read_only, .. } = *disk;
+        FakeDisk { shared, read_only, limits: disk.limits.clone(), ..FakeDisk::default() }
+    }
 }
 
 impl World {
@@ -151,6 +160,20 @@ impl State {
         }
     }
 
+    /// Refuses a disk that another VM has, as QEMU's locks do, unless both share it or only read it.
+    fn check_free(&self, server: ServerId, disk: &Disk) -> Result<()> {
+        let others = self.vms.iter().filter(|(other, vm)| **other != server && vm.has_body());
+        let mut had = others.filter_map(|(_, vm)| vm.disks.get(&disk.volume));
+        let is_free = |had: &FakeDisk| had.shared && disk.shared || had.read_only && disk.read_only;
+        match had.all(is_free) {
+            true => Ok(()),
+            false => Err(Error::Refused {
+                command: "blockdev-add".to_owned(),
+                description: "Failed to get \"write\" lock".to_owned(),
+            }),
+        }
+    }
+
     /// Lets a guest do what it was asked for.
     fn advance(&mut self, server: ServerId) {
         let stubborn = self.stubborn;
@@ -233,9 +256,10 @@ impl Hypervisor for Fake {
             return Ok(());
         }
         spec.check(taps.len())?;
+        spec.disks.iter().try_for_each(|disk| state.check_free(spec.server, disk))?;
         let mut console = state.vms.remove(&spec.server).map(|vm| vm.console).unwrap_or_default();
         console.extend_from_slice(GREETING.as_bytes());
-        let disks = spec.disks.iter().map(|disk| (disk.volume, FakeDisk::default())).collect();
+        let disks = spec.disks.iter().map(|disk| (disk.volume, FakeDisk::of(disk))).collect();
         let vm = Vm { spec: spec.clone(), power: Power::Running, disks, console, pressed: false };
         state.vms.insert(spec.server, vm);
         Ok(())
@@ -290,14 +314,13 @@ impl Hypervisor for Fake {
 
     fn attach_disk(&mut self, server: ServerId, disk: &Disk) -> Result<()> {
         let mut state = self.change("attach a disk")?;
+        state.check_free(server, disk)?;
         let vm = state.body(server, "attach a disk")?;
-        if !disk.blockdev.is_object() {
-            return Err(Error::Spec(format!("the block node of volume {} is no JSON object", disk.volume)));
-        }
+        disk.check()?;
         if vm.disks.len() > DISKS_MAX && !vm.disks.contains_key(&disk.volume) {
             return Err(Error::NoSlot);
         }
-        vm.disks.entry(disk.volume).or_default().limits = disk.limits.clone();
+        vm.disks.entry(disk.volume).or_insert_with(|| FakeDisk::of(disk)).limits = disk.limits.clone();
         Ok(())
     }
 

@@ -73,6 +73,9 @@ pub struct Disk {
     /// Whether the guest can only read it.
     #[serde(default)]
     pub read_only: bool,
+    /// Whether other VMs may write to it at the same time, and this one although they do.
+    #[serde(default)]
+    pub shared: bool,
     /// What the guest may ask of it.
     #[serde(default)]
     pub limits: Limits,
@@ -120,7 +123,24 @@ pub(crate) const NICS_MAX: usize = 8;
 /// Each needs a root port of its own, as do ten that come later; firmware and guests look at every one.
 pub(crate) const DISKS_MAX: usize = 14;
 
+/// The drivers of block nodes that keep nothing in memory of what is on the disk, so that several processes may write to
+/// it: no formats with tables of their own.
+const SHARABLE: [&str; 4] = ["file", "host_device", "rbd", "null-co"];
+
 impl Disk {
+    /// Refuses what cannot be a disk, or cannot be one of several VMs.
+    pub(crate) fn check(&self) -> Result<()> {
+        let (volume, driver) = (self.volume, self.blockdev["driver"].as_str().unwrap_or_default());
+        if !self.blockdev.is_object() {
+            return Err(Error::Spec(format!("the block node of volume {volume} is no JSON object")));
+        }
+        if self.shared && !SHARABLE.contains(&driver) {
+            let text = format!("volume {volume} is {driver}, which not more than one VM can have open");
+            return Err(Error::Spec(text));
+        }
+        Ok(())
+    }
+
     /// The serial number the guest sees: as in Nova, the beginning of the volume's id. Udev makes
     /// `/dev/disk/by-id/virtio-…` of it.
     pub fn serial(&self) -> String {
@@ -198,9 +218,6 @@ impl VmSpec {
         if volumes.windows(2).any(|pair| pair[0] == pair[1]) {
             return refuse("it has the same volume twice".to_owned());
         }
-        match self.disks.iter().find(|disk| !disk.blockdev.is_object()) {
-            Some(disk) => refuse(format!("the block node of volume {} is no JSON object", disk.volume)),
-            None => Ok(()),
-        }
+        self.disks.iter().try_for_each(Disk::check)
     }
 }

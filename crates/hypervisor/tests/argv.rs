@@ -17,6 +17,7 @@ fn full_spec() -> VmSpec {
         blockdev: json!({ "driver": "qcow2", "file": { "driver": "file", "filename": "/v/disk.qcow2" } }),
         boot_index,
         read_only: false,
+        shared: false,
         limits: Limits::new(),
         secret: None,
     };
@@ -75,6 +76,10 @@ fn command_lines_are_as_recorded() {
     check("q35-tcg.args", &full_spec(), Accelerator::Tcg, true);
     let pc = VmSpec { machine: Machine::Pc, cpu_model: Some("Nehalem".to_owned()), ..full_spec() };
     check("pc-kvm.args", &pc, Accelerator::Kvm, true);
+    let mut shared = full_spec();
+    shared.disks[1].blockdev = json!({ "driver": "file", "filename": "/v/disk.raw" });
+    shared.disks[1].shared = true;
+    check("shared-tcg.args", &shared, Accelerator::Tcg, true);
     let mut bare = full_spec();
     (bare.disks, bare.nics, bare.config_drive) = (Vec::new(), Vec::new(), None);
     (bare.screen, bare.guest_agent) = (false, false);

@@ -57,6 +57,7 @@ fn null_disk() -> Disk {
         blockdev: json!({ "driver": "null-co", "size": 1 << 20, "read-zeroes": true }),
         boot_index: None,
         read_only: false,
+        shared: false,
         limits: Limits::new(),
         secret: None,
     }

@@ -52,7 +52,15 @@ impl RealPlace {
         let path = self.dir.join(volume.to_string());
         fs::write(&path, bytes).unwrap();
         let blockdev = json!({ "driver": driver, "file": { "driver": "file", "filename": path } });
-        Disk { volume, blockdev, boot_index: None, read_only: false, limits: Limits::new(), secret: None }
+        Disk {
+            volume,
+            blockdev,
+            boot_index: None,
+            read_only: false,
+            shared: false,
+            limits: Limits::new(),
+            secret: None,
+        }
     }
 }
 

@@ -20,6 +20,7 @@ macro_rules! hypervisor_suite {
                 disks_come_and_go
                 a_disk_of_the_start_can_be_detached
                 disks_only_grow
+                only_shared_disks_are_in_several_vms
                 a_vm_is_adopted
                 a_vm_that_switched_itself_off_is_adopted
                 what_has_no_body_takes_no_commands
@@ -287,6 +288,51 @@ pub fn a_removed_vm_is_absent(place: &dyn Place) {
     assert_eq!(Bench::new(place).hypervisor.adopt().unwrap(), []);
 }
 
+/// What a disk is that several VMs may have.
+fn shared(mut disk: Disk) -> Disk {
+    if disk.blockdev["driver"] == "raw" {
+        disk.blockdev = disk.blockdev["file"].take();
+    }
+    Disk { shared: true, ..disk }
+}
+
+pub fn only_shared_disks_are_in_several_vms(place: &dyn Place) {
+    let (mut bench, first) = Bench::with_vm(place);
+    let second = place.spec();
+    bench.hypervisor.start(&second, Vec::new()).unwrap();
+    let (ours, theirs) = (first.server, second.server);
+    for disk in [place.disk(), Disk { read_only: true, ..place.disk() }] {
+        let disk = shared(disk);
+        bench.hypervisor.attach_disk(ours, &disk).unwrap();
+        bench.hypervisor.attach_disk(theirs, &disk).unwrap();
+        for server in [ours, theirs] {
+            assert!(bench.disks(server).contains(&disk.volume));
+            if !disk.read_only {
+                bench.hypervisor.resize_disk(server, disk.volume, 2 << 20).unwrap();
+            }
+        }
+        // Whoever wants it alone does not get it, and whoever has it alone does not share it.
+        let mut third = place.spec();
+        third.disks.push(Disk { shared: false, ..disk.clone() });
+        if !disk.read_only {
+            assert!(bench.hypervisor.start(&third, Vec::new()).is_err());
+            assert_eq!(bench.power(third.server), Power::Absent);
+        }
+        bench.hypervisor.detach_disk(ours, disk.volume).unwrap();
+        bench.await_detached(ours, disk.volume);
+        assert!(bench.disks(theirs).contains(&disk.volume), "what one lets go of the other keeps");
+        bench.hypervisor.detach_disk(theirs, disk.volume).unwrap();
+        bench.await_detached(theirs, disk.volume);
+    }
+    let alone = place.disk();
+    bench.hypervisor.attach_disk(ours, &alone).unwrap();
+    assert!(bench.hypervisor.attach_disk(theirs, &alone).is_err());
+    assert!(bench.hypervisor.attach_disk(theirs, &shared(alone.clone())).is_err());
+    assert!(!bench.disks(theirs).contains(&alone.volume));
+    // As QEMU, which asks the file's locks.
+    assert!(bench.disks(ours).contains(&alone.volume));
+}
+
 pub fn impossible_vms_are_refused(place: &dyn Place) {
     let mut bench = Bench::new(place);
     let mut check = |change: fn(&mut VmSpec)| {
@@ -299,6 +345,11 @@ pub fn impossible_vms_are_refused(place: &dyn Place) {
     check(|spec| spec.vcpus = 0);
     check(|spec| spec.disks.push(spec.disks[0].clone()));
     check(|spec| spec.disks[0].blockdev = "no node".into());
+    // Its tables would be ruined by the second that writes.
+    check(|spec| {
+        spec.disks[0].shared = true;
+        spec.disks[0].blockdev = serde_json::json!({ "driver": "qcow2", "file": spec.disks[0].blockdev });
+    });
     check(|spec| {
         spec.nics.push(hypervisor::Nic {
             port: types::PortId(runtime::new_uuid()),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
+use block_storage::volume_type::{TypeDraft, ops as types_of};
 use http_body_util::BodyExt;
 use identity::CredentialKeys;
 use image::image::by_node::Terms;
@@ -129,10 +130,23 @@ pub fn host_joined(tx: &mut Tx<'_>, host: &HostId) -> Result<(), store::Error> {
     tx.kick(placement::HOST_SYNC, host)
 }
 
+/// A type whose volumes are for several servers.
+fn shared_type(tx: &mut Tx<'_>) -> Result<(), block_storage::Error> {
+    let draft = TypeDraft {
+        name: "shared".to_owned(),
+        description: None,
+        is_public: true,
+        extra_specs: [("multiattach".to_owned(), Some("<is> True".to_owned()))].into(),
+    };
+    types_of::create(&Caller::cloud(), tx, draft).map(drop)
+}
+
 impl Process {
     fn start(database: &Store, images: &Fake, keys: &Arc<CredentialKeys>) -> anyhow::Result<Process> {
         let store = database.of_next_process();
         store.write_blocking(block_storage::bootstrap)?;
+        // As an operator would, once; a process that is started again finds it.
+        let _known = store.write_blocking(shared_type);
         store.write_blocking(compute::bootstrap)?;
         let outside = network::Outside::default();
         store.write_blocking(move |tx| network::bootstrap(tx, &ADMIN.into(), &outside))?;

@@ -57,8 +57,9 @@ pub(crate) fn always(sim: &Simulation) -> anyhow::Result<()> {
         for server in node.vms.running() {
             let disks = node.vms.spec(server).map(|spec| spec.disks).unwrap_or_default();
             for disk in disks {
-                if let Some(other) = writers.insert(disk.volume, server) {
-                    bail!("servers {other} and {server} write to volume {}", disk.volume);
+                if let Some((other, shared)) = writers.insert(disk.volume, (server, disk.shared)) {
+                    let both = shared && disk.shared;
+                    ensure!(both, "servers {other} and {server} write to volume {}", disk.volume);
                 }
             }
         }
@@ -67,7 +68,7 @@ pub(crate) fn always(sim: &Simulation) -> anyhow::Result<()> {
 }
 
 /// Queries that never find anything.
-const NEVER: [(&str, &str); 10] = [
+const NEVER: [(&str, &str); 12] = [
     (
         "an allocated address has no port",
         "SELECT ip, port_id FROM network_ip_allocations WHERE port_id NOT IN (SELECT id FROM network_ports)",
@@ -99,8 +100,18 @@ const NEVER: [(&str, &str); 10] = [
     ),
     (
         "a volume is in a server that is not there",
-        "SELECT id, server_id FROM block_storage_volumes WHERE server_id IS NOT NULL \
+        "SELECT volume_id, server_id FROM block_storage_attachments WHERE server_id IS NOT NULL \
          AND server_id NOT IN (SELECT id FROM compute_servers)",
+    ),
+    (
+        "a volume for one server is in several",
+        "SELECT volume_id FROM block_storage_attachments WHERE volume_id IN (SELECT id FROM block_storage_volumes \
+         WHERE json_extract(doc, '$.multiattach') = 0) GROUP BY volume_id HAVING COUNT(*) > 1",
+    ),
+    (
+        "an attachment is listed that its volume does not have",
+        "SELECT a.id FROM block_storage_attachments a LEFT JOIN block_storage_volumes v ON v.id = a.volume_id \
+         WHERE v.doc IS NULL OR v.doc NOT LIKE '%' || a.id || '%'",
     ),
     (
         "a port is in a server that is not there",
@@ -121,7 +132,7 @@ const NEVER: [(&str, &str); 10] = [
 pub(crate) fn settled(sim: &mut Simulation) -> anyhow::Result<()> {
     let store = sim.control.store();
     let restless = "SELECT id, status FROM block_storage_volumes WHERE status IN \
-                    ('creating', 'extending', 'reverting', 'deleting', 'error_deleting')";
+                    ('creating', 'extending', 'reverting', 'retyping', 'deleting', 'error_deleting')";
     ensure!(query(store, restless)?.is_empty(), "volumes are moving: {:?}", query(store, restless)?);
     let restless = "SELECT id, status FROM block_storage_snapshots WHERE kept = 0 OR status IN \
                     ('creating', 'restoring', 'deleting', 'error_deleting')";

@@ -161,3 +161,48 @@ fn a_crash_at_any_commit_loses_no_wish() {
         }
     }
 }
+
+/// Chance hardly ever has two servers on one host want the same volume.
+#[test]
+fn two_servers_share_a_volume_whoever_dies_and_one_of_them_goes() {
+    let mut cloud = Simulation::with_nodes(1, 1).unwrap();
+    let volume = create(&mut cloud, Kind::Volume, json!({"size": 1, "volume_type": "shared"}));
+    let image = image(&mut cloud);
+    cloud.settle().unwrap();
+    let fields = json!({"name": "a", "flavorRef": "42", "imageRef": image, "networks": "none"});
+    let servers = [server(&mut cloud, fields.clone()), server(&mut cloud, fields)];
+    cloud.settle().unwrap();
+    let ask = |cloud: &mut Simulation, method, path: String, body: &Json| {
+        let mut request = Request::new(MEMBER, method, path, body);
+        request.headers.push(("openstack-api-version", "compute 2.96".to_owned()));
+        let answer = cloud.call(&request).unwrap();
+        assert!(answer.status < 300, "{answer:?}");
+    };
+    let path = |server: &str| format!("{}/{server}", Kind::Server.path());
+    for server in &servers {
+        let attach = json!({"volumeAttachment": {"volumeId": volume}});
+        ask(&mut cloud, "POST", format!("{}/os-volume_attachments", path(server)), &attach);
+        cloud.kill_agent(0);
+        cloud.settle().unwrap();
+    }
+    // A server that starts anew has it as one that goes on.
+    for action in [json!({"os-stop": null}), json!({"os-start": null})] {
+        ask(&mut cloud, "POST", format!("{}/action", path(&servers[0])), &action);
+        cloud.settle().unwrap();
+    }
+    let id = volume.parse().unwrap();
+    let spec = cloud.nodes[0].vms.spec(servers[0].parse().unwrap()).unwrap();
+    assert!(spec.disks.iter().any(|disk| disk.volume == id && disk.shared));
+    for server in &servers {
+        assert!(cloud.nodes[0].vms.limits(server.parse().unwrap(), id).is_some(), "{server} has it");
+    }
+    ask(&mut cloud, "DELETE", path(&servers[0]), &Json::Null);
+    cloud.kill_agent(0);
+    cloud.settle().unwrap();
+    assert!(cloud.nodes[0].vms.limits(servers[1].parse().unwrap(), id).is_some());
+    ask(&mut cloud, "DELETE", path(&servers[1]), &Json::Null);
+    cloud.settle().unwrap();
+    call(&mut cloud, "DELETE", format!("{}/{volume}", Kind::Volume.path()), &Json::Null);
+    cloud.settle().unwrap();
+    assert!(cloud.listed(Kind::Volume).unwrap().is_empty());
+}

@@ -62,6 +62,20 @@ pub enum Error {
         message: String,
     },
 
+    /// A VM has the volume open.
+    #[error("cannot {doing} as long as a server runs that has it; stop the server, or detach the volume")]
+    InUse {
+        /// What was being done.
+        doing: String,
+    },
+
+    /// It takes its time, and goes on beside.
+    #[error("{doing} is under way")]
+    Underway {
+        /// What is being done.
+        doing: &'static str,
+    },
+
     /// The bytes are not what they should be, or not safe to open.
     #[error("the image is refused: {0}")]
     Refused(Refusal),
@@ -162,10 +176,10 @@ pub enum Error {
 
 impl Error {
     /// Whether it passes by itself, so that whoever waits for the work need not give up: storage, or the way to it, does
-    /// not answer now.
+    /// not answer now, or is not done yet.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Error::Unavailable { .. } => true,
+            Error::Unavailable { .. } | Error::Underway { .. } => true,
             // QEMU's driver says so of a cluster that does not answer it.
             Error::Tool { message, .. } => message.contains("Connection timed out"),
             Error::Io { source, .. } => matches!(

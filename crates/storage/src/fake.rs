@@ -45,11 +45,19 @@ struct Volume {
     snapshots: Vec<(SnapshotId, u64)>,
     unmanaged: BTreeMap<String, u64>,
     reverted: Option<String>,
+    multiattach: bool,
 }
 
 impl Volume {
     fn blank(size_bytes: u64) -> Volume {
-        Volume { size_bytes, base: None, snapshots: Vec::new(), unmanaged: BTreeMap::new(), reverted: None }
+        Volume {
+            size_bytes,
+            base: None,
+            snapshots: Vec::new(),
+            unmanaged: BTreeMap::new(),
+            reverted: None,
+            multiattach: false,
+        }
     }
 
     fn snapshot(&self, at: Snapshot) -> Result<u64> {
@@ -263,7 +271,8 @@ impl VolumeBackend for Fake {
     fn ensure_volume(&self, volume: &NewVolume) -> Result<()> {
         check_size(volume.size_bytes)?;
         let mut world = self.change("make a volume")?;
-        if world.volumes.contains_key(&volume.id) {
+        if let Some(known) = world.volumes.get_mut(&volume.id) {
+            known.multiattach = volume.multiattach;
             return Ok(());
         }
         world.check_room()?;
@@ -291,7 +300,7 @@ impl VolumeBackend for Fake {
                 from.base.clone()
             }
         };
-        let made = Volume { base, ..Volume::blank(volume.size_bytes) };
+        let made = Volume { base, multiattach: volume.multiattach, ..Volume::blank(volume.size_bytes) };
         world.volumes.insert(volume.id, made);
         Ok(())
     }
@@ -324,6 +333,7 @@ impl VolumeBackend for Fake {
             used_bytes: 0,
             snapshots: volume.snapshots.iter().map(|(id, _)| *id).collect(),
             reverted: volume.reverted.clone(),
+            multiattach: volume.multiattach,
         }))
     }
 

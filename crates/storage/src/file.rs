@@ -8,6 +8,7 @@
 //! volumes/ID/LAYER.qcow2  what was written since the volume's first snapshot, layer upon layer
 //! volumes/ID/head         leads to the layer that is written to, once there are several
 //! volumes/ID/SNAPSHOT.snapshot   leads to the layer that ends with the content of that snapshot
+//! volumes/ID/disk.raw     instead of all this, a volume that several VMs write to
 //! volumes/ID/SNAPSHOT.unmanaged  the same for what was a snapshot and is unmanaged
 //! unmanaged/NAME          a raw or a qcow2 file that can become a volume
 //! unmanaged/volume-ID/    what was a volume: what `volumes/ID/` was
@@ -28,6 +29,7 @@ mod background;
 mod chain;
 mod converted;
 mod images;
+mod raw;
 mod snapshots;
 mod stream;
 mod unmanaged;
@@ -96,8 +98,13 @@ impl Place {
 
     /// Refuses before the reserve is touched.
     fn check_room(&self) -> Result<()> {
+        self.check_room_for(0)
+    }
+
+    /// Refuses what would take so much at once that the reserve is touched.
+    fn check_room_for(&self, bytes: u64) -> Result<()> {
         let Capacity { free_bytes, .. } = self.capacity()?;
-        if free_bytes > 0 {
+        if free_bytes > bytes {
             return Ok(());
         }
         Err(Error::Full { path: self.path.clone(), free_bytes, reserve_bytes: self.reserve_bytes })

@@ -113,7 +113,8 @@ pub struct StoredImage {
 /// What a running VM has open is changed through the VM: such operations take the disk as [`LiveDisk`], and `None`
 /// says that no VM has the volume open.
 pub trait VolumeBackend: Adoption + Send + Sync {
-    /// Makes a volume where there is none with this id; one that is there is left as it is.
+    /// Makes a volume where there is none with this id; one that is there is left as it is, but for how many VMs may
+    /// write to it. [`Error::Underway`] asks to be called again.
     fn ensure_volume(&self, volume: &NewVolume) -> Result<()>;
 
     /// Whether [`VolumeBackend::ensure_volume`] need not convert or fetch an image first, which may take minutes.
@@ -147,12 +148,13 @@ pub trait VolumeBackend: Adoption + Send + Sync {
     fn is_shared(&self) -> bool;
 
     /// Makes sure that no other host writes to a volume, be it dead or cut off: to be called before a VM opens a volume
-    /// that none has open on this host.
+    /// that none has open on this host, and that is for one VM at a time.
     fn ensure_ours(&self, _volume: VolumeId) -> Result<()> {
         Ok(())
     }
 
-    /// Holds the volume's content of now under this id; a snapshot that is there is left as it is.
+    /// Holds the volume's content of now under this id; a snapshot that is there is left as it is. As long as several VMs
+    /// have the volume open there is no moment that is the same for all of them, and it is refused.
     fn ensure_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()>;
 
     /// Gives a running VM what an interrupted [`VolumeBackend::ensure_snapshot`] did not give it any more. Comes before
@@ -247,6 +249,8 @@ pub struct NewVolume {
     pub size_bytes: u64,
     /// What it holds at first.
     pub source: Source,
+    /// Whether several VMs may write to it at a time. Where no VM has it, one that is there becomes so, or no longer so.
+    pub multiattach: bool,
 }
 
 /// What a new volume holds.
@@ -277,6 +281,8 @@ pub struct VolumeState {
     pub snapshots: Vec<SnapshotId>,
     /// The token of the last [`VolumeBackend::ensure_reverted`].
     pub reverted: Option<String>,
+    /// Whether several VMs may write to it at a time.
+    pub multiattach: bool,
 }
 
 /// How much room a backend has.

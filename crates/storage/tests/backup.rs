@@ -30,7 +30,9 @@ fn world(test: &str) -> Option<World> {
 impl World {
     fn disk(&self, size_bytes: u64) -> OpenDisk {
         let id = VolumeId(runtime::new_uuid());
-        self.volumes.ensure_volume(&NewVolume { id, size_bytes, source: Source::Blank }).unwrap();
+        self.volumes
+            .ensure_volume(&NewVolume { id, size_bytes, source: Source::Blank, multiattach: false })
+            .unwrap();
         OpenDisk::open(&self.volumes.blockdev(id).unwrap(), Access::Write, self.dir.path()).unwrap()
     }
 

@@ -17,7 +17,7 @@ fn files_lie_where_the_layout_says() {
     let (image, _) = upload(&images, DiskFormat::Qcow2, &qcow2_bytes(1 << 20)).unwrap();
     let id = VolumeId(runtime::new_uuid());
     let source = Source::Image { id: image, format: DiskFormat::Qcow2 };
-    volumes.ensure_volume(&NewVolume { id, size_bytes: 1 << 20, source }).unwrap();
+    volumes.ensure_volume(&NewVolume { id, size_bytes: 1 << 20, source, multiattach: false }).unwrap();
     let expected = [
         "images".to_owned(),
         format!("images/{image}"),
@@ -64,7 +64,12 @@ fn a_full_disk_is_refused_before_it_is_full() {
     let dir = TempDir::new();
     let config = FileConfig { root: dir.path().to_owned(), reserve_bytes: u64::MAX };
     let (images, volumes) = (FileImages::open(&config).unwrap(), FileVolumes::open(&config).unwrap());
-    let new = NewVolume { id: VolumeId(runtime::new_uuid()), size_bytes: 512, source: Source::Blank };
+    let new = NewVolume {
+        id: VolumeId(runtime::new_uuid()),
+        size_bytes: 512,
+        source: Source::Blank,
+        multiattach: false,
+    };
     assert!(matches!(volumes.ensure_volume(&new), Err(Error::Full { .. })));
     assert!(matches!(upload(&images, DiskFormat::Raw, b"x"), Err(Error::Full { .. })));
     assert_eq!(volumes.capacity().unwrap().free_bytes, 0);
@@ -76,7 +81,9 @@ fn a_damaged_volume_is_reported() {
     let dir = TempDir::new();
     let volumes = FileVolumes::open(&file_config(&dir)).unwrap();
     let id = VolumeId(runtime::new_uuid());
-    volumes.ensure_volume(&NewVolume { id, size_bytes: 512, source: Source::Blank }).unwrap();
+    volumes
+        .ensure_volume(&NewVolume { id, size_bytes: 512, source: Source::Blank, multiattach: false })
+        .unwrap();
     fs::write(volumes.disk_path(id), b"QFI\xfb\0\0\0\x09").unwrap();
     let error = volumes.blockdev(id).unwrap_err();
     assert!(matches!(error, Error::Damaged { volume, .. } if volume == id), "{error}");

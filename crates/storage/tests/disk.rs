@@ -41,7 +41,7 @@ fn what_is_written_to_a_clone_is_read_back_and_holes_are_known() {
     let (image, _) = upload(&images, DiskFormat::Raw, &[7; 65536]).unwrap();
     let id = VolumeId(runtime::new_uuid());
     let source = Source::Image { id: image, format: DiskFormat::Raw };
-    volumes.ensure_volume(&NewVolume { id, size_bytes: GIB, source }).unwrap();
+    volumes.ensure_volume(&NewVolume { id, size_bytes: GIB, source, multiattach: false }).unwrap();
     let tree = volumes.blockdev(id).unwrap();
     let mut disk = OpenDisk::open(&tree, Access::Write, dir.path()).unwrap();
     assert_eq!(disk.size_bytes(), GIB);

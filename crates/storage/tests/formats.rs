@@ -182,7 +182,12 @@ fn store(images: &FileImages, format: DiskFormat, bytes: &[u8], enforce: bool) -
 }
 
 fn clone_of(id: ImageId, format: DiskFormat, size_bytes: u64) -> NewVolume {
-    NewVolume { id: runtime::new_uuid().into(), size_bytes, source: Source::Image { id, format } }
+    NewVolume {
+        id: runtime::new_uuid().into(),
+        size_bytes,
+        source: Source::Image { id, format },
+        multiattach: false,
+    }
 }
 
 #[test]

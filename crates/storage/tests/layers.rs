@@ -36,7 +36,7 @@ fn world(test: &str) -> Option<World> {
 impl World {
     fn make(&self, source: Source) -> VolumeId {
         let id = VolumeId(runtime::new_uuid());
-        self.volumes.ensure_volume(&NewVolume { id, size_bytes: SIZE, source }).unwrap();
+        self.volumes.ensure_volume(&NewVolume { id, size_bytes: SIZE, source, multiattach: false }).unwrap();
         id
     }
 
@@ -243,7 +243,12 @@ fn a_merge_that_is_ended_early_is_begun_again() {
     let Some(world) = world("a_merge_that_is_ended_early_is_begun_again") else { return };
     const BLOCKS: u64 = 1024;
     let volume = VolumeId(runtime::new_uuid());
-    let new = NewVolume { id: volume, size_bytes: BLOCKS * BLOCK as u64, source: Source::Blank };
+    let new = NewVolume {
+        id: volume,
+        size_bytes: BLOCKS * BLOCK as u64,
+        source: Source::Blank,
+        multiattach: false,
+    };
     world.volumes.ensure_volume(&new).unwrap();
     let fill = |byte: u8| {
         let tree = world.volumes.blockdev(volume).unwrap();

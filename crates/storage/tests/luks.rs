@@ -37,7 +37,7 @@ impl Safe<'_> {
     fn new_volume(&self, source: Source) -> VolumeId {
         let id = VolumeId(runtime::new_uuid());
         let size_bytes = SIZE + header_bytes(self.luks.key_size_bits);
-        self.backend.ensure_volume(&NewVolume { id, size_bytes, source }).unwrap();
+        self.backend.ensure_volume(&NewVolume { id, size_bytes, source, multiattach: false }).unwrap();
         id
     }
 
@@ -187,7 +187,12 @@ fn every_cipher_that_is_offered_works_and_another_key_opens_nothing() {
         assert!(!error.contains(other.passphrase.unwrap().expose()), "{error}");
     }
     let odd = luks("rot13", 256);
-    let volume = NewVolume { id: VolumeId(runtime::new_uuid()), size_bytes: SIZE, source: Source::Blank };
+    let volume = NewVolume {
+        id: VolumeId(runtime::new_uuid()),
+        size_bytes: SIZE,
+        source: Source::Blank,
+        multiattach: false,
+    };
     backend.ensure_volume(&volume).unwrap();
     let container = backend.blockdev(volume.id).unwrap();
     let error = odd.format(&container, (dir.path(), &dir.path().join("header"))).err().unwrap();
@@ -220,6 +225,7 @@ fn images_go_in_and_come_out() {
         id: VolumeId(runtime::new_uuid()),
         size_bytes: SIZE / 2,
         source: Source::Image { id: image, format: DiskFormat::Raw },
+        multiattach: false,
     };
     backend.ensure_volume(&plain).unwrap();
     let mut from = OpenDisk::open(&backend.blockdev(plain.id).unwrap(), Access::Read, dir.path()).unwrap();

@@ -14,6 +14,7 @@ mod iso;
 mod layers;
 mod luks;
 mod qcow2;
+mod raw;
 mod rbd;
 mod rbd_harm;
 mod suite;

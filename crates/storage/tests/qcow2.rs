@@ -48,7 +48,7 @@ fn a_clone_shows_its_image_and_takes_writes() {
     let (image, _) = upload(&images, DiskFormat::Raw, &vec![7; 1 << 20]).unwrap();
     let id = VolumeId(runtime::new_uuid());
     let source = Source::Image { id: image, format: DiskFormat::Raw };
-    volumes.ensure_volume(&NewVolume { id, size_bytes: 2 << 20, source }).unwrap();
+    volumes.ensure_volume(&NewVolume { id, size_bytes: 2 << 20, source, multiattach: false }).unwrap();
 
     // The tree of nodes, as QEMU gets it.
     let node = format!("json:{}", volumes.blockdev(id).unwrap());
@@ -82,7 +82,7 @@ fn the_image_cannot_be_committed_into() {
     let (image, _) = upload(&images, DiskFormat::Raw, &vec![7; 1 << 20]).unwrap();
     let id = VolumeId(runtime::new_uuid());
     let source = Source::Image { id: image, format: DiskFormat::Raw };
-    volumes.ensure_volume(&NewVolume { id, size_bytes: 1 << 20, source }).unwrap();
+    volumes.ensure_volume(&NewVolume { id, size_bytes: 1 << 20, source, multiattach: false }).unwrap();
 
     let mut node = volumes.blockdev(id).unwrap();
     node["node-name"] = "v".into();
@@ -117,7 +117,7 @@ fn a_clone_is_made_at_once_whatever_its_size() {
         let once = |_| {
             let begin = runtime::monotonic();
             let id = VolumeId(runtime::new_uuid());
-            volumes.ensure_volume(&NewVolume { id, size_bytes, source }).unwrap();
+            volumes.ensure_volume(&NewVolume { id, size_bytes, source, multiattach: false }).unwrap();
             begin.elapsed()
         };
         (0..10).map(once).min().unwrap()

@@ -18,7 +18,7 @@ use crate::{TempDir, file_world, qcow2_bytes, upload};
 pub const MIB: u64 = 1 << 20;
 
 pub fn blank(size_bytes: u64) -> NewVolume {
-    NewVolume { id: VolumeId(runtime::new_uuid()), size_bytes, source: Source::Blank }
+    NewVolume { id: VolumeId(runtime::new_uuid()), size_bytes, source: Source::Blank, multiattach: false }
 }
 
 pub fn clone_of(id: ImageId, format: DiskFormat, size_bytes: u64) -> NewVolume {
@@ -346,6 +346,76 @@ fn a_host_that_was_cut_off_cannot_write_any_more() {
     assert!(new.reads(2, 0, MIB));
     // What this backend itself had open is not shut out.
     volumes.ensure_size(volume.id, 16 * MIB).unwrap();
+}
+
+/// The features of a volume, as Ceph's own program says.
+fn features(ceph: &Ceph, volume: VolumeId) -> Vec<String> {
+    let shown = json_of(&ceph.rbd_says(&["info", "--format", "json", &format!("volume-{volume}")]));
+    serde_json::from_value(shown["features"].clone()).unwrap()
+}
+
+#[test]
+fn several_clients_write_to_a_volume_that_is_for_several() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let (rbd, other) = (ceph.rbd(), ceph.rbd());
+    let (volumes, elsewhere) = (rbd.volumes(None), other.volumes(None));
+    let mut volume = NewVolume { multiattach: true, ..blank(8 * MIB) };
+    volumes.ensure_volume(&volume).unwrap();
+    assert_eq!(features(&ceph, volume.id), ["layering", "deep-flatten"]);
+    let (mut first, mut second) = (
+        QemuIo::open(&ceph, &volumes.blockdev(volume.id).unwrap()),
+        QemuIo::open(&ceph, &elsewhere.blockdev(volume.id).unwrap()),
+    );
+    // Whatever one wrote the other sees at once, and neither is ever shut out.
+    for round in 1..20_u8 {
+        first.say(&format!("write -P {round} 0 64k"));
+        assert!(second.reads(round, 0, 64 << 10), "{round}");
+        second.say(&format!("write -P {round} 4M 64k"));
+        assert!(first.reads(round, 4 << 20, 64 << 10), "{round}");
+    }
+    // They learn of a snapshot one after another, which would be of no one moment.
+    let at = snapshot_of(volume.id);
+    let error = volumes.ensure_snapshot(at, None).unwrap_err();
+    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert_eq!(volumes.observe_volume(volume.id).unwrap().unwrap().snapshots, []);
+    drop(second);
+    volumes.ensure_snapshot(at, None).unwrap();
+    first.say("write -P 99 0 64k");
+    let mut held = QemuIo::open(&ceph, &volumes.snapshot_blockdev(at).unwrap());
+    assert!(held.reads(19, 0, 64 << 10));
+    drop(held);
+    volumes.ensure_size(volume.id, 16 * MIB).unwrap();
+    drop(first);
+    volumes.remove_snapshot(at, None).unwrap();
+
+    // Back to one at a time: whoever has it then is alone.
+    volume.multiattach = false;
+    volumes.ensure_volume(&volume).unwrap();
+    until("its objects are mapped", || volumes.tidy(volume.id, None).unwrap() == Tidied::Done);
+    let expected = ["layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten"];
+    assert_eq!(features(&ceph, volume.id), expected);
+    assert!(volumes.observe_volume(volume.id).unwrap().unwrap().used_bytes < 16 * MIB);
+    let mut first = QemuIo::open(&ceph, &volumes.blockdev(volume.id).unwrap());
+    assert!(first.reads(99, 0, 64 << 10) && first.reads(19, 4 << 20, 64 << 10));
+    first.say("write -P 1 0 64k");
+    elsewhere.ensure_ours(volume.id).unwrap();
+    // What the next one asks tells the OSDs who is shut out.
+    let mut next = QemuIo::open(&ceph, &elsewhere.blockdev(volume.id).unwrap());
+    assert!(next.say("write -P 2 0 64k").contains("wrote"));
+    let refused = first.say("write -P 3 0 64k");
+    assert!(refused.contains("write failed"), "{refused}");
+    assert!(next.reads(2, 0, 64 << 10));
+}
+
+#[test]
+fn a_volume_that_is_for_one_has_a_lock_before_it_is_opened() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let volumes = ceph.rbd().volumes(None);
+    let volume = NewVolume { multiattach: true, ..blank(8 * MIB) };
+    volumes.ensure_volume(&volume).unwrap();
+    // As after a crash before it was said that it is for one again.
+    volumes.ensure_ours(volume.id).unwrap();
+    assert!(features(&ceph, volume.id).contains(&"exclusive-lock".to_owned()));
 }
 
 #[test]

@@ -29,6 +29,8 @@ macro_rules! storage_suite {
                 snapshots_come_and_go_in_any_order
                 a_clone_of_a_snapshot_needs_nothing_else
                 a_volume_goes_back_to_its_newest_snapshot_once
+                volumes_for_several_vms_are_made_of_anything
+                a_volume_comes_to_be_for_several_vms_and_no_longer
                 what_is_unmanaged_stays_and_becomes_a_volume_again
                 what_is_not_there_is_not_managed
                 capacity_is_sane
@@ -49,7 +51,7 @@ macro_rules! storage_suite {
 const MIB: u64 = 1 << 20;
 
 fn blank(size_bytes: u64) -> NewVolume {
-    NewVolume { id: VolumeId(runtime::new_uuid()), size_bytes, source: Source::Blank }
+    NewVolume { id: VolumeId(runtime::new_uuid()), size_bytes, source: Source::Blank, multiattach: false }
 }
 
 fn clone_of(id: ImageId, format: DiskFormat, size_bytes: u64) -> NewVolume {
@@ -206,12 +208,11 @@ fn snapshot(volume: VolumeId) -> Snapshot {
 }
 
 fn tidy(world: &World, volume: VolumeId) {
-    for _ in 0..100 {
-        if world.volumes.tidy(volume, None).unwrap() == Tidied::Done {
-            return;
-        }
+    let began = runtime::monotonic();
+    while world.volumes.tidy(volume, None).unwrap() != Tidied::Done {
+        assert!(began.elapsed().as_secs() < 60, "there is no end to tidying");
+        std::thread::yield_now();
     }
-    panic!("there is no end to tidying");
 }
 
 pub fn snapshots_come_and_go_in_any_order(world: &World) {
@@ -284,6 +285,99 @@ pub fn a_volume_goes_back_to_its_newest_snapshot_once(world: &World) {
         assert_eq!(seen().reverted.as_deref(), Some(token));
         assert_eq!(seen().snapshots, [old.id, new.id]);
     }
+}
+
+/// Makes a volume, or has it become one for several VMs or for one, which may take its time.
+fn ensure(world: &World, volume: &NewVolume) {
+    underway(|| world.volumes.ensure_volume(volume));
+}
+
+/// Asks until it is not under way any more.
+pub fn underway(mut ask: impl FnMut() -> storage::Result<()>) {
+    loop {
+        match ask() {
+            Err(Error::Underway { .. }) => std::thread::yield_now(),
+            done => return done.unwrap(),
+        }
+    }
+}
+
+fn has_qemu_img(test: &str) -> bool {
+    crate::tool(test, "qemu-img", &["--version"]).is_some()
+}
+
+pub fn volumes_for_several_vms_are_made_of_anything(world: &World) {
+    if !has_qemu_img("volumes_for_several_vms_are_made_of_anything") {
+        return;
+    }
+    let for_several = |source, size_bytes| NewVolume { source, multiattach: true, ..blank(size_bytes) };
+    let seen = |id| world.volumes.observe_volume(id).unwrap().unwrap();
+    let (raw, _) = upload(&*world.images, DiskFormat::Raw, &[7; 5000]).unwrap();
+    let (qcow2, _) = upload(&*world.images, DiskFormat::Qcow2, &qcow2_bytes(MIB)).unwrap();
+    for (id, format) in [(raw, DiskFormat::Raw), (qcow2, DiskFormat::Qcow2)] {
+        let volume = for_several(Source::Image { id, format }, 2 * MIB);
+        ensure(world, &volume);
+        ensure(world, &volume);
+        assert_eq!(seen(volume.id).size_bytes, 2 * MIB);
+        world.volumes.remove_volume(volume.id).unwrap();
+    }
+    let small = for_several(Source::Image { id: qcow2, format: DiskFormat::Qcow2 }, MIB / 2);
+    let error = loop {
+        match world.volumes.ensure_volume(&small) {
+            Err(Error::Underway { .. }) => std::thread::yield_now(),
+            other => break other.unwrap_err(),
+        }
+    };
+    assert!(matches!(error, Error::TooSmall { needed: MIB, .. }), "{error}");
+
+    // Whatever the source is for, a clone is for what it is to be for.
+    for source_is_for_several in [true, false] {
+        let origin = NewVolume { multiattach: source_is_for_several, ..blank(MIB) };
+        ensure(world, &origin);
+        let (old, new) = (snapshot(origin.id), snapshot(origin.id));
+        for at in [old, old, new] {
+            underway(|| world.volumes.ensure_snapshot(at, None));
+        }
+        assert_eq!(seen(origin.id).snapshots, [old.id, new.id]);
+        for multiattach in [true, false] {
+            let clone = NewVolume { source: Source::Snapshot(old), multiattach, ..blank(2 * MIB) };
+            ensure(world, &clone);
+            assert_eq!((seen(clone.id).size_bytes, seen(clone.id).snapshots), (2 * MIB, vec![]));
+            world.volumes.ensure_size(clone.id, 3 * MIB).unwrap();
+            assert_eq!(seen(clone.id).size_bytes, 3 * MIB);
+            assert!(world.volumes.blockdev(clone.id).unwrap()["driver"].is_string());
+            world.volumes.remove_volume(clone.id).unwrap();
+        }
+        assert!(matches!(world.volumes.ensure_reverted(old, "a"), Err(Error::NotNewest { .. })));
+        for token in ["a", "a"] {
+            underway(|| world.volumes.ensure_reverted(new, token));
+            assert_eq!(seen(origin.id).reverted.as_deref(), Some(token));
+        }
+        world.volumes.remove_snapshot(old, None).unwrap();
+        world.volumes.remove_snapshot(old, None).unwrap();
+        tidy(world, origin.id);
+        assert_eq!(seen(origin.id).snapshots, [new.id]);
+        world.volumes.remove_volume(origin.id).unwrap();
+        assert_eq!(world.volumes.observe_volume(origin.id).unwrap(), None);
+    }
+}
+
+pub fn a_volume_comes_to_be_for_several_vms_and_no_longer(world: &World) {
+    if !has_qemu_img("a_volume_comes_to_be_for_several_vms_and_no_longer") {
+        return;
+    }
+    let (image, _) = upload(&*world.images, DiskFormat::Raw, &[7; 5000]).unwrap();
+    let mut volume = clone_of(image, DiskFormat::Raw, MIB);
+    for multiattach in [false, true, true, false, true] {
+        volume.multiattach = multiattach;
+        ensure(world, &volume);
+        let state = world.volumes.observe_volume(volume.id).unwrap().unwrap();
+        assert_eq!((state.size_bytes, state.multiattach), (MIB, multiattach));
+        assert!(world.volumes.blockdev(volume.id).unwrap()["driver"].is_string());
+        tidy(world, volume.id);
+    }
+    world.volumes.remove_volume(volume.id).unwrap();
+    assert_eq!(world.volumes.observe_volume(volume.id).unwrap(), None);
 }
 
 pub fn what_is_unmanaged_stays_and_becomes_a_volume_again(world: &World) {

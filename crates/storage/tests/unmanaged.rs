@@ -117,7 +117,10 @@ fn what_leads_elsewhere_is_refused() {
 
     let id = new();
     let name = name_of_volume(id);
-    place.volumes.ensure_volume(&NewVolume { id, size_bytes: MIB, source: Source::Blank }).unwrap();
+    place
+        .volumes
+        .ensure_volume(&NewVolume { id, size_bytes: MIB, source: Source::Blank, multiattach: false })
+        .unwrap();
     place.volumes.ensure_unmanaged(id, None).unwrap();
     symlink(&outside, place.path(&name).join("base")).unwrap();
     assert_eq!(place.refusal(&name), "base in it is a link to somewhere else");

@@ -193,7 +193,7 @@ fn image_disk(
 
 fn clone(id: CopyId, image: &ImageSource, volume: &Volume) -> Result<NewVolume, String> {
     let source = Source::Image { id: image.id, format: volumes::format(image)? };
-    Ok(NewVolume { id: clone_of(id), size_bytes: volume.size_gib * GIB, source })
+    Ok(NewVolume { id: clone_of(id), size_bytes: volume.size_gib * GIB, source, multiattach: false })
 }
 
 /// What a copy of an image asks a backend to make first.

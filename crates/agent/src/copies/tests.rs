@@ -48,7 +48,9 @@ fn world(test: &str) -> Option<World> {
 impl World {
     fn volume(&self, size_bytes: u64) -> (VolumeId, Json) {
         let id = VolumeId(runtime::new_uuid());
-        self.volumes.ensure_volume(&NewVolume { id, size_bytes, source: Source::Blank }).unwrap();
+        self.volumes
+            .ensure_volume(&NewVolume { id, size_bytes, source: Source::Blank, multiattach: false })
+            .unwrap();
         (id, self.volumes.blockdev(id).unwrap())
     }
 
@@ -160,7 +162,10 @@ fn a_failure_is_told_once_and_then_tried_again() {
     world.let_open(&job, OPENINGS_MAX - 1);
     let error = world.make(&job).unwrap_err();
     assert!(error.contains("No such file"), "{error}");
-    world.volumes.ensure_volume(&NewVolume { id, size_bytes: MIB, source: Source::Blank }).unwrap();
+    world
+        .volumes
+        .ensure_volume(&NewVolume { id, size_bytes: MIB, source: Source::Blank, multiattach: false })
+        .unwrap();
     assert_eq!(world.make(&job).unwrap().size_bytes, MIB);
 }
 

@@ -43,7 +43,12 @@ pub fn wanted(effects: &Effects, volume: &Volume) -> Option<(Arc<dyn VolumeBacke
     let backend = effects.backends.shared(volume.backend.as_deref()).ok()?;
     // What is to be none any more needs no image.
     let source = source(&volume.source).ok().filter(|_| !volume.unmanaged)?;
-    Some((backend.clone(), NewVolume { id: volume.id, size_bytes: size_of(volume), source }))
+    Some((backend.clone(), new_volume(volume, source)))
+}
+
+fn new_volume(volume: &Volume, source: Source) -> NewVolume {
+    let Volume { id, multiattach, .. } = *volume;
+    NewVolume { id, size_bytes: size_of(volume), source, multiattach }
 }
 
 /// How many bytes a volume should have on its backend.
@@ -59,7 +64,7 @@ pub fn ensure(effects: &mut Effects, volume: &Volume, vms: &[Arc<Vm>]) -> Result
     ensure_on(effects, backend, volume, &servers)
 }
 
-/// Makes a volume on this backend as it should be. One of the VMs of `servers` may have it.
+/// Makes a volume on this backend as it should be. One of the VMs of `servers` may have it, or several.
 pub fn ensure_on(
     effects: &mut Effects,
     backend: &dyn VolumeBackend,
@@ -70,28 +75,38 @@ pub fn ensure_on(
         return unmanaged::ensure(effects, backend, volume, servers);
     }
     let (disk_bytes, size_bytes) = (volume.size_gib * GIB, size_of(volume));
-    match &volume.source {
-        VolumeSource::Unmanaged(name) if volume.size_gib == 0 => return unmanaged::measure(backend, name),
-        VolumeSource::Unmanaged(name) => backend.ensure_managed(volume.id, name, size_bytes)?,
-        made_of => {
-            let source = source(made_of)?;
-            backend.ensure_volume(&NewVolume { id: volume.id, size_bytes, source })?;
+    let mut live = vms_with(effects, volume, servers)?;
+    match &mut live {
+        Some(disk) => {
+            backend.ensure_live(volume.id, disk)?;
+            disk.limit(&volume.limits)?;
         }
-    }
-    let mut live = vm_with(effects, volume, servers)?;
-    if let Some(disk) = &mut live {
-        backend.ensure_live(volume.id, disk)?;
-        disk.limit(&volume.limits)?;
+        None => {
+            if let VolumeSource::Unmanaged(name) = &volume.source
+                && volume.size_gib == 0
+            {
+                return unmanaged::measure(backend, name);
+            }
+            ensure_made(backend, volume)?;
+        }
     }
     let there = observe(backend, volume)?;
-    if there.size_bytes < size_bytes {
-        match &mut live {
-            Some(disk) => {
+    if there.multiattach != volume.multiattach {
+        return Err("a server has it, so that it cannot come to be for one or for several".to_owned().into());
+    }
+    let grows = there.size_bytes < size_bytes;
+    match &mut live {
+        Some(disk) => {
+            if grows {
                 check_room(backend)?;
+            }
+            // Of several VMs each is told, though it grew with the first.
+            if grows || volume.multiattach {
                 disk.resize(disk_bytes)?;
             }
-            None => backend.ensure_size(volume.id, size_bytes)?,
         }
+        None if grows => backend.ensure_size(volume.id, size_bytes)?,
+        None => {}
     }
     let at = |id| Snapshot { volume: volume.id, id };
     if let Some(revert) = &volume.revert
@@ -102,19 +117,7 @@ pub fn ensure_on(
         }
         backend.ensure_reverted(at(revert.snapshot), &revert.token)?;
     }
-    for id in &volume.unmanaged_snapshots {
-        backend.ensure_snapshot_unmanaged(at(*id))?;
-    }
-    let stays = |id: &&SnapshotId| !volume.unmanaged_snapshots.contains(id);
-    for id in there.snapshots.iter().filter(stays).filter(|id| !volume.snapshots.contains(id)) {
-        backend.remove_snapshot(at(*id), as_live(&mut live))?;
-    }
-    for id in volume.snapshots.iter().filter(stays).filter(|id| !there.snapshots.contains(id)) {
-        match volume.managed_snapshots.get(id) {
-            Some(name) => backend.ensure_snapshot_managed(at(*id), name)?,
-            None => backend.ensure_snapshot(at(*id), as_live(&mut live))?,
-        }
-    }
+    ensure_snapshots(backend, volume, &there.snapshots, &mut live)?;
     // What a merge says is for the operator: the volume is as it should be with or without it.
     let again = match backend.tidy(volume.id, as_live(&mut live)) {
         Ok(Tidied::Done) => None,
@@ -139,6 +142,40 @@ pub fn ensure_on(
     Ok(Ensured { seen, again })
 }
 
+fn ensure_made(backend: &dyn VolumeBackend, volume: &Volume) -> Result<(), Trouble> {
+    let source = match &volume.source {
+        VolumeSource::Unmanaged(name) => {
+            backend.ensure_managed(volume.id, name, size_of(volume))?;
+            Source::Blank
+        }
+        made_of => source(made_of)?,
+    };
+    Ok(backend.ensure_volume(&new_volume(volume, source))?)
+}
+
+fn ensure_snapshots(
+    backend: &dyn VolumeBackend,
+    volume: &Volume,
+    there: &[SnapshotId],
+    live: &mut Option<VmDisk<'_>>,
+) -> Result<(), Trouble> {
+    let at = |id| Snapshot { volume: volume.id, id };
+    for id in &volume.unmanaged_snapshots {
+        backend.ensure_snapshot_unmanaged(at(*id))?;
+    }
+    let stays = |id: &&SnapshotId| !volume.unmanaged_snapshots.contains(id);
+    for id in there.iter().filter(stays).filter(|id| !volume.snapshots.contains(id)) {
+        backend.remove_snapshot(at(*id), as_live(live))?;
+    }
+    for id in volume.snapshots.iter().filter(stays).filter(|id| !there.contains(id)) {
+        match volume.managed_snapshots.get(id) {
+            Some(name) => backend.ensure_snapshot_managed(at(*id), name)?,
+            None => backend.ensure_snapshot(at(*id), as_live(live))?,
+        }
+    }
+    Ok(())
+}
+
 /// What a guest does with a disk that grew takes room: none is promised where there is none.
 fn check_room(backend: &dyn VolumeBackend) -> Result<(), Trouble> {
     match backend.capacity()? {
@@ -155,17 +192,23 @@ fn as_live<'d>(disk: &'d mut Option<VmDisk<'_>>) -> Option<&'d mut dyn LiveDisk>
 struct VmDisk<'e> {
     hypervisor: &'e mut dyn Hypervisor,
     server: ServerId,
+    /// The other VMs that have it: such a volume has no layers.
+    others: Vec<ServerId>,
     volume: VolumeId,
     is_encrypted: bool,
 }
 
 impl VmDisk<'_> {
     fn limit(&mut self, limits: &Limits) -> Result<(), String> {
-        self.hypervisor.limit_disk(self.server, self.volume, limits).map_err(words)
+        let VmDisk { hypervisor, server, others, volume, .. } = self;
+        let mut all = std::iter::once(&*server).chain(&*others);
+        all.try_for_each(|server| hypervisor.limit_disk(*server, *volume, limits)).map_err(words)
     }
 
     fn resize(&mut self, size_bytes: u64) -> Result<(), String> {
-        self.hypervisor.resize_disk(self.server, self.volume, size_bytes).map_err(words)
+        let VmDisk { hypervisor, server, others, volume, .. } = self;
+        let mut all = std::iter::once(&*server).chain(&*others);
+        all.try_for_each(|server| hypervisor.resize_disk(*server, *volume, size_bytes)).map_err(words)
     }
 
     fn merge(&mut self, merge: &Merge<'_>) -> Result<bool, String> {
@@ -257,21 +300,29 @@ fn observe(backend: &dyn VolumeBackend, volume: &Volume) -> Result<VolumeState, 
     Ok(state.ok_or_else(|| format!("volume {} vanished from its backend", volume.id))?)
 }
 
-/// The running VM that has a volume open, which then is changed through it. A simulated VM has nothing open.
-fn vm_with<'e>(
+/// The running VMs that have a volume open, which then is changed through them. A simulated VM has nothing open.
+fn vms_with<'e>(
     effects: &'e mut Effects,
     volume: &Volume,
     servers: &[ServerId],
 ) -> Result<Option<VmDisk<'e>>, String> {
     let hypervisor = effects.hypervisor.as_mut();
-    let (volume, is_encrypted) = (volume.id, volume.encryption.is_some());
+    let (is_encrypted, is_for_several) = (volume.encryption.is_some(), volume.multiattach);
+    let volume = volume.id;
+    let mut found = Vec::new();
     for server in servers.iter().copied() {
         let has_it = hypervisor.observe(server).map_err(words)?.disks.contains(&volume);
         if has_it && hypervisor.layers(server).map_err(words)?.is_some() {
-            return Ok(Some(VmDisk { hypervisor, server, volume, is_encrypted }));
+            found.push(server);
+            if !is_for_several {
+                break;
+            }
         }
     }
-    Ok(None)
+    let mut found = found.into_iter();
+    let first = found.next();
+    let others = found.collect();
+    Ok(first.map(|server| VmDisk { hypervisor, server, others, volume, is_encrypted }))
 }
 
 /// How much larger a volume is than its disk.

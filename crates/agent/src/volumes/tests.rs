@@ -66,6 +66,7 @@ fn world(test: &str) -> Option<World> {
         revert: None,
         encryption: None,
         read_only: false,
+        multiattach: false,
         limits: Limits::new(),
     };
     let vm = Arc::new(Vm { id: server, ..crate::tests::vm() });
@@ -121,15 +122,26 @@ impl World {
     }
 
     fn start(&mut self) {
+        self.start_as(self.server);
+    }
+
+    fn start_as(&mut self, server: ServerId) {
         let (id, mut blockdev) = (self.volume.id, self.volumes.blockdev(self.volume.id).unwrap());
         let secret = self.volume.encryption.as_ref().and_then(|encryption| encryption.passphrase.clone());
         if secret.is_some() {
             blockdev = node(blockdev, &Disk::secret_name(id));
         }
-        let disk =
-            Disk { volume: id, blockdev, boot_index: None, read_only: false, limits: Limits::new(), secret };
+        let disk = Disk {
+            volume: id,
+            blockdev,
+            boot_index: None,
+            read_only: false,
+            shared: self.volume.multiattach,
+            limits: Limits::new(),
+            secret,
+        };
         let spec = VmSpec {
-            server: self.server,
+            server,
             name: "layers".to_owned(),
             vcpus: 1,
             ram_mib: 64,
@@ -269,6 +281,7 @@ fn the_ancestors_of_a_clone_are_found() {
             revert: None,
             encryption: None,
             read_only: false,
+            multiattach: false,
             limits: Limits::new(),
         }
     };
@@ -319,4 +332,49 @@ fn grow(mut world: World) {
     world.volume.snapshots.remove(&before);
     world.settle();
     assert_eq!((world.layers(), world.open()), (1, 1));
+}
+
+#[test]
+fn a_volume_for_several_vms_is_changed_through_all_of_them() {
+    let Some(mut world) = world("a_volume_for_several_vms_is_changed_through_all_of_them") else { return };
+    world.volume.multiattach = true;
+    world.ensure();
+    let second = ServerId(runtime::new_uuid());
+    world.vms.push(Arc::new(Vm { id: second, ..crate::tests::vm() }));
+    world.start();
+    world.start_as(second);
+    world.volume.size_gib = 2;
+    world.volume.limits = BTreeMap::from([("iops-total".to_owned(), 100)]);
+    // Once more, as after an agent that died between the two.
+    for _ in 0..2 {
+        assert_eq!(world.ensure().seen.size_gib, 2);
+    }
+    let (id, first) = (world.volume.id, world.server);
+    for server in [first, second] {
+        let shrunk = world.effects.hypervisor.resize_disk(server, id, GIB).unwrap_err().to_string();
+        assert!(shrunk.contains("a disk of 2147483648 bytes cannot shrink"), "{shrunk}");
+    }
+    let refused =
+        |world: &mut World| ensure(&mut world.effects, &world.volume, &world.vms).map(drop).unwrap_err();
+    // There is no moment at which both could be held up.
+    let snapshot = SnapshotId(runtime::new_uuid());
+    world.volume.snapshots.insert(snapshot);
+    let trouble = refused(&mut world);
+    assert!(trouble.words.contains("as long as a server runs that has it") && !trouble.passes, "{trouble:?}");
+    world.volume.snapshots.clear();
+    world.volume.multiattach = false;
+    assert!(refused(&mut world).words.contains("a server has it"));
+    world.volume.multiattach = true;
+    world.stop();
+    assert!(remove(&mut world.effects, id, Some(&world.volume), &world.vms).is_err());
+    assert_eq!(world.ensure().seen.size_gib, 2);
+    world.effects.hypervisor.remove(second).unwrap();
+    world.volume.snapshots.insert(snapshot);
+    let made = loop {
+        match ensure(&mut world.effects, &world.volume, &world.vms) {
+            Err(trouble) if trouble.passes => runtime::sleep_blocking(Duration::from_millis(20)),
+            made => break made.unwrap(),
+        }
+    };
+    assert_eq!(made.seen.snapshots, world.volume.snapshots);
 }

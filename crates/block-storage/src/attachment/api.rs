@@ -1,17 +1,20 @@
 //! Attachments over HTTP.
 
+use std::collections::BTreeMap;
+
 use rest::{Fields, InvalidBody, Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
-use store::{Condition, Tx, Value};
+use store::{Select, Tx};
 use types::{AttachmentId, ServerId, VolumeId};
 
 use super::connection;
+use super::store::ATTACHMENTS;
 use crate::api::{action_in, asked, flag_in, since, sole_fields};
 use crate::error::Error;
 use crate::filters;
-use crate::list::{Paging, Sortable};
-use crate::volume::by_client::{self, Connector};
-use crate::volume::ops::{self, VolumeList};
+use crate::list::{Paging, Sortable, in_sight};
+use crate::volume::by_client::{self, Connector, Held};
+use crate::volume::store::VOLUMES;
 use crate::volume::{AttachMode, Attachment, Volume};
 
 /// The first microversion that has attachments.
@@ -24,16 +27,16 @@ const MODE: Microversion = Microversion(3, 54);
 /// Sort keys and their columns.
 const SORTABLE: Sortable = &[
     ("id", "id"),
-    ("volume_id", "id"),
-    ("attach_status", "status"),
+    ("volume_id", "volume_id"),
+    ("attach_status", "attach_status"),
     ("created_at", "created_at"),
     ("updated_at", "updated_at"),
 ];
 /// Filters and their columns. That there is a `status`, which no attachment has, is as in Cinder. The project is the
 /// administrators'.
 const FILTERS: Sortable = &[
-    ("id", "attachment_id"),
-    ("volume_id", "id"),
+    ("id", "id"),
+    ("volume_id", "volume_id"),
     ("instance_id", "server_id"),
     ("instance_uuid", "server_id"),
     ("attach_status", "attach_status"),
@@ -82,40 +85,43 @@ fn view(volume: &Volume, attachment: &Attachment) -> Json {
 }
 
 fn list(request: &Request, tx: &mut Tx<'_>, view: fn(&Volume, &Attachment) -> Json) -> Result<Reply, Error> {
-    let mut conditions = filters::conditions(request, "attachment", FILTERS)?;
-    conditions.push(Condition::Ne("attachment_id", Value::Null));
-    let mut paging = Paging::of(request, SORTABLE)?;
-    if let Some(text) = &paging.marker {
-        let id = text.parse().map_err(|_| by_client::absent(text))?;
-        paging.marker = Some(by_client::find(request.caller(), tx, id)?.id.to_string());
+    let mut select = in_sight(request.caller(), "volume:get_all", asked(request, "all_tenants")?)?;
+    for condition in filters::conditions(request, "attachment", FILTERS)? {
+        select = select.with(condition);
     }
-    let all_projects = asked(request, "all_tenants")?;
-    let query = VolumeList { all_projects, conditions, ..VolumeList::default() };
-    let volumes = ops::list(request.caller(), tx, &query, &paging)?.rows;
-    let found = volumes.iter().filter_map(|volume| volume.attachment.as_ref().map(|held| view(volume, held)));
+    let page = Paging::of(request, SORTABLE)?;
+    let marker = match &page.marker {
+        None => None,
+        Some(text) => {
+            let id = text.parse().map_err(|_| by_client::absent(text))?;
+            let last = by_client::find(request.caller(), tx, id)?.held.id;
+            ATTACHMENTS.load(tx, last)?
+        }
+    };
+    let listed = page.page(tx, &ATTACHMENTS, select, marker.as_deref())?.rows;
+    let ids = listed.iter().map(|row| row.volume_id);
+    let volumes = VOLUMES.values(tx, &Select::all().is_in("id", ids))?;
+    let volumes: BTreeMap<VolumeId, Volume> = volumes.into_iter().map(|one| (one.id, one)).collect();
+    let found = listed.iter().filter_map(|row| {
+        let volume = volumes.get(&row.volume_id)?;
+        Some(view(volume, volume.attachment(row.id())?))
+    });
     Ok(Reply::ok(json!({"attachments": found.collect::<Vec<_>>()})))
 }
 
-fn held(volume: &Volume) -> Result<&Attachment, Error> {
-    let lost = || Error::Internal(format!("volume {} lost its attachment", volume.id));
-    volume.attachment.as_ref().ok_or_else(lost)
-}
-
-/// One as it is, with how its volume is connected if that was asked for.
-fn one(tx: &mut Tx<'_>, volume: &Volume, connected: &Volume) -> Result<Reply, Error> {
-    let mut view = view(volume, held(volume)?);
-    let now = held(connected)?;
-    if now.connected_at.is_some() {
-        let mut info = connection::info(tx, connected)?;
-        info["attachment_id"] = json!(now.id);
+/// One as it is shown, with how its volume is connected now if somebody said from where it is used.
+fn one(tx: &mut Tx<'_>, mut view: Json, now: &Held) -> Result<Reply, Error> {
+    if now.held.connected_at.is_some() {
+        let mut info = connection::info(tx, &now.volume, Some(&now.held))?;
+        info["attachment_id"] = json!(now.held.id);
         view["connection_info"] = info;
     }
     Ok(Reply::ok(json!({"attachment": view})))
 }
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let volume = by_client::find(request.caller(), tx, attachment_id(request)?)?;
-    one(tx, &volume, &volume)
+    let found = by_client::find(request.caller(), tx, attachment_id(request)?)?;
+    one(tx, view(&found.volume, &found.held), &found)
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -130,10 +136,14 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let mode = if request.version >= MODE { mode_in(&mut fields)? } else { None };
     fields.finish()?;
     let made = by_client::create(request.caller(), tx, volume, (server, mode))?;
-    let Some(connector) = connector else { return one(tx, &made, &made) };
-    let id = held(&made)?.id;
-    let connected = by_client::update(request.caller(), tx, id, connector)?;
-    one(tx, &made, &connected)
+    let shown = view(&made.volume, &made.held);
+    match connector {
+        None => one(tx, shown, &made),
+        Some(connector) => {
+            let connected = by_client::update(request.caller(), tx, made.held.id, connector)?;
+            one(tx, shown, &connected)
+        }
+    }
 }
 
 fn mode_in(fields: &mut Fields) -> Result<Option<AttachMode>, InvalidBody> {
@@ -161,9 +171,10 @@ fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         return Err(InvalidBody::at("connector", "is empty").into());
     }
     let (id, connector) = (attachment_id(request)?, connector_of(connector)?);
-    let before = by_client::find(request.caller(), tx, id)?.into_inner();
+    let before = by_client::find(request.caller(), tx, id)?;
+    let shown = view(&before.volume, &before.held);
     let connected = by_client::update(request.caller(), tx, id, connector)?;
-    one(tx, &before, &connected)
+    one(tx, shown, &connected)
 }
 
 fn action(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -98,6 +98,10 @@ pub(crate) fn manage(caller: &Caller, tx: &mut Tx<'_>, wanted: Managed) -> Resul
         let text = "Invalid volume type: Managing to an encrypted volume type is not supported.";
         return Err(Error::Invalid(text.to_owned()));
     }
+    if volume_type.is_multiattach() {
+        let text = "Invalid volume type: Managing to a multiattach volume type is not supported.";
+        return Err(Error::Invalid(text.to_owned()));
+    }
     let found = backend(tx, &wanted.at)?.ok_or_else(|| {
         let (what, name) = match &wanted.at {
             At::Host(name) => ("Host", name),
@@ -139,6 +143,10 @@ pub(crate) fn manage_snapshot(
     let found = volume::ops::show(caller, tx, id)?;
     let rule = "snapshot_extension:snapshot_manage";
     RULES.check(rule, caller, &Target::project(&found.project_id))?;
+    if found.multiattach {
+        let text = "Managing snapshots of multiattach volumes is not supported.".to_owned();
+        return Err(Error::Invalid(text));
+    }
     if let (Some(host), Some(name)) = (&found.host, place::backend_of(tx, &found)?) {
         let at = At::Host(crate::api::pool_of(host, Some(&name)));
         backend(tx, &at)?.ok_or_else(|| services::absent(VOLUME, &name))?;

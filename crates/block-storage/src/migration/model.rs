@@ -26,6 +26,9 @@ pub(crate) struct Migration {
     pub(crate) to: String,
     /// The type that it has then, if that is another.
     pub(crate) volume_type_id: Option<VolumeTypeId>,
+    /// Whether it is for several servers then.
+    #[serde(default)]
+    pub(crate) multiattach: bool,
     /// How far it is.
     pub(crate) phase: Phase,
     /// When it came into this phase, or was last seen to get on.
@@ -63,7 +66,7 @@ impl Migration {
             Phase::Undoing => (&self.to, false),
             Phase::Leaving => (&self.from, false),
         };
-        Elsewhere { backend: backend.clone(), wanted }
+        Elsewhere { backend: backend.clone(), wanted, multiattach: self.multiattach }
     }
 
     /// Whether the volume may still come to where it goes.

@@ -1,6 +1,6 @@
 //! What callers do about the place and the type of a volume.
 
-use policy::Caller;
+use policy::{Caller, Target};
 use store::{Stored, Tx};
 use types::{HostId, VolumeId, VolumeTypeId};
 
@@ -11,12 +11,13 @@ use crate::ZONE;
 use crate::encryption::is_as_secret;
 use crate::error::Error;
 use crate::message::{Action, Detail, ops as messages};
+use crate::policy::RULES;
 use crate::quota::{self, Resource};
 use crate::service::ops as services;
 use crate::snapshot::{self, store as snapshots};
 use crate::volume::ops::{check_type, save, show_for};
 use crate::volume::reconcile::KIND as VOLUME_KIND;
-use crate::volume::{Phase as VolumePhase, Volume, place};
+use crate::volume::{Phase as VolumePhase, Retype, Volume, place};
 use crate::volume_type::{self, VolumeType};
 
 /// Gives a volume another type, by id or name: at once if it can stay where it is, also while a server has it.
@@ -29,6 +30,7 @@ pub(crate) fn retype(
     let mut volume = show_for(caller, tx, id, "volume:retype")?;
     let new = volume_type::ops::by_id_or_name(caller, tx, wanted)?;
     check_type(&new, volume.size_gib, None)?;
+    check_multiattach(caller, &volume, &new)?;
     check_encryption(tx, &volume, &new)?;
     let size = i64::from(volume.size_gib);
     let quota = [(Resource::GigabytesOf(new.id), size), (Resource::VolumesOf(new.id), 1)];
@@ -40,7 +42,14 @@ pub(crate) fn retype(
         return Err(Error::Volume(text.to_owned()));
     }
     let current = place::backend_of(tx, &volume)?;
+    let multiattach = new.is_multiattach();
     if can_stay(tx, &volume, &new)? {
+        if volume.multiattach != multiattach {
+            check_no_snapshots(tx, id)?;
+            let now = tx.now();
+            volume.retype = Some(Retype { from: volume.volume_type_id, multiattach });
+            volume.enter(VolumePhase::Retyping, now);
+        }
         volume.volume_type_id = new.id;
         snapshots::set_type(tx, id, new.id)?;
         save(tx, &mut volume)?;
@@ -49,14 +58,41 @@ pub(crate) fn retype(
     if policy == Policy::Never {
         return Err(Error::Volume("Retype requires migration but is not allowed.".to_owned()));
     }
-    if !snapshots::kept_of_volume(tx, id)?.is_empty() {
-        return Err(Error::Volume("Volume must not have snapshots.".to_owned()));
-    }
+    check_no_snapshots(tx, id)?;
     let to = other_backend(tx, &volume, new.id, current.as_deref())?.ok_or_else(|| {
         let text = format!("No valid backends for volume {id} with type {}", new.id);
         Error::Invalid(format!("No valid backend was found. {text}"))
     })?;
-    begin(caller, tx, &mut volume, (to, Some(new.id)), Some(VolumePhase::Retyping))
+    begin(caller, tx, &mut volume, (to, Some(&*new)), Some(VolumePhase::Retyping))
+}
+
+fn check_no_snapshots(tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
+    match snapshots::kept_of_volume(tx, id)?.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Volume("Volume must not have snapshots.".to_owned())),
+    }
+}
+
+/// How many servers a volume is for changes only while none has it; several get no encrypted one.
+fn check_multiattach(caller: &Caller, volume: &Volume, new: &VolumeType) -> Result<(), Error> {
+    let multiattach = new.is_multiattach();
+    let free = volume.phase == VolumePhase::Available && volume.attachments.is_empty();
+    if multiattach != volume.multiattach && !free {
+        let text = format!(
+            "Invalid input received: Invalid volume_type passed, retypes affecting multiattach are only allowed on \
+             available volumes, the specified volume however currently has a status of: {}.",
+            volume.phase
+        );
+        return Err(Error::Invalid(text));
+    }
+    if multiattach && !volume.multiattach {
+        RULES.check("volume:multiattach", caller, &Target::project(&volume.project_id))?;
+    }
+    if multiattach && new.encryption.is_some() {
+        let text = "Invalid input received: Retype requested both encryption and multi-attach, which is not supported.";
+        return Err(Error::Invalid(text.to_owned()));
+    }
+    Ok(())
 }
 
 /// Whether nothing is done with a volume that a change of its type or place could come into the way of.
@@ -154,7 +190,7 @@ fn begin(
     caller: &Caller,
     tx: &mut Tx<'_>,
     volume: &mut Stored<Volume>,
-    (to, volume_type_id): (String, Option<VolumeTypeId>),
+    (to, new): (String, Option<&VolumeType>),
     phase: Option<VolumePhase>,
 ) -> Result<(), Error> {
     if volume.phase == VolumePhase::InUse {
@@ -175,7 +211,8 @@ fn begin(
         host,
         from,
         to,
-        volume_type_id,
+        volume_type_id: new.map(|new| new.id),
+        multiattach: new.map_or(volume.multiattach, VolumeType::is_multiattach),
         phase: Phase::Holding,
         heard_at: now,
         percent: 0,
@@ -202,7 +239,7 @@ pub(crate) fn complete(
     let volume = show_for(caller, tx, id, rule)?;
     let target = show_for(caller, tx, new, rule)?;
     match (&volume.migration_status, &target.migration_status) {
-        (None, None) if volume.attachment.is_some() && !failed => {
+        (None, None) if !volume.attachments.is_empty() && !failed => {
             let text = "A server's volume is not exchanged for another here.";
             Err(Error::Volume(text.to_owned()))
         }

@@ -148,6 +148,7 @@ fn arrive(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error>
     volume.backend = Some(migration.to.clone());
     volume.is_whole = true;
     volume.volume_type_id = migration.volume_type_id.unwrap_or(volume.volume_type_id);
+    volume.multiattach = migration.multiattach;
     end(volume, "success", now);
     VOLUMES.save(tx, volume)?;
     migration.enter(Phase::Leaving, now);

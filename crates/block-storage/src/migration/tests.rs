@@ -135,7 +135,7 @@ fn a_type_of_another_backend_moves_the_volume() {
     assert_eq!(world.usage("volumes"), 1);
     world.settle();
     assert_eq!(world.seen(), words(["retyping", "default", "one@fast#fast", "migrating"]));
-    let there = |wanted| Elsewhere { backend: "slow".to_owned(), wanted };
+    let there = |wanted| Elsewhere { backend: "slow".to_owned(), wanted, multiattach: false };
     assert_eq!(world.told(), (Some("fast"), Some(there(true))));
     // Nothing else is done to it meanwhile.
     assert_eq!(world.retype(wanted).0, 400);
@@ -317,4 +317,67 @@ fn a_completion_is_answered_as_by_cinder() {
         world.volume
     );
     assert_eq!(complete(), (400, expected));
+}
+
+#[test]
+fn a_volume_comes_to_be_for_several_servers_and_no_longer() {
+    let mut world = world();
+    new_type(&world.api, "shared", &json!({"multiattach": "<is> True"}));
+    new_type(&world.api, "shared-too", &json!({"multiattach": "<is> True"}));
+    new_type(&world.api, "shared-slow", &json!({"multiattach": "<is> True", "volume_backend_name": "slow"}));
+    let is_for_several = |world: &World| {
+        let view = world.api.get(MEMBER, &format!("/volume/v3/volumes/{}", world.volume)).body;
+        assert_eq!(
+            view["volume"]["multiattach"].as_bool(),
+            Some(world.node.volumes[&world.volume].multiattach)
+        );
+        view["volume"]["multiattach"] == true
+    };
+    // Not as long as somebody has it, or reads what was there before.
+    let attach = json!({"os-attach": {"host_name": "far", "mountpoint": "/dev/vdb"}});
+    assert_eq!(act(&world.api, MEMBER, &world.volume, &attach), 202);
+    let (code, told) = world.retype(json!({"new_type": "shared"}));
+    assert!(code == 400 && told.contains("only allowed on available volumes"), "{told}");
+    // An operator's word changes the status, not who has it.
+    let reset =
+        |status: &str| act(&world.api, ADMIN, &world.volume, &json!({"os-reset_status": {"status": status}}));
+    assert_eq!(reset("available"), 202);
+    assert_eq!(world.retype(json!({"new_type": "shared"})).0, 400);
+    assert_eq!(reset("in-use"), 202);
+    assert_eq!(act(&world.api, MEMBER, &world.volume, &json!({"os-detach": {}})), 202);
+    let snapshot = json!({"snapshot": {"volume_id": world.volume}});
+    let snapshot = world.api.post(MEMBER, "/volume/v3/snapshots", &snapshot).body["snapshot"]["id"].clone();
+    let snapshot = format!("/volume/v3/snapshots/{}", snapshot.as_str().unwrap());
+    world.node.work(&world.api);
+    assert_eq!(world.retype(json!({"new_type": "shared"})).0, 400);
+    assert_eq!(world.api.delete(MEMBER, &snapshot).status, 202);
+    world.node.work(&world.api);
+
+    assert_eq!(world.retype(json!({"new_type": "shared"})).0, 202);
+    assert_eq!(world.seen()[..2], words(["retyping", "shared"]));
+    world.settle();
+    assert_eq!(world.seen()[..2], words(["available", "shared"]));
+    assert!(is_for_several(&world));
+    // Between two that are alike nothing is to be done.
+    assert_eq!(world.retype(json!({"new_type": "shared-too"})).0, 202);
+    assert_eq!(world.seen()[..2], words(["available", "shared-too"]));
+    // What the host cannot do leaves all as it was.
+    world.node.refuses = Some("it is full");
+    assert_eq!(world.retype(json!({"new_type": "default"})).0, 202);
+    world.settle();
+    assert_eq!(world.seen()[..2], words(["available", "shared-too"]));
+    world.node.refuses = None;
+    world.node.work(&world.api);
+    assert!(is_for_several(&world));
+    assert_eq!(world.retype(json!({"new_type": "default"})).0, 202);
+    world.settle();
+    assert_eq!(world.seen()[..2], words(["available", "default"]));
+    assert!(!is_for_several(&world));
+    // On its way to another backend it is made there as it is to be.
+    let there = json!({"new_type": "shared-slow", "migration_policy": "on-demand"});
+    assert_eq!(world.retype(there).0, 202);
+    world.api.settle();
+    world.settle();
+    assert_eq!(world.seen()[..3], words(["available", "shared-slow", "one@slow#slow"]));
+    assert!(is_for_several(&world));
 }

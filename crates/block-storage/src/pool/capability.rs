@@ -20,7 +20,7 @@ pub(crate) fn of_backend(facts: &BackendFacts) -> Map<String, Json> {
         "thin_provisioning_support": true,
         "thick_provisioning_support": false,
         "QoS_support": false,
-        "multiattach": false,
+        "multiattach": true,
         "replication_enabled": false,
     });
     told.as_object().cloned().unwrap_or_default()

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::list::{Page, Paging, in_sight};
 use crate::policy::RULES;
 use crate::quota::{self, Resource};
+use crate::volume::store::VOLUMES;
 use crate::volume::{self, Phase as VolumePhase, Volume};
 use crate::volume_type;
 
@@ -235,6 +236,10 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: SnapshotId, force: bo
 pub(crate) fn unmanage(caller: &Caller, tx: &mut Tx<'_>, id: SnapshotId) -> Result<(), Error> {
     let mut found = show_for(caller, tx, id, "snapshot_extension:snapshot_unmanage")?;
     RULES.check("volume:delete_snapshot", caller, &Target::project(&found.project_id))?;
+    if VOLUMES.load(tx, found.volume_id)?.is_some_and(|volume| volume.multiattach) {
+        let text = "Unmanaging snapshots of multiattach volumes is not supported.".to_owned();
+        return Err(Error::Invalid(text));
+    }
     if !can_go(&found, false) {
         return Err(not_idle(IDLE));
     }

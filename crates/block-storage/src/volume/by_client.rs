@@ -5,10 +5,10 @@ use policy::Caller;
 use store::{Stored, Tx};
 use types::{AttachmentId, ServerId, VolumeId};
 
-use super::attach::{claim, not_in, release};
-use super::ops::{save, show_for};
-use super::store::{self as table, VOLUMES};
+use super::attach::{check_free, claim, not_in, release, save, settle};
+use super::ops::show_for;
 use super::{AttachMode, Attachment, Phase, Volume};
+use crate::attachment::store as attachments;
 use crate::error::Error;
 
 /// What a client says of the place from which it uses a volume.
@@ -24,12 +24,10 @@ pub(crate) struct Connector {
     pub(crate) multipath: bool,
 }
 
-/// `os-reserve`: available → attaching.
+/// `os-reserve`: available, or in-use if it is for several servers → attaching.
 pub(crate) fn reserve(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
     let mut volume = show_for(caller, tx, id, "volume_extension:volume_actions:reserve")?;
-    if volume.phase != Phase::Available || volume.attachment.is_some() {
-        return Err(not_in(&volume, "available", "reserve"));
-    }
+    check_free(caller, &volume, None)?;
     let now = tx.now();
     volume.enter(Phase::Attaching, now);
     save(tx, &mut volume)
@@ -41,14 +39,14 @@ pub(crate) fn unreserve(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Resul
     if volume.phase != Phase::Attaching {
         return Ok(());
     }
-    check_not_compute(&volume)?;
-    let now = tx.now();
-    let before = if volume.attachment.is_some() { Phase::InUse } else { Phase::Available };
-    volume.enter(before, now);
+    if !volume.multiattach {
+        check_not_compute(&volume)?;
+    }
+    settle(tx, &mut volume);
     save(tx, &mut volume)
 }
 
-/// `os-attach`: available or attaching → in-use.
+/// `os-attach`: available or attaching, or in-use if it is for several servers → in-use.
 pub(crate) fn attach(
     caller: &Caller,
     tx: &mut Tx<'_>,
@@ -61,13 +59,15 @@ pub(crate) fn attach(
         let text = format!("Invalid attaching mode '{}' for volume {id}.", mode.name());
         return Err(Error::Invalid(text));
     }
-    let free = volume.attachment.is_none() && matches!(volume.phase, Phase::Available | Phase::Attaching);
-    if !free {
+    let ready = matches!(volume.phase, Phase::Available | Phase::Attaching);
+    let one_more = volume.multiattach && (ready || volume.phase == Phase::InUse);
+    let has_it = server_id.is_some() && volume.attachments.iter().any(|held| held.server_id == server_id);
+    if !(one_more || ready && volume.attachments.is_empty()) || has_it {
         return Err(not_in(&volume, "available", "attach"));
     }
     let now = tx.now();
     volume.read_only = volume.read_only.or(Some(false));
-    volume.attachment = Some(Attachment {
+    volume.attachments.push(Attachment {
         host: connector.host,
         device: connector.device,
         attached_at: Some(now),
@@ -105,8 +105,9 @@ pub(crate) fn cancel_detach(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> R
     save(tx, &mut volume)
 }
 
-/// `os-detach` and `os-force_detach`: whatever holds it → available, also from an operator's error. A volume that nobody
-/// has, or an attachment that is gone, is no mistake, as in Cinder.
+/// `os-detach` and `os-force_detach`: whatever holds it → available, also from an operator's error, or in-use if others have
+/// it. Of several it must be said which. A volume that nobody has, or an attachment that is gone, is no mistake, as in
+/// Cinder.
 pub(crate) fn detach(
     caller: &Caller,
     tx: &mut Tx<'_>,
@@ -114,24 +115,36 @@ pub(crate) fn detach(
     attachment: Option<AttachmentId>,
 ) -> Result<(), Error> {
     let mut volume = show_for(caller, tx, id, rule)?;
-    check_not_compute(&volume)?;
+    let held = match (attachment, &volume.attachments[..]) {
+        (None, [held]) => Some(held),
+        (None, [_, _, ..]) => {
+            let text = "Detach volume failed: More than one attachment, but no attachment_id provided.";
+            return Err(Error::Conflict(text.to_owned()));
+        }
+        (Some(asked), all) => all.iter().find(|held| held.id == asked),
+        (None, []) => None,
+    };
+    check_own(held, "Detach volume from instance", "using the Compute API")?;
     if volume.phase == Phase::Maintenance {
         return Err(Error::Volume("The volume cannot be detached in maintenance mode.".to_owned()));
     }
-    let held = volume.attachment.as_ref().map(|held| held.id);
-    if let Some(asked) = attachment.filter(|asked| held != Some(*asked)) {
-        if table::by_attachment(tx, asked)?.is_some() {
-            let text = "Invalid input received: Mismatched volume and attachment";
-            return Err(Error::Invalid(text.to_owned()));
-        }
-        if held.is_some() {
-            return Ok(());
-        }
+    let held = held.map(|held| held.id);
+    if let Some(asked) = attachment.filter(|_| held.is_none())
+        && attachments::volume_with(tx, asked)?.is_some()
+    {
+        return Err(Error::Invalid("Invalid input received: Mismatched volume and attachment".to_owned()));
     }
     if volume.phase == Phase::Error && volume.made && held.is_some() {
         volume.phase = Phase::InUse;
     }
-    release(tx, &mut volume)
+    match held {
+        Some(held) => release(tx, &mut volume, held),
+        None if volume.attachments.is_empty() => {
+            settle(tx, &mut volume);
+            save(tx, &mut volume)
+        }
+        None => Ok(()),
+    }
 }
 
 /// `os-initialize_connection`: the volume as it is told to whoever wants to use it.
@@ -157,17 +170,33 @@ pub(crate) fn create(
     tx: &mut Tx<'_>,
     id: VolumeId,
     (server_id, mode): (Option<ServerId>, Option<AttachMode>),
-) -> Result<Stored<Volume>, Error> {
+) -> Result<Held, Error> {
     let mut volume = show_for(caller, tx, id, "volume:attachment_create")?;
-    if volume.phase != Phase::Available || volume.attachment.is_some() {
-        return Err(not_in(&volume, "available", "reserve"));
-    }
+    check_free(caller, &volume, server_id)?;
     let mode = if volume.read_only == Some(true) { Some(AttachMode::ReadOnly) } else { mode };
-    volume.attachment = Some(Attachment { mode, ..claim(server_id, false) });
+    let held = Attachment { mode, ..claim(server_id, false) };
+    volume.attachments.push(held.clone());
     let now = tx.now();
     volume.enter(Phase::Reserved, now);
     save(tx, &mut volume)?;
-    Ok(volume)
+    Ok(Held { volume, held })
+}
+
+/// An attachment, and the volume that has it.
+pub(crate) struct Held {
+    pub(crate) volume: Stored<Volume>,
+    pub(crate) held: Attachment,
+}
+
+impl Held {
+    /// Notes what became of the attachment.
+    fn keep(mut self, tx: &mut Tx<'_>) -> Result<Held, Error> {
+        if let Some(known) = self.volume.attachments.iter_mut().find(|known| known.id == self.held.id) {
+            *known = self.held.clone();
+        }
+        save(tx, &mut self.volume)?;
+        Ok(self)
+    }
 }
 
 /// A client says from where it uses the volume: reserved → attaching.
@@ -176,10 +205,10 @@ pub(crate) fn update(
     tx: &mut Tx<'_>,
     id: AttachmentId,
     connector: Connector,
-) -> Result<Stored<Volume>, Error> {
-    let volume = find(caller, tx, id)?;
-    let mut volume = show_for(caller, tx, volume.id, "volume:attachment_update")?;
-    check_own(&volume)?;
+) -> Result<Held, Error> {
+    let mut found = find_for(caller, tx, id, "volume:attachment_update")?;
+    let Held { volume, held } = &mut found;
+    check_own(Some(held), "The volume is held for instance", "by the Compute API")?;
     if !matches!(volume.phase, Phase::Reserved | Phase::Attaching | Phase::InUse) {
         let (volume, phase) = (volume.id, volume.phase);
         let text = format!(
@@ -188,7 +217,6 @@ pub(crate) fn update(
         return Err(Error::Conflict(text));
     }
     let now = tx.now();
-    let Some(held) = &mut volume.attachment else { return Err(absent(id)) };
     held.host = connector.host.or(held.host.take());
     held.device = connector.device.or(held.device.take());
     // What was said when it was made counts.
@@ -198,34 +226,31 @@ pub(crate) fn update(
     if volume.phase == Phase::Reserved {
         volume.enter(Phase::Attaching, now);
     }
-    save(tx, &mut volume)?;
-    Ok(volume)
+    found.keep(tx)
 }
 
 /// `os-complete`: a client has the volume now. Done twice it changes nothing.
 pub(crate) fn complete(caller: &Caller, tx: &mut Tx<'_>, id: AttachmentId) -> Result<(), Error> {
-    let volume = find(caller, tx, id)?;
-    let mut volume = show_for(caller, tx, volume.id, "volume:attachment_complete")?;
-    if volume.is_attached() {
+    let mut found = find_for(caller, tx, id, "volume:attachment_complete")?;
+    let Held { volume, held } = &mut found;
+    if held.attached_at.is_some() {
         return Ok(());
     }
-    check_own(&volume)?;
+    check_own(Some(held), "The volume is held for instance", "by the Compute API")?;
     if !matches!(volume.phase, Phase::Reserved | Phase::Attaching) {
-        return Err(not_in(&volume, "reserved or attaching", "complete its attachment"));
+        return Err(not_in(volume, "reserved or attaching", "complete its attachment"));
     }
     let now = tx.now();
-    let Some(held) = &mut volume.attachment else { return Err(absent(id)) };
     held.attached_at = held.connected_at.or(Some(now));
     volume.enter(Phase::InUse, now);
-    save(tx, &mut volume)
+    found.keep(tx).map(drop)
 }
 
 /// Ends a client's own attachment.
 pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: AttachmentId) -> Result<(), Error> {
-    let volume = find(caller, tx, id)?;
-    let mut volume = show_for(caller, tx, volume.id, "volume:attachment_delete")?;
-    check_not_compute(&volume)?;
-    release(tx, &mut volume)
+    let Held { mut volume, held } = find_for(caller, tx, id, "volume:attachment_delete")?;
+    check_own(Some(&held), "Detach volume from instance", "using the Compute API")?;
+    release(tx, &mut volume, held.id)
 }
 
 /// An attachment that is not there, or not for the caller's eyes.
@@ -234,34 +259,34 @@ pub(crate) fn absent(id: impl ToString) -> Error {
     Error::NoSuch(format!("Volume attachment could not be found with filter: attachment_id = {id}."))
 }
 
-/// The volume that has this attachment, if the caller sees it.
-pub(crate) fn find(caller: &Caller, tx: &mut Tx<'_>, id: AttachmentId) -> Result<Stored<Volume>, Error> {
-    let volume = table::by_attachment(tx, id)?.ok_or_else(|| absent(id))?;
+/// An attachment that the caller sees.
+pub(crate) fn find(caller: &Caller, tx: &mut Tx<'_>, id: AttachmentId) -> Result<Held, Error> {
+    let volume = attachments::volume_with(tx, id)?.ok_or_else(|| absent(id))?;
     let visible = caller.is_admin() || caller.project_id() == Some(&volume.project_id);
-    if visible { VOLUMES.load(tx, volume.id)?.ok_or_else(|| absent(id)) } else { Err(absent(id)) }
+    let held = volume.attachment(id).filter(|_| visible).cloned().ok_or_else(|| absent(id))?;
+    Ok(Held { volume, held })
 }
 
-/// As Cinder answers since it learnt that a disk must not be pulled from under a VM.
+fn find_for(caller: &Caller, tx: &mut Tx<'_>, id: AttachmentId, rule: &str) -> Result<Held, Error> {
+    let found = find(caller, tx, id)?;
+    let volume = show_for(caller, tx, found.volume.id, rule)?;
+    Ok(Held { volume, ..found })
+}
+
+/// Refuses where all who have a volume have it by compute: as Cinder answers since it learnt that a disk must not be pulled
+/// from under a VM.
 fn check_not_compute(volume: &Volume) -> Result<(), Error> {
-    match by_compute(volume) {
-        None => Ok(()),
-        Some(server) => {
-            Err(Error::Conflict(format!("Detach volume from instance {server} using the Compute API")))
-        }
-    }
+    let all = volume.attachments.iter().all(|held| held.by_compute);
+    check_own(
+        volume.attachments.first().filter(|_| all),
+        "Detach volume from instance",
+        "using the Compute API",
+    )
 }
 
 /// What compute began only compute goes on with.
-fn check_own(volume: &Volume) -> Result<(), Error> {
-    match by_compute(volume) {
-        None => Ok(()),
-        Some(server) => {
-            Err(Error::Conflict(format!("The volume is held for instance {server} by the Compute API")))
-        }
-    }
-}
-
-fn by_compute(volume: &Volume) -> Option<String> {
-    let held = volume.attachment.as_ref().filter(|held| held.by_compute)?;
-    Some(held.server_id.map(|id| id.to_string()).unwrap_or_default())
+fn check_own(held: Option<&Attachment>, before: &str, after: &str) -> Result<(), Error> {
+    let Some(held) = held.filter(|held| held.by_compute) else { return Ok(()) };
+    let server = held.server_id.map(|id| id.to_string()).unwrap_or_default();
+    Err(Error::Conflict(format!("{before} {server} {after}")))
 }

@@ -18,6 +18,8 @@ pub(crate) enum Trait {
     ImageWord(String, String),
     /// This user made it.
     User(String),
+    /// Several servers may have it, or one alone.
+    Multiattach(bool),
 }
 
 impl Trait {
@@ -26,6 +28,7 @@ impl Trait {
             Trait::Word(key, value) => volume.metadata.get(key) == Some(value),
             Trait::ImageWord(key, value) => volume.image_metadata.get(key) == Some(value),
             Trait::User(user) => volume.user_id.as_str() == user,
+            Trait::Multiattach(wanted) => volume.multiattach == *wanted,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use types::{
     AttachmentId, BackupId, HostId, ImageId, ProjectId, ServerId, SnapshotId, Timestamp, UserId,
     VolumeGroupId, VolumeId, VolumeTypeId,
@@ -103,6 +103,9 @@ pub struct Volume {
     /// The way back to a snapshot that it is on.
     #[serde(default)]
     pub revert: Option<Revert>,
+    /// The change of its type that its host has to do something for.
+    #[serde(default)]
+    pub retype: Option<Retype>,
     /// Its size before it was to become larger, until it is.
     #[serde(default)]
     pub size_before_gib: Option<u32>,
@@ -118,8 +121,12 @@ pub struct Volume {
     /// Whether somebody wants it gone. A phase alone does not say so, for operators set phases by hand.
     #[serde(default)]
     pub unwanted: bool,
-    /// The server that has it or is about to; one at a time, for both would write.
-    pub attachment: Option<Attachment>,
+    /// Who has it or is about to: one at a time, for both would write, unless it is for several servers.
+    #[serde(default, alias = "attachment", deserialize_with = "one_or_several")]
+    pub attachments: Vec<Attachment>,
+    /// Whether several servers may have it at a time.
+    #[serde(default)]
+    pub multiattach: bool,
     /// Who is kicked when the volume becomes available or fails.
     pub watcher: Option<WorkKey>,
     /// The request that it was last changed by in a way that can fail later; messages name it.
@@ -156,6 +163,15 @@ pub struct Revert {
     pub token: String,
     /// The snapshot.
     pub snapshot: SnapshotId,
+}
+
+/// A volume's way to another type on its backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retype {
+    /// The type that it has again if its host cannot do it.
+    pub from: VolumeTypeId,
+    /// Whether it comes to be for several servers.
+    pub multiattach: bool,
 }
 
 /// The claim of a server on a volume.
@@ -227,8 +243,10 @@ impl Attachment {
 ///
 /// ```text
 /// Creating ──host made it──▶ Available ◀──▶ Reserved, Attaching ──▶ InUse ──▶ Detaching ──▶ Available
+///    │                        │    ▲              ▲─ for one more ──┘ ▲── others have it ─┘
 ///    │                        │    ▲ └─extend─▶ Extending ──host grew it──▶ Available
 ///    │                        ├─revert─▶ Reverting ──host did it──▶ Available
+///    │                        ├─retype─▶ Retyping ──host did it, or cannot──▶ Available
 ///    └──host refused──▶ Error │    └─── any refusal or overdue step: Error, ErrorExtending
 ///                             ├──delete──▶ Deleting ──host removed it──▶ no row; overdue: ErrorDeleting
 ///                             └─unmanage─▶ Unmanaging ──host left its bytes to others──▶ no row
@@ -341,6 +359,7 @@ impl Phase {
             Phase::Creating
                 | Phase::Extending
                 | Phase::Reverting
+                | Phase::Retyping
                 | Phase::Deleting
                 | Phase::Unmanaging
                 | Phase::ErrorDeleting
@@ -354,6 +373,20 @@ impl fmt::Display for Phase {
     }
 }
 
+/// The attachments of a volume. Rows from before there could be several have one or none.
+fn one_or_several<'d, D: Deserializer<'d>>(from: D) -> Result<Vec<Attachment>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Held {
+        Several(Vec<Attachment>),
+        One(Option<Attachment>),
+    }
+    Ok(match Held::deserialize(from)? {
+        Held::Several(all) => all,
+        Held::One(one) => one.into_iter().collect(),
+    })
+}
+
 impl Volume {
     /// The properties of an image that is made of it: those of the image that it was made of itself.
     pub fn image_properties(&self) -> BTreeMap<String, String> {
@@ -362,9 +395,20 @@ impl Volume {
         kept.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
-    /// Whether a server has it now.
-    pub fn is_attached(&self) -> bool {
-        self.attachment.as_ref().is_some_and(|attachment| attachment.attached_at.is_some())
+    /// The attachment of this id.
+    pub fn attachment(&self, id: AttachmentId) -> Option<&Attachment> {
+        self.attachments.iter().find(|held| held.id == id)
+    }
+
+    /// The attachment by which compute holds it for a server.
+    pub fn attachment_of(&self, server: ServerId) -> Option<&Attachment> {
+        self.attachments.iter().find(|held| held.by_compute && held.server_id == Some(server))
+    }
+
+    /// How far the furthest of its attachments is, in Cinder's words.
+    pub(crate) fn attach_status(&self) -> Option<&'static str> {
+        let has = |status: &&str| self.attachments.iter().any(|held| held.status() == *status);
+        ["attached", "attaching", "reserved"].into_iter().find(has)
     }
 
     /// Whether it can be deleted: nobody has it, and nothing is done to it.
@@ -377,7 +421,7 @@ impl Volume {
                 | Phase::ErrorRestoring
                 | Phase::ErrorDeleting
         );
-        settled && self.attachment.is_none() && self.group_id.is_none() && !self.is_migrating()
+        settled && self.attachments.is_empty() && self.group_id.is_none() && !self.is_migrating()
     }
 
     /// Whether it is on its way to another backend, or an operator says so.
@@ -396,12 +440,12 @@ impl Volume {
         self.made && !self.unwanted && self.phase != Phase::Deleting
     }
 
-    /// The phase of a volume with which nothing is done: that of its attachment.
+    /// The phase of a volume with which nothing is done: that of the furthest of its attachments.
     pub fn idle_phase(&self) -> Phase {
-        match &self.attachment {
+        match self.attach_status() {
             None => Phase::Available,
-            Some(held) if held.attached_at.is_some() => Phase::InUse,
-            Some(held) if held.connected_at.is_some() => Phase::Attaching,
+            Some("attached") => Phase::InUse,
+            Some("attaching") => Phase::Attaching,
             Some(_) => Phase::Reserved,
         }
     }

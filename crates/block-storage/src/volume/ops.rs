@@ -5,11 +5,12 @@ use policy::{Caller, Target};
 use store::{Stored, Tx};
 use types::{CopyId, SnapshotId, Timestamp, VolumeId, VolumeTypeId};
 
-pub use super::attach::{attach, begin_detach, cancel_detach, detach, list_of_server, reserve, unreserve};
+pub use super::attach::{attach, begin_detach, cancel_detach, detach, reserve, unreserve};
 pub(crate) use super::lists::{Trait, VolumeList, list};
 use super::store::VOLUMES;
 use super::{Phase, Revert, SIZE_GIB_MAX, SourceSnapshot, Volume, VolumeChange, VolumeDraft};
 use super::{reconcile, source};
+use crate::attachment::store as attachments;
 use crate::encryption::{Formatting, VolumeEncryption, is_as_secret};
 use crate::error::Error;
 use crate::policy::RULES;
@@ -34,6 +35,13 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
     }
     check_compatible(tx, &source, &volume_type)?;
     let encryption = encryption_of(tx, &source, &volume_type)?;
+    let multiattach = volume_type.is_multiattach();
+    if multiattach {
+        if encryption.is_some() {
+            return Err(Error::Volume("Multiattach cannot be used with encrypted volumes.".to_owned()));
+        }
+        RULES.check("volume:multiattach", caller, &Target::project(&project_id))?;
+    }
     quota::ops::check_volumes(tx, &project_id, &volume_type, source.size_gib)?;
     let held = match draft.source_volume_id {
         Some(id) => {
@@ -45,7 +53,7 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
     let from = held.map(|held| SourceSnapshot { volume: held.volume_id, id: held.id }).or(source.from);
     let row = row(caller, tx.now(), draft, source, volume_type.id);
     let request_id = tx.request_id();
-    let volume = VOLUMES.insert(tx, Volume { from, encryption, request_id, ..row })?;
+    let volume = VOLUMES.insert(tx, Volume { from, encryption, multiattach, request_id, ..row })?;
     tx.kick(reconcile::KIND, volume.id)?;
     Ok(volume)
 }
@@ -84,12 +92,14 @@ fn row(
         encryption: None,
         backup_id: draft.backup_id,
         revert: None,
+        retype: None,
         size_before_gib: None,
         group_id: draft.group_id,
         migration_status: None,
         is_whole: false,
         unwanted: false,
-        attachment: None,
+        attachments: Vec::new(),
+        multiattach: false,
         watcher: draft.watcher,
         request_id: None,
         created_at: now,
@@ -201,14 +211,6 @@ pub(crate) fn check_type(volume_type: &VolumeType, size_gib: u32, zone: Option<&
     if let Some(reason) = volume_type.refuses_size(size_gib) {
         return Err(Error::Invalid(format!("Invalid input received: {reason}")));
     }
-    // Whoever asks for a disk that several servers write to must not get one that a second of them would ruin.
-    if volume_type.is_shared() {
-        let name = &volume_type.name;
-        let text = format!(
-            "Volume type {name} demands multiattach, and no backend here attaches a volume to several servers yet."
-        );
-        return Err(Error::Invalid(text));
-    }
     match (volume_type.zones(), zone) {
         (Some(zones), Some(zone)) if !zones.contains(&zone) => {
             let zones = zones.join(", ");
@@ -283,7 +285,7 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, how: Deleti
         return Ok(());
     }
     // One that no host was chosen for goes whatever its state.
-    let nowhere = volume.host.is_none() && volume.attachment.is_none();
+    let nowhere = volume.host.is_none() && volume.attachments.is_empty();
     let idle = match how.force {
         true => !is_in_server(&volume) && volume.group_id.is_none() && !volume.is_migrating(),
         false => volume.can_delete(),
@@ -311,9 +313,12 @@ pub(crate) fn unmanage(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result
     if volume.encryption.is_some() {
         return Err(Error::Invalid("Unmanaging encrypted volumes is not supported.".to_owned()));
     }
+    if volume.multiattach {
+        return Err(Error::Invalid("Unmanaging multiattach volumes is not supported.".to_owned()));
+    }
     // What is read of it meanwhile holds a snapshot too.
     let is_read = !snapshot::store::of_volume(tx, id)?.is_empty();
-    let nowhere = volume.host.is_none() && volume.attachment.is_none();
+    let nowhere = volume.host.is_none() && volume.attachments.is_empty();
     if !nowhere && (is_read || volume.unwanted || !volume.can_delete()) {
         return Err(not_idle(IDLE));
     }
@@ -334,8 +339,8 @@ fn not_idle(status: &str) -> Error {
 }
 
 /// Whether a server has it, or compute holds it for one.
-pub(crate) fn is_in_server(volume: &Volume) -> bool {
-    volume.attachment.as_ref().is_some_and(|held| held.by_compute || held.attached_at.is_some())
+pub fn is_in_server(volume: &Volume) -> bool {
+    volume.attachments.iter().any(|held| held.by_compute || held.attached_at.is_some())
 }
 
 /// Deletes a volume whatever its state, unless a server has it.
@@ -348,10 +353,10 @@ pub fn force_delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<()
 pub(crate) fn begin_delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<(), Error> {
     let now = tx.now();
     transfer::ops::forget(tx, volume.id)?;
-    volume.attachment = None;
+    volume.attachments.clear();
     volume.unwanted = true;
     volume.enter(Phase::Deleting, now);
-    VOLUMES.save(tx, volume)?;
+    attachments::save(tx, volume)?;
     Ok(tx.kick(reconcile::KIND, volume.id)?)
 }
 
@@ -478,7 +483,7 @@ pub(crate) fn reset_status(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, said:
     if let Some(phase @ (Phase::Deleting | Phase::Unmanaging)) = said.phase {
         return Err(Error::Invalid(format!("Cannot reset-state to {phase}")));
     }
-    if said.phase == Some(Phase::InUse) && volume.attachment.is_none() {
+    if said.phase == Some(Phase::InUse) && volume.attachments.is_empty() {
         let text = "Cannot reset-state to in-use because volume does not have any attachments.";
         return Err(Error::Invalid(text.to_owned()));
     }
@@ -486,18 +491,19 @@ pub(crate) fn reset_status(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, said:
         if let Some(revert) = volume.revert.take() {
             snapshot::ops::end_restoring(tx, revert.snapshot)?;
         }
+        volume.retype = None;
         volume.enter(phase, now);
         if phase == Phase::Available {
             volume.fault = None;
         }
     }
-    if said.detached && volume.attachment.as_ref().is_some_and(|held| !held.by_compute) {
-        volume.attachment = None;
+    if said.detached {
+        volume.attachments.retain(|held| held.by_compute);
     }
     if let Some(status) = said.migration_status {
         volume.migration_status = status;
     }
-    save(tx, &mut volume)?;
+    attachments::save(tx, &mut volume)?;
     Ok(tx.kick(reconcile::KIND, id)?)
 }
 

@@ -57,6 +57,7 @@ impl Reconciler for Volumes {
             Phase::Creating if !volume.made => create(tx, &mut volume, self.keys.as_ref())?,
             Phase::Extending if volume.size_before_gib.is_some() => extend(tx, &mut volume)?,
             Phase::Reverting if volume.revert.is_some() => revert(tx, &mut volume)?,
+            Phase::Retyping if volume.retype.is_some() => retype(tx, &mut volume)?,
             Phase::Deleting => delete(tx, &mut volume)?,
             Phase::ErrorDeleting | Phase::Unmanaging if volume.unwanted => delete(tx, &mut volume)?,
             _ if volume.bytes_stay => leave(tx, &volume)?,
@@ -338,6 +339,45 @@ fn revert(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     refresh(tx, volume)
 }
 
+/// The host has it be for several servers, or for one again, once nobody reads it any more. If it cannot, the volume has
+/// its old type again.
+fn retype(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
+    let now = tx.now();
+    let (Some(host), Some(retype)) = (volume.host.clone(), volume.retype) else {
+        return fail(tx, volume, "it is on no host".to_owned());
+    };
+    if volume.multiattach != retype.multiattach {
+        if !snapshot::store::of_volume(tx, volume.id)?.is_empty() {
+            return Ok(Next::Again(LOOK_EVERY));
+        }
+        volume.multiattach = retype.multiattach;
+        volume.phase_since = now;
+    }
+    want(tx, volume, &host)?;
+    let seen = seen(tx, volume, &host)?;
+    let reason = match verdict(volume, seen.as_ref()) {
+        Verdict::Done => None,
+        Verdict::Waiting if !volume.is_overdue(now, HOST_TIME_MAX) => {
+            VOLUMES.save(tx, volume)?;
+            return Ok(Next::Again(HOST_TIME_MAX));
+        }
+        Verdict::Waiting => Some(format!("host {host} did not do it in time{}", why(seen.as_ref()))),
+        Verdict::Refused(reason) => Some(format!("host {host} cannot do it: {reason}")),
+    };
+    volume.retype = None;
+    let idle = volume.idle_phase();
+    volume.enter(idle, now);
+    if let Some(reason) = reason {
+        tracing::warn!(target: "block_storage::volume", volume = %volume.id, "it keeps its type: {reason}");
+        volume.multiattach = !retype.multiattach;
+        volume.volume_type_id = retype.from;
+        volume.fault = Some(reason);
+        messages::leave_failure(tx, (Action::ScheduleAllocateVolume, Detail::UnknownError), &**volume)?;
+    }
+    VOLUMES.save(tx, volume)?;
+    refresh(tx, volume)
+}
+
 /// The row goes once the host has reported that nothing is left. What is being made of its snapshots goes first.
 fn delete(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     let now = tx.now();
@@ -439,6 +479,7 @@ pub(crate) fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<()
         revert: revert.map(|revert| Revert { token: revert.token.clone(), snapshot: revert.snapshot }),
         encryption: volume.encryption.as_ref().map(encryption_of),
         read_only: volume.read_only == Some(true),
+        multiattach: volume.multiattach,
         limits: recipe.qos_specs.as_ref().map(limits::of).unwrap_or_default(),
     };
     let id = volume.id.to_string();

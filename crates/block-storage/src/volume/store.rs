@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use store::{Column, Direction, Error, Select, Stored, Table, Tx, Unique, Value};
-use types::{AttachmentId, HostId, ProjectId, ServerId, SnapshotId, VolumeGroupId, VolumeId, VolumeTypeId};
+use store::{Column, Direction, Error, Select, Stored, Table, Tx, Value};
+use types::{HostId, ProjectId, SnapshotId, VolumeGroupId, VolumeId, VolumeTypeId};
 
-use super::{Attachment, Phase, Volume};
+use super::{Phase, Volume};
 use crate::quota::usage::{Amount, ByType};
 
 /// What the database knows of a volume. Columns that lists are sorted by are never NULL.
@@ -23,16 +23,14 @@ pub(crate) static VOLUMES: Table<Volume> = Table {
         Column { name: "host", value: |v| v.host.as_ref().into() },
         // A volume on its host's default backend has none, which is not NULL: that is a row from before the column.
         Column { name: "backend", value: |v| v.backend.as_deref().unwrap_or_default().into() },
-        Column { name: "attachment_id", value: |v| v.attachment.as_ref().map(|a| a.id).into() },
-        Column { name: "attach_status", value: |v| v.attachment.as_ref().map(Attachment::status).into() },
+        Column { name: "attach_status", value: |v| v.attach_status().into() },
         Column { name: "migration_status", value: |v| v.migration_status.as_deref().into() },
-        Column { name: "server_id", value: |v| v.attachment.as_ref().and_then(|a| a.server_id).into() },
         Column { name: "from_snapshot_id", value: |v| v.from.map(|from| from.id).into() },
         Column { name: "group_id", value: |v| v.group_id.into() },
         Column { name: "created_at", value: |v| v.created_at.into() },
         Column { name: "updated_at", value: |v| v.updated_at.into() },
     ],
-    unique: &[Unique { name: "block_storage_volumes_attachment", columns: &["attachment_id"] }],
+    unique: &[],
 };
 
 /// How many volumes of each type a project has, and how much they hold together.
@@ -80,16 +78,6 @@ pub(crate) fn usage_by_project(
     Ok(usage)
 }
 
-/// The volume that has this attachment.
-pub(crate) fn by_attachment(tx: &mut Tx<'_>, id: AttachmentId) -> Result<Option<Stored<Volume>>, Error> {
-    VOLUMES.first(tx, &Select::all().eq("attachment_id", id))
-}
-
-/// The volumes of a server, in the order of ids.
-pub(crate) fn of_server(tx: &mut Tx<'_>, id: ServerId) -> Result<Vec<Stored<Volume>>, Error> {
-    VOLUMES.query(tx, &Select::all().eq("server_id", id).order("id", Direction::Asc))
-}
-
 /// The volumes that are being made of a snapshot.
 pub(crate) fn made_of(tx: &mut Tx<'_>, id: SnapshotId) -> Result<Vec<Stored<Volume>>, Error> {
     let mut found = VOLUMES.query(tx, &Select::all().eq("from_snapshot_id", id))?;
@@ -123,6 +111,7 @@ pub(crate) fn moving(tx: &mut Tx<'_>) -> Result<Vec<VolumeId>, Error> {
         Phase::Creating => !volume.made,
         Phase::Extending => volume.size_before_gib.is_some(),
         Phase::Reverting => volume.revert.is_some(),
+        Phase::Retyping => volume.retype.is_some(),
         Phase::ErrorDeleting | Phase::Unmanaging => volume.unwanted,
         _ => true,
     });

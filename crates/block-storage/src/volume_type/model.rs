@@ -90,7 +90,7 @@ impl VolumeType {
     }
 
     /// Whether several servers are to have one of its volumes at a time.
-    pub fn is_shared(&self) -> bool {
+    pub fn is_multiattach(&self) -> bool {
         self.extra_specs.get("multiattach").is_some_and(|value| value.as_deref() == Some(YES))
     }
 

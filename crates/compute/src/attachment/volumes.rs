@@ -76,6 +76,7 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
             true => fields.flag("delete_on_termination")?.unwrap_or(false),
             false => false,
         },
+        knows_multiattach: version >= microversion::MULTIATTACH,
     };
     fields.finish()?;
     draft.tag.iter().try_for_each(|tag| body::check_tag(tag))?;

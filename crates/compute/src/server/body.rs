@@ -77,6 +77,7 @@ pub(super) fn read(request: &Request) -> Result<Read, Error> {
         disk_config_manual: disk_config(&mut fields)?.unwrap_or(false),
         placement,
         count: count(&mut fields)?,
+        knows_multiattach: version >= microversion::MULTIATTACH,
     };
     let return_reservation_id = fields.flag("return_reservation_id")?.unwrap_or(false);
     refuse_unbuilt(&mut fields, version)?;

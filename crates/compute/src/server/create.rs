@@ -68,6 +68,8 @@ pub struct Draft {
     pub placement: Placement,
     /// At least and at most how many.
     pub count: (u32, u32),
+    /// Whether the client knows of volumes that several servers may have.
+    pub knows_multiattach: bool,
 }
 
 /// Which networks a server is to be on.
@@ -341,13 +343,13 @@ fn create_one(
     server.boot_action = Some(action);
     let before = |disk: &&WantedDisk| matches!(disk.source, Source::Volume(_) | Source::Snapshot(_));
     for wanted in common.disks.iter().filter(before) {
-        add_disk(asked.caller, tx, &mut server, wanted)?;
+        add_disk(asked.caller, tx, &mut server, (wanted, draft.knows_multiattach))?;
     }
     build::place(tx, &mut server)?;
     // A volume is made where the server is; without a place for the server there is none for its volumes.
     if server.host.is_some() {
         for wanted in common.disks.iter().filter(|disk| !before(disk)) {
-            add_disk(asked.caller, tx, &mut server, wanted)?;
+            add_disk(asked.caller, tx, &mut server, (wanted, draft.knows_multiattach))?;
         }
     }
     server.disks.sort_by_key(|disk| !disk.boot);
@@ -357,10 +359,16 @@ fn create_one(
     Ok(server)
 }
 
-fn add_disk(caller: &Caller, tx: &mut Tx<'_>, server: &mut Server, wanted: &WantedDisk) -> Result<(), Error> {
+fn add_disk(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    server: &mut Server,
+    (wanted, knows_multiattach): (&WantedDisk, bool),
+) -> Result<(), Error> {
     let volume = match wanted.source {
         Source::Volume(id) => {
             let volume = volumes::reserve(caller, tx, server, id)?;
+            volumes::check_known(&volume, knows_multiattach)?;
             if wanted.boot && !volume.bootable {
                 return Err(Error::Invalid(format!("Block Device {id} is not bootable.")));
             }
@@ -389,7 +397,7 @@ fn add_disk(caller: &Caller, tx: &mut Tx<'_>, server: &mut Server, wanted: &Want
     if server.disks.iter().any(|disk| disk.device == device) {
         return Err(Error::Conflict(format!("The supplied device path ({device}) is in use.")));
     }
-    let mut disk = volumes::disk(&volume, device, wanted.delete_on_termination, wanted.tag.clone());
+    let mut disk = volumes::disk(server, &volume, device, wanted.delete_on_termination, wanted.tag.clone());
     disk.boot = wanted.boot;
     server.disks.push(disk);
     Ok(())

@@ -369,6 +369,83 @@ fn volumes_are_attached_and_detached_while_it_runs() {
 }
 
 #[test]
+fn a_volume_is_in_several_servers_at_a_time() {
+    let world = World::new();
+    let kind = json!({"volume_type": {"name": "shared", "extra_specs": {"multiattach": "<is> True"}}});
+    assert_eq!(world.api.post(ADMIN, "/volume/v3/types", &kind).status, 200);
+    let volume = json!({"volume": {"size": 1, "volume_type": "shared"}});
+    let volume = world.api.post(MEMBER, "/volume/v3/volumes", &volume).body["volume"]["id"].clone();
+    let path_of = |id: &str| format!("/servers/{id}/os-volume_attachments");
+    let shown = || {
+        let view = world.api.get(MEMBER, &format!("/volume/v3/volumes/{}", volume.as_str().unwrap())).body;
+        let servers = view["volume"]["attachments"].as_array().map_or(0, Vec::len);
+        (view["volume"]["status"].as_str().unwrap_or("gone").to_owned(), servers)
+    };
+    let is = |status: &str, servers: usize| assert_eq!(shown(), (status.to_owned(), servers));
+    let (first, second) = (world.server(&world.draft("a")), world.server(&world.draft("b")));
+    // A client of old would take what it is given for its own.
+    let attach = json!({"volumeAttachment": {"volumeId": volume}});
+    let refused = world.call(MEMBER, "2.59", "POST", &path_of(&first), &attach);
+    let text = "Multiattach volumes are only supported starting with compute API version 2.60.";
+    assert_eq!((refused.status, &refused.body["badRequest"]["message"]), (400, &json!(text)));
+    is("available", 0);
+    let goes = json!({"volumeAttachment": {"volumeId": volume, "delete_on_termination": true}});
+    assert_eq!(world.post(MEMBER, &path_of(&first), &goes).status, 200);
+    is("reserved", 0);
+    assert_eq!(world.post(MEMBER, &path_of(&second), &attach).status, 400, "the first is on its way");
+    world.converge();
+    is("in-use", 1);
+    assert_eq!(world.post(MEMBER, &path_of(&first), &attach).status, 400, "it has it");
+    let given = world.post(MEMBER, &path_of(&second), &attach);
+    assert_eq!(given.status, 200, "{given:?}");
+    world.converge();
+    is("in-use", 2);
+    for server in [&first, &second] {
+        assert_eq!(world.vm(server).volumes.len(), 1);
+        assert_eq!(world.field(server, "os-extended-volumes:volumes_attached")[0]["id"], volume);
+    }
+    let attachment =
+        |id: &str| world.get(MEMBER, &path_of(id)).body["volumeAttachments"][0]["attachment_id"].clone();
+    assert_ne!(attachment(&first), attachment(&second));
+
+    // A server is made with what others have; an old client makes none so.
+    let with = json!({"server": {
+        "name": "c", "flavorRef": NANO, "imageRef": world.image_id, "networks": "none",
+        "block_device_mapping_v2": [
+            {"boot_index": 0, "uuid": world.image_id, "source_type": "image", "destination_type": "local"},
+            {"boot_index": -1, "uuid": volume, "source_type": "volume", "destination_type": "volume"},
+        ],
+    }});
+    let old = world.call(MEMBER, "2.59", "POST", "/servers", &with);
+    assert_eq!((old.status, &old.body["badRequest"]["message"]), (400, &json!(text)));
+    is("in-use", 2);
+    let third = world.server(&with);
+    assert_eq!((world.field(&third, "status"), world.vm(&third).volumes.len()), (json!("ACTIVE"), 1));
+    is("in-use", 3);
+
+    // The first goes, and takes nothing from the others, whatever was said when it got the volume.
+    world.call(MEMBER, "2.96", "DELETE", &format!("/servers/{first}"), &Json::Null);
+    world.converge();
+    assert_eq!(world.get(MEMBER, &format!("/servers/{first}")).status, 404);
+    is("in-use", 2);
+    let volume_path = format!("{}/{}", path_of(&second), volume.as_str().unwrap());
+    assert_eq!(world.call(MEMBER, "2.96", "DELETE", &volume_path, &Json::Null).status, 202);
+    is("detaching", 2);
+    world.converge();
+    is("in-use", 1);
+    assert_eq!((world.vm(&second).volumes.len(), world.vm(&third).volumes.len()), (0, 1));
+    // The last that has it lets it go with itself, if that was said.
+    assert_eq!(world.post(MEMBER, &path_of(&second), &goes).status, 200);
+    world.converge();
+    world.call(MEMBER, "2.96", "DELETE", &format!("/servers/{third}"), &Json::Null);
+    world.converge();
+    is("in-use", 1);
+    world.call(MEMBER, "2.96", "DELETE", &format!("/servers/{second}"), &Json::Null);
+    world.converge();
+    is("gone", 0);
+}
+
+#[test]
 fn it_boots_from_a_volume_that_is_made_for_it() {
     let world = World::new();
     let draft = json!({"server": {

@@ -70,6 +70,15 @@ pub(crate) fn reserve(
     Ok(volume_ops::reserve(caller, tx, id, server.id)?.into_inner())
 }
 
+/// Refuses a volume that other servers may have, too, to a client that cannot know of such.
+pub(crate) fn check_known(volume: &Volume, knows_multiattach: bool) -> Result<(), Error> {
+    if volume.multiattach && !knows_multiattach {
+        let text = "Multiattach volumes are only supported starting with compute API version 2.60.";
+        return Err(Error::Invalid(text.to_owned()));
+    }
+    Ok(())
+}
+
 /// Makes a volume for a server, where that is or where the source is, and reserves it.
 pub(crate) fn make(
     caller: &Caller,
@@ -129,7 +138,7 @@ fn attached(tx: &mut Tx<'_>, server: &mut Server, at: usize) -> Result<(), Error
     let (id, device) = (server.disks[at].volume_id, server.disks[at].device.clone());
     let new = NewAttachment { server_id: server.id, device, host, watcher: Some(watcher(server)) };
     let volume = volume_ops::attach(tx, id, new)?;
-    if let Some(attachment) = &volume.attachment {
+    if let Some(attachment) = volume.attachment_of(server.id) {
         server.disks[at].attachment_id = attachment.id;
     }
     server.disks[at].state = DiskState::Attached;
@@ -176,7 +185,7 @@ pub(crate) fn observe(tx: &mut Tx<'_>, server: &mut Server, seen: &VmSeen) -> Re
             DiskState::Detaching if !has => {
                 volume_ops::detach(tx, disk.volume_id, server.id)?;
                 if disk.delete_on_termination {
-                    volume_ops::force_delete(&Caller::cloud(), tx, disk.volume_id)?;
+                    delete(&Caller::cloud(), tx, disk.volume_id)?;
                 }
                 server.disks.remove(at);
             }
@@ -191,11 +200,19 @@ pub(crate) fn release_all(caller: &Caller, tx: &mut Tx<'_>, server: &mut Server)
     for disk in std::mem::take(&mut server.disks) {
         volume_ops::unreserve(tx, disk.volume_id, server.id)?;
         volume_ops::detach(tx, disk.volume_id, server.id)?;
-        if disk.delete_on_termination && load(tx, disk.volume_id)?.is_some() {
-            volume_ops::force_delete(caller, tx, disk.volume_id)?;
+        if disk.delete_on_termination {
+            delete(caller, tx, disk.volume_id)?;
         }
     }
     Ok(())
+}
+
+/// A volume goes with its server, unless it has gone before or others have it.
+fn delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
+    match load(tx, id)? {
+        Some(volume) if !volume_ops::is_in_server(&volume) => Ok(volume_ops::force_delete(caller, tx, id)?),
+        _ => Ok(()),
+    }
 }
 
 /// What a client says when it attaches a volume.
@@ -205,6 +222,8 @@ pub(crate) struct AttachDraft {
     pub(crate) device: Option<String>,
     pub(crate) tag: Option<String>,
     pub(crate) delete_on_termination: bool,
+    /// Whether the client knows of volumes that several servers may have.
+    pub(crate) knows_multiattach: bool,
 }
 
 /// Attaches a volume to a server that is made.
@@ -226,6 +245,7 @@ pub(crate) fn attach(
         }
         other => other?,
     };
+    check_known(&volume, draft.knows_multiattach)?;
     if volume.host.is_some() && volume.host != server.host {
         let text =
             format!("Invalid volume: Volume {} is on another host than instance {id}", draft.volume_id);
@@ -233,7 +253,7 @@ pub(crate) fn attach(
     }
     let device = device_for(&server, draft.device)?;
     let volume = reserve(asked.caller, tx, &server, draft.volume_id)?;
-    let disk = disk(&volume, device, draft.delete_on_termination, draft.tag);
+    let disk = disk(&server, &volume, device, draft.delete_on_termination, draft.tag);
     server.disks.push(disk.clone());
     done(asked, tx, server, "attach_volume")?;
     Ok(disk)
@@ -255,12 +275,13 @@ fn device_for(server: &Server, asked: Option<String>) -> Result<String, Error> {
 
 /// The disk that a reserved volume makes.
 pub(crate) fn disk(
+    server: &Server,
     volume: &Volume,
     device: String,
     delete_on_termination: bool,
     tag: Option<String>,
 ) -> Disk {
-    let attachment = volume.attachment.as_ref().map(|attachment| attachment.id);
+    let attachment = volume.attachment_of(server.id).map(|attachment| attachment.id);
     Disk {
         volume_id: volume.id,
         attachment_id: attachment.unwrap_or_else(|| runtime::new_uuid().into()),

@@ -77,7 +77,8 @@ pub fn arguments(spec: &VmSpec, around: &Surroundings<'_>) -> Vec<String> {
         let bus = if ports == 0 { String::new() } else { format!(",bus={}", root_port(index)) };
         let boot = disk.boot_index.map(|index| format!(",bootindex={index}")).unwrap_or_default();
         let (id, node, serial) = (disk_id(disk), Disk::node_name(disk.volume), disk.serial());
-        args.add("-device", format!("virtio-blk-pci,id={id},drive={node},serial={serial}{bus}{boot}"));
+        let share = if disk.shared { ",share-rw=on" } else { "" };
+        args.add("-device", format!("virtio-blk-pci,id={id},drive={node},serial={serial}{bus}{boot}{share}"));
     }
     if let Some(path) = &spec.config_drive {
         // After all others, so that the first disk is /dev/vda: guests count in the order of the bus.

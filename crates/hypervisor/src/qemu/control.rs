@@ -309,9 +309,7 @@ impl Vm {
         if self.disks(shared)?.contains(&disk.volume) {
             return Ok(());
         }
-        if !disk.blockdev.is_object() {
-            return Err(Error::Spec(format!("the block node of volume {} is no JSON object", disk.volume)));
-        }
+        disk.check()?;
         let bus = match self.spec.machine {
             Machine::Q35 => Some(self.free_port(shared)?),
             Machine::Pc => None,
@@ -334,6 +332,7 @@ impl Vm {
             "id": device_id(disk.volume),
             "drive": node,
             "serial": disk.serial(),
+            "share-rw": disk.shared,
         });
         if let Some(bus) = bus {
             device["bus"] = bus.into();

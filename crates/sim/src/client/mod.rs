@@ -231,6 +231,11 @@ impl Client {
         chance.pick(self.owned.get(&(project, kind))?).cloned()
     }
 
+    /// What a project has owned of a kind for longest.
+    fn oldest(&self, project: &'static str, kind: Kind) -> Option<String> {
+        self.owned.get(&(project, kind))?.first().cloned()
+    }
+
     /// How much of a kind a project owns.
     fn count(&self, project: &'static str, kind: Kind) -> usize {
         self.owned.get(&(project, kind)).map_or(0, Vec::len)

@@ -7,7 +7,7 @@ use crate::chance::Chance;
 
 /// What is wished for, and how often.
 pub(super) const WISHES: [(usize, Wish); 7] =
-    [(10, create_server), (4, delete_server), (8, act), (5, attach), (3, detach), (1, rename), (3, image_of)];
+    [(10, create_server), (4, delete_server), (8, act), (8, attach), (3, detach), (1, rename), (3, image_of)];
 /// The most servers that one project wants.
 const OWNED_MAX: usize = 12;
 /// What can be asked of a server.
@@ -48,7 +48,7 @@ fn create_server(client: &Client, chance: &mut Chance, project: &'static str) ->
                 "destination_type": "volume", "volume_size": 2, "delete_on_termination": chance.one_in(2)}]);
         }
         1 => {
-            let volume = client.one(chance, project, Kind::Volume)?;
+            let volume = volume(client, chance, project)?;
             fields["imageRef"] = image.clone().into();
             fields["block_device_mapping_v2"] = json!([
                 {"boot_index": 0, "uuid": image, "source_type": "image", "destination_type": "local"},
@@ -88,9 +88,18 @@ fn image_of(client: &Client, chance: &mut Chance, project: &'static str) -> Opti
     Some(newest(Request::new(&member(project), "POST", path, &action)).then(Then::OwnsImage))
 }
 
+/// A volume; often the oldest, so that several servers want the same.
+fn volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<String> {
+    if chance.one_in(2) {
+        client.oldest(project, Kind::Volume)
+    } else {
+        client.one(chance, project, Kind::Volume)
+    }
+}
+
 fn attach(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
     let id = client.one(chance, project, Kind::Server)?;
-    let body = json!({"volumeAttachment": {"volumeId": client.one(chance, project, Kind::Volume)?}});
+    let body = json!({"volumeAttachment": {"volumeId": volume(client, chance, project)?}});
     let path = format!("{}/{id}/os-volume_attachments", Kind::Server.path());
     Some(newest(Request::new(&member(project), "POST", path, &body)))
 }

@@ -6,7 +6,7 @@ use super::{Client, Kind, Request, Then, Wish, create, member};
 use crate::chance::Chance;
 
 /// What is wished for, and how often.
-pub(super) const WISHES: [(usize, Wish); 13] = [
+pub(super) const WISHES: [(usize, Wish); 14] = [
     (4, create_image),
     (8, upload),
     (1, download),
@@ -20,6 +20,7 @@ pub(super) const WISHES: [(usize, Wish); 13] = [
     (2, hold_volume),
     (2, upload_volume),
     (1, rename_volume),
+    (1, retype_volume),
 ];
 /// The most images and volumes that one project wants.
 const OWNED_MAX: usize = 8;
@@ -67,6 +68,9 @@ fn create_volume(client: &Client, chance: &mut Chance, project: &'static str) ->
     };
     if !key.is_empty() {
         fields[key] = client.one(chance, project, kind)?.into();
+    }
+    if chance.one_in(2) {
+        fields["volume_type"] = json!("shared");
     }
     if chance.one_in(20) {
         fields["size"] = json!(100_000);
@@ -125,6 +129,12 @@ fn upload_volume(client: &Client, chance: &mut Chance, project: &'static str) ->
     let wanted = json!({"image_name": "made", "disk_format": format, "force": chance.one_in(2)});
     let request = act(client, chance, project, &json!({"os-volume_upload_image": wanted}))?;
     Some(request.then(Then::OwnsImage))
+}
+
+/// For several servers, or for one again.
+fn retype_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    let wanted = chance.pick(&["shared", "default"])?;
+    act(client, chance, project, &json!({"os-retype": {"new_type": wanted}}))
 }
 
 fn rename_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {

@@ -79,14 +79,19 @@ impl FileVolumes {
         let over = Backing { name: &chain.layers[at].name, format: "qcow2" };
         let new = self.new_head(&chain.dir, chain.head().header.size_bytes, over)?;
         exchange_link(&chain.dir, &new, &chain.dir.join(HEAD))?;
-        // Without the token this is done once more, which no VM can have written before.
-        let scratch = chain.dir.join(".reverted");
+        self.note_revert(to.volume, token)
+    }
+
+    /// Keeps the token of a revert that is done. Without it this is done once more, which no VM can have written before.
+    pub(super) fn note_revert(&self, volume: VolumeId, token: &str) -> Result<()> {
+        let dir = self.path(volume);
+        let scratch = dir.join(".reverted");
         remove_tree(&scratch)?;
         let mut file = create_file(&scratch)?;
         file.write_all(token.as_bytes())
             .and_then(|()| file.sync_all())
             .doing(|| format!("write {}", scratch.display()))?;
-        exchange(&chain.dir, &scratch, &chain.dir.join(REVERTED))
+        exchange(&dir, &scratch, &dir.join(REVERTED))
     }
 
     /// The token of the last revert.

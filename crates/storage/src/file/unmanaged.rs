@@ -217,6 +217,9 @@ impl Adoption for FileVolumes {
     }
 
     fn observe_unmanaged_snapshots(&self, volume: VolumeId) -> Result<Vec<UnmanagedSnapshot>> {
+        if self.is_raw(volume) {
+            return Ok(Vec::new());
+        }
         let chain = self.chain(volume)?;
         let unmanaged = chain.moments().into_iter().filter(|moment| moment.unmanaged);
         let shown = unmanaged.filter_map(|moment| {

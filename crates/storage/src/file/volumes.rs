@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use types::{ImageId, VolumeId};
 
-use super::background::Background;
+use super::background::{Background, Tool};
 use super::chain::{Chain, HEAD, Moment};
 use super::snapshots::exchange_link;
 use super::{FileConfig, Place, create_file, lock, remove_tree, sync_dir};
@@ -59,11 +59,41 @@ impl FileVolumes {
         self.place.path.join(volume.to_string())
     }
 
+    /// Makes a volume that is not there: in a directory that nobody sees, which is renamed once it is whole.
+    fn make(&self, volume: &NewVolume, build: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        self.place.check_room()?;
+        let target = self.path(volume.id);
+        let scratch = self.place.scratch_path(&volume.id.to_string());
+        fs::DirBuilder::new()
+            .mode(0o711)
+            .create(&scratch)
+            .doing(|| format!("make the directory {}", scratch.display()))?;
+        let dir = File::open(&scratch).doing(|| format!("open {}", scratch.display()))?;
+        let _held = lock(dir, &scratch)?;
+        let built = build(&scratch).and_then(|()| match fs::rename(&scratch, &target) {
+            // Somebody else was faster.
+            Err(_) if target.exists() => remove_tree(&scratch),
+            renamed => renamed.doing(|| format!("rename volume {} into place", volume.id)),
+        });
+        match built {
+            Ok(()) => self.place.sync(),
+            Err(e) => {
+                if let Err(left) = remove_tree(&scratch) {
+                    tracing::warn!(error = %left, "an unfinished volume stays until the next sweep");
+                }
+                Err(e)
+            }
+        }
+    }
+
     /// Fills the directory of a volume that nobody sees yet.
     fn build(&self, dir: &Path, volume: &NewVolume) -> Result<()> {
         let source = match volume.source {
             Source::Blank => None,
             Source::Image { id, format } => Some(self.link_base(dir, id, format, volume.size_bytes)?),
+            Source::Snapshot(at) if self.is_raw(at.volume) => {
+                Some(self.link_raw_snapshot(dir, at, volume.size_bytes)?)
+            }
             Source::Snapshot(at) => {
                 let below = self.link_snapshot(dir, at, volume.size_bytes)?;
                 let over = Backing { name: &below, format: "qcow2" };
@@ -80,7 +110,13 @@ impl FileVolumes {
     }
 
     /// Links the image into the volume's directory, and says which driver reads it.
-    fn link_base(&self, dir: &Path, image: ImageId, format: DiskFormat, asked: u64) -> Result<&'static str> {
+    pub(super) fn link_base(
+        &self,
+        dir: &Path,
+        image: ImageId,
+        format: DiskFormat,
+        asked: u64,
+    ) -> Result<&'static str> {
         let base = dir.join(BASE);
         let (source, driver) = match format.driver() {
             Some(driver) => (self.images.path.join(image.to_string()), driver),
@@ -99,6 +135,23 @@ impl FileVolumes {
         Ok(driver)
     }
 
+    /// The tree of block nodes that shows a snapshot.
+    pub(super) fn snapshot_nodes(&self, at: Snapshot) -> Result<Value> {
+        if self.is_raw(at.volume) {
+            return self.raw_snapshot_blockdev(at);
+        }
+        let chain = self.chain(at.volume)?;
+        let from = chain
+            .position(Moment::managed(at.id))
+            .ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })?;
+        self.merges.stop_with(at.volume, chain.layers[from..].iter().map(|layer| layer.name.as_str()));
+        let chain = self.chain(at.volume)?;
+        let from = chain
+            .position(Moment::managed(at.id))
+            .ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })?;
+        Ok(chain.blockdev(from, true, self.direct))
+    }
+
     pub(super) fn chain_if_any(&self, volume: VolumeId) -> Result<Option<Chain>> {
         Chain::read(&self.path(volume), volume)
     }
@@ -111,31 +164,18 @@ impl FileVolumes {
 impl VolumeBackend for FileVolumes {
     fn ensure_volume(&self, volume: &NewVolume) -> Result<()> {
         check_size(volume.size_bytes)?;
-        let target = self.path(volume.id);
-        if target.exists() {
-            return Ok(());
-        }
-        self.place.check_room()?;
-        let scratch = self.place.scratch_path(&volume.id.to_string());
-        fs::DirBuilder::new()
-            .mode(0o711)
-            .create(&scratch)
-            .doing(|| format!("make the directory {}", scratch.display()))?;
-        let dir = File::open(&scratch).doing(|| format!("open {}", scratch.display()))?;
-        let _held = lock(dir, &scratch)?;
-        let built = self.build(&scratch, volume).and_then(|()| match fs::rename(&scratch, &target) {
-            // Somebody else was faster.
-            Err(_) if target.exists() => remove_tree(&scratch),
-            renamed => renamed.doing(|| format!("rename volume {} into place", volume.id)),
-        });
-        match built {
-            Ok(()) => self.place.sync(),
-            Err(e) => {
-                if let Err(left) = remove_tree(&scratch) {
-                    tracing::warn!(error = %left, "an unfinished volume stays until the next sweep");
-                }
-                Err(e)
+        let (id, is_there) = (volume.id, self.path(volume.id).exists());
+        match (is_there, volume.multiattach) {
+            (true, wanted) if self.is_raw(id) == wanted => Ok(()),
+            (true, true) => self.make_raw(id),
+            (true, false) => self.make_layers(id),
+            (false, true) if volume.source != Source::Blank => {
+                let (volumes, new) = (self.clone(), volume.clone());
+                let build = move |tool: &Tool| volumes.make(&new, |dir| volumes.build_raw(dir, &new, tool));
+                self.beside(id, "copying what the volume is to hold", || self.path(id).exists(), build)
             }
+            (false, true) => self.make(volume, |dir| self.build_raw(dir, volume, &Tool::default())),
+            (false, false) => self.make(volume, |dir| self.build(dir, volume)),
         }
     }
 
@@ -158,11 +198,14 @@ impl VolumeBackend for FileVolumes {
     }
 
     fn repair(&self, volume: VolumeId) -> Result<()> {
-        self.repair_chain(volume)
+        if self.is_raw(volume) { Ok(()) } else { self.repair_chain(volume) }
     }
 
     fn ensure_size(&self, volume: VolumeId, size_bytes: u64) -> Result<()> {
         check_size(size_bytes)?;
+        if self.is_raw(volume) {
+            return self.grow_raw(volume, size_bytes);
+        }
         let chain = self.chain(volume)?;
         let now = chain.head().header.size_bytes;
         if now == size_bytes {
@@ -191,6 +234,9 @@ impl VolumeBackend for FileVolumes {
     }
 
     fn observe_volume(&self, volume: VolumeId) -> Result<Option<VolumeState>> {
+        if self.is_raw(volume) {
+            return self.observe_raw(volume).map(Some);
+        }
         let Some(chain) = self.chain_if_any(volume)? else { return Ok(None) };
         let own = chain.layers.iter().filter(|layer| layer.links == 1);
         Ok(Some(VolumeState {
@@ -198,6 +244,7 @@ impl VolumeBackend for FileVolumes {
             used_bytes: own.map(|layer| layer.allocated_bytes).sum(),
             snapshots: chain.snapshots(),
             reverted: self.reverted(volume),
+            multiattach: false,
         }))
     }
 
@@ -210,6 +257,10 @@ impl VolumeBackend for FileVolumes {
     }
 
     fn ensure_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()> {
+        if self.is_raw(at.volume) {
+            let doing = || "make a snapshot of a volume that is for several servers".to_owned();
+            return if live.is_some() { Err(Error::InUse { doing: doing() }) } else { self.freeze_raw(at) };
+        }
         let Some(live) = live else { return self.freeze(at) };
         // Before anything is changed, for a VM that cannot follow would go on writing to what is frozen.
         self.push_missing(at.volume, live)?;
@@ -218,37 +269,37 @@ impl VolumeBackend for FileVolumes {
     }
 
     fn ensure_live(&self, volume: VolumeId, live: &mut dyn LiveDisk) -> Result<()> {
-        if self.chain(volume)?.layers.len() == 1 { Ok(()) } else { self.push_missing(volume, live) }
+        if self.is_raw(volume) || self.chain(volume)?.layers.len() == 1 {
+            return Ok(());
+        }
+        self.push_missing(volume, live)
     }
 
     fn remove_snapshot(&self, at: Snapshot, _live: Option<&mut dyn LiveDisk>) -> Result<()> {
-        self.unfreeze(at)
+        if self.is_raw(at.volume) { self.unfreeze_raw(at) } else { self.unfreeze(at) }
     }
 
     fn ensure_reverted(&self, to: Snapshot, token: &str) -> Result<()> {
-        self.revert(to, token)
+        if self.is_raw(to.volume) { self.revert_raw(to, token) } else { self.revert(to, token) }
     }
 
     fn tidy(&self, volume: VolumeId, live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
+        if self.is_raw(volume) {
+            return self.tidy_raw(volume).map(|()| Tidied::Done);
+        }
         self.tidy_chain(volume, live)
     }
 
     fn blockdev(&self, volume: VolumeId) -> Result<Value> {
         self.merges.stop(volume);
+        if self.is_raw(volume) {
+            return Ok(self.raw_blockdev(volume));
+        }
         Ok(self.chain(volume)?.blockdev(0, false, self.direct))
     }
 
     fn snapshot_blockdev(&self, at: Snapshot) -> Result<Value> {
-        let chain = self.chain(at.volume)?;
-        let from = chain
-            .position(Moment::managed(at.id))
-            .ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })?;
-        self.merges.stop_with(at.volume, chain.layers[from..].iter().map(|layer| layer.name.as_str()));
-        let chain = self.chain(at.volume)?;
-        let from = chain
-            .position(Moment::managed(at.id))
-            .ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })?;
-        Ok(chain.blockdev(from, true, self.direct))
+        self.snapshot_nodes(at)
     }
 
     fn capacity(&self) -> Result<Capacity> {

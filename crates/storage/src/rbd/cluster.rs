@@ -208,6 +208,21 @@ unsafe impl Send for Pool {}
 // SAFETY: as above.
 unsafe impl Sync for Pool {}
 
+/// What is decided of an image when it is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// The logarithm of the size of its objects.
+    pub order: u64,
+    /// What is switched on for it.
+    pub features: u64,
+}
+
+impl Shape {
+    fn settings(self) -> [(i32, u64); 2] {
+        [(sys::OPTION_FEATURES, self.features), (sys::OPTION_ORDER, self.order)]
+    }
+}
+
 /// An image in the trash.
 pub struct Trashed {
     pub id: String,
@@ -229,8 +244,8 @@ impl Pool {
     }
 
     /// Makes an empty image.
-    pub fn create(&self, name: &str, size_bytes: u64, order: u64) -> Done<()> {
-        let options = self.options(&[(sys::OPTION_FEATURES, sys::FEATURES), (sys::OPTION_ORDER, order)])?;
+    pub fn create(&self, name: &str, size_bytes: u64, shape: Shape) -> Done<()> {
+        let options = self.options(&shape.settings())?;
         let c_name = c_string(name)?;
         let create = self.libraries.rbd.rbd_create4;
         // SAFETY: the context and the options are open, the name lives for the time of the call.
@@ -239,13 +254,9 @@ impl Pool {
     }
 
     /// Makes a clone of another image's snapshot, by format 2: without protecting the snapshot.
-    pub fn make_clone(&self, parent: (&Pool, &str, &str), name: &str, order: u64) -> Done<()> {
-        let settings = [
-            (sys::OPTION_FEATURES, sys::FEATURES),
-            (sys::OPTION_ORDER, order),
-            (sys::OPTION_CLONE_FORMAT, 2),
-        ];
-        let options = self.options(&settings)?;
+    pub fn make_clone(&self, parent: (&Pool, &str, &str), name: &str, shape: Shape) -> Done<()> {
+        let [features, order] = shape.settings();
+        let options = self.options(&[features, order, (sys::OPTION_CLONE_FORMAT, 2)])?;
         let (pool, image, snapshot) = parent;
         let (c_image, c_snapshot, c_name) = (c_string(image)?, c_string(snapshot)?, c_string(name)?);
         // SAFETY: contexts and options are open, the names live for the time of the call.

@@ -118,6 +118,29 @@ impl Image {
         Ok(time.seconds)
     }
 
+    /// What is switched on for it.
+    pub fn features(&self) -> Done<u64> {
+        let ask = self.libraries.rbd.rbd_get_features;
+        // SAFETY: the image is open; the function only writes a number.
+        self.number("read the features of", |out| unsafe { ask(self.handle, out) })
+    }
+
+    /// Switches some of it on or off.
+    pub fn set_features(&self, features: u64, on: bool) -> Done<()> {
+        let set = self.libraries.rbd.rbd_update_features;
+        // SAFETY: the image is open.
+        let result = unsafe { set(self.handle, features, on.into()) };
+        check(result.into(), || format!("change the features of {}", self.name)).map(drop)
+    }
+
+    /// Whether its map of objects, if it has one, is to be believed.
+    pub fn has_sound_map(&self) -> Done<bool> {
+        let ask = self.libraries.rbd.rbd_get_flags;
+        // SAFETY: the image is open; the function only writes a number.
+        let flags = self.number("read the flags of", |out| unsafe { ask(self.handle, out) })?;
+        Ok(flags & sys::FLAGS_MAP_INVALID == 0)
+    }
+
     fn number(&self, doing: &str, ask: impl FnOnce(*mut u64) -> c_int) -> Done<u64> {
         let mut number = 0;
         check(ask(&raw mut number).into(), || format!("{doing} {}", self.name))?;
@@ -334,13 +357,7 @@ impl Image {
             0
         }
         let rbd = &self.libraries.rbd;
-        // SAFETY: the image is open; both only write a number.
-        let features =
-            self.number("read the features of", |out| unsafe { (rbd.rbd_get_features)(self.handle, out) })?;
-        // SAFETY: as above.
-        let flags =
-            self.number("read the flags of", |out| unsafe { (rbd.rbd_get_flags)(self.handle, out) })?;
-        if features & sys::FEATURE_FAST_DIFF == 0 || flags & sys::FLAGS_MAP_INVALID != 0 {
+        if self.features()? & sys::FEATURE_FAST_DIFF == 0 || !self.has_sound_map()? {
             return Ok(None);
         }
         let (size, mut sum) = (self.size()?, 0u64);

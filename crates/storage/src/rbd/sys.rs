@@ -96,8 +96,12 @@ pub const OPTION_ORDER: c_int = 2;
 pub const OPTION_CLONE_FORMAT: c_int = 12;
 /// `RBD_FEATURE_FAST_DIFF`.
 pub const FEATURE_FAST_DIFF: u64 = 1 << 4;
-/// Layering, exclusive-lock, object-map, fast-diff and deep-flatten.
-pub const FEATURES: u64 = 1 | 1 << 2 | 1 << 3 | FEATURE_FAST_DIFF | 1 << 5;
+/// `RBD_FEATURE_EXCLUSIVE_LOCK`.
+pub const FEATURE_LOCK: u64 = 1 << 2;
+/// Exclusive-lock, and object-map and fast-diff that build upon it.
+pub const FEATURES_OF_ONE: u64 = FEATURE_LOCK | 1 << 3 | FEATURE_FAST_DIFF;
+/// Layering, deep-flatten, and those.
+pub const FEATURES: u64 = 1 | FEATURES_OF_ONE | 1 << 5;
 /// `RBD_FLAG_OBJECT_MAP_INVALID` or `RBD_FLAG_FAST_DIFF_INVALID`.
 pub const FLAGS_MAP_INVALID: u64 = 0b11;
 
@@ -182,6 +186,7 @@ library!(
         rbd_get_id(ImagePtr, *mut c_char, usize) -> c_int;
         rbd_get_size(ImagePtr, *mut u64) -> c_int;
         rbd_get_features(ImagePtr, *mut u64) -> c_int;
+        rbd_update_features(ImagePtr, u64, u8) -> c_int;
         rbd_get_flags(ImagePtr, *mut u64) -> c_int;
         rbd_get_create_timestamp(ImagePtr, *mut TimeSpec) -> c_int;
         rbd_resize2(ImagePtr, u64, bool, *const c_void, *mut c_void) -> c_int;

@@ -123,19 +123,19 @@ impl Adoption for RbdVolumes {
 impl VolumeBackend for RbdVolumes {
     fn ensure_volume(&self, volume: &NewVolume) -> Result<()> {
         check_size(volume.size_bytes)?;
-        let (place, id, size_bytes) = (self.place, volume.id, volume.size_bytes);
+        let NewVolume { id, size_bytes, multiattach, .. } = *volume;
+        let place = self.place;
         let origin = match volume.source {
             Source::Blank => Origin::Blank,
             Source::Snapshot(at) => Origin::Snapshot(at),
             Source::Image { id: image, format } => {
-                if self.client.ask(&Request::Exists { place, id })? {
-                    return Ok(());
+                if !self.client.ask::<bool>(&Request::Exists { place, id })? {
+                    self.prepare_image(image, format, size_bytes)?;
                 }
-                self.prepare_image(image, format, size_bytes)?;
                 Origin::Image { id: image, format }
             }
         };
-        Ok(self.client.ask(&Request::Make { place, id, size_bytes, origin })?)
+        Ok(self.client.ask(&Request::Make { place, id, size_bytes, origin, multiattach })?)
     }
 
     fn is_prepared(&self, volume: &NewVolume) -> Result<bool> {

@@ -48,6 +48,7 @@ pub enum Request {
         id: VolumeId,
         size_bytes: u64,
         origin: Origin,
+        multiattach: bool,
     },
     Resize {
         place: Place,
@@ -214,6 +215,7 @@ pub enum Fault {
     TooSmall { needed: u64, asked: u64 },
     Tool { doing: String, message: String },
     Full { pool: String, free_bytes: u64 },
+    InUse { doing: String },
 }
 
 impl Fault {
@@ -246,6 +248,7 @@ impl From<Fault> for Error {
             Fault::Keeps(volume) => Error::Keeps(volume),
             Fault::TooSmall { needed, asked } => Error::TooSmall { needed, asked },
             Fault::Tool { doing, message } => Error::Tool { doing, message },
+            Fault::InUse { doing } => Error::InUse { doing },
             Fault::Full { pool, free_bytes } => {
                 Error::Full { path: PathBuf::from(format!("the pool {pool}")), free_bytes, reserve_bytes: 0 }
             }

@@ -32,7 +32,7 @@ pub(super) fn ensure(backends: &Backends, volume: &Volume) -> (Option<ElsewhereS
 fn make(backends: &Backends, volume: &Volume, wish: &Elsewhere) -> Result<(), Trouble> {
     check_another(backends, volume, wish)?;
     let size_bytes = volume.size_gib * GIB + super::header_of(volume);
-    let new = NewVolume { id: volume.id, size_bytes, source: Source::Blank };
+    let new = NewVolume { id: volume.id, size_bytes, source: Source::Blank, multiattach: wish.multiattach };
     Ok(backends.named(Some(&wish.backend))?.ensure_volume(&new)?)
 }
 

@@ -54,6 +54,7 @@ fn world(test: &str) -> Option<World> {
         revert: None,
         encryption: None,
         read_only: false,
+        multiattach: false,
         limits: Limits::new(),
     };
     Some(World { dir, backends, effects, events, volume })
@@ -83,7 +84,7 @@ impl World {
     }
 
     fn wish(&mut self, backend: &str, wanted: bool) -> Result<(), String> {
-        let wish = Elsewhere { backend: backend.to_owned(), wanted };
+        let wish = Elsewhere { backend: backend.to_owned(), wanted, multiattach: false };
         self.volume.elsewhere = Some(wish.clone());
         let seen = self.ensure().unwrap();
         assert_eq!(seen.wish, wish);

@@ -244,7 +244,7 @@ impl World {
                     "encryption_key_id".to_owned()
                 }
                 "{key}" if before == "encryption" => "provider".to_owned(),
-                "{key}" if before == "extra_specs" => "multiattach".to_owned(),
+                "{key}" if before == "extra_specs" => "replication_enabled".to_owned(),
                 "{key}" if before == "group_specs" => "k".to_owned(),
                 "{key}" => "k".to_owned(),
                 "{target}" => project(side).to_owned(),
@@ -382,7 +382,7 @@ impl World {
         let body = json!({
             "name": self.fresh(),
             "os-volume-type-access:is_public": public,
-            "extra_specs": {"multiattach": "<is> False", "test:k": "v"},
+            "extra_specs": {"replication_enabled": "<is> False", "test:k": "v"},
         });
         self.made(ADMIN, "types", "volume_type", body)
     }
@@ -472,7 +472,7 @@ impl World {
             ("POST", "types") => json!({"volume_type": {"name": self.fresh()}}),
             ("PUT", "types/{id}") => json!({"volume_type": {"description": "other"}}),
             ("POST", "types/{id}/extra_specs") => json!({"extra_specs": {"test:k": "w"}}),
-            ("PUT", "types/{id}/extra_specs/{key}") => json!({"multiattach": "<is> False"}),
+            ("PUT", "types/{id}/extra_specs/{key}") => json!({"replication_enabled": "<is> False"}),
             ("POST" | "PUT", "types/{id}/encryption" | "types/{id}/encryption/{key}") => {
                 json!({"encryption": {"provider": "luks", "control_location": "front-end"}})
             }

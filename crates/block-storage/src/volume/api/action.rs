@@ -96,7 +96,7 @@ fn attachment_action(
         "os-initialize_connection" => {
             let multipath = connector_in(fields)?;
             let volume = by_client::connect(caller, tx, id)?;
-            let mut data = connection::info(tx, &volume)?;
+            let mut data = connection::info(tx, &volume, volume.attachments.last())?;
             data["enforce_multipath"] = multipath.into();
             let kind = data["driver_volume_type"].take();
             if let Some(data) = data.as_object_mut() {

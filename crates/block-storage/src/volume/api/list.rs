@@ -67,9 +67,12 @@ fn filter(list: &mut VolumeList, name: &str, value: &str) -> Result<(), Error> {
             Err(_) => nothing(),
         },
         "bootable" => Condition::Eq("bootable", flag(name, value)?.into()),
-        // Every volume counts, and none is in several servers.
+        // Every volume counts.
         "consumes_quota" | "use_quota" if flag(name, value)? => return Ok(()),
-        "multiattach" if !flag(name, value)? => return Ok(()),
+        "multiattach" => {
+            list.traits.push(Trait::Multiattach(flag(name, value)?));
+            return Ok(());
+        }
         "created_at" => time("created_at", value)?,
         "updated_at" => time("updated_at", value)?,
         "user_id" => {

@@ -144,7 +144,7 @@ impl Viewer {
     /// A volume as creations and changes answer it: Cinder's extensions say their part only when it is shown.
     pub(super) fn plain<'v>(&'v self, volume: &'v Volume) -> View<'v> {
         let operator = self.is_operator(volume);
-        let attached = volume.attachment.as_ref().filter(|held| held.attached_at.is_some());
+        let attached = volume.attachments.iter().filter(|held| held.attached_at.is_some());
         let since = |minor: u16| self.version >= Microversion(3, minor);
         View {
             id: volume.id,
@@ -155,7 +155,7 @@ impl Viewer {
             availability_zone: &volume.availability_zone,
             created_at: volume.created_at.iso_micros(),
             updated_at: (volume.updated_at != volume.created_at).then(|| volume.updated_at.iso_micros()),
-            attachments: attached.iter().map(|held| attachment(volume, held, operator)).collect(),
+            attachments: attached.map(|held| attachment(volume, held, operator)).collect(),
             volume_type: self.type_names.get(&volume.volume_type_id).map(String::as_str),
             snapshot_id: volume.from.filter(|_| !volume.is_clone).map(|from| from.id),
             source_volid: volume.from.filter(|_| volume.is_clone).map(|from| from.volume),
@@ -166,7 +166,7 @@ impl Viewer {
             encrypted: volume.encryption.is_some(),
             replication_status: (),
             consistencygroup_id: (),
-            multiattach: false,
+            multiattach: volume.multiattach,
             migration_status: operator.then_some(volume.migration_status.as_deref()),
             // What later microversions added.
             group_id: since(13).then_some(volume.group_id),
@@ -198,7 +198,7 @@ pub(super) fn words(volume: &Volume) -> Cow<'_, BTreeMap<String, String>> {
         let word = if read_only { "True" } else { "False" };
         words.to_mut().insert("readonly".to_owned(), word.to_owned());
     }
-    let by_action = volume.attachment.as_ref().filter(|held| held.by_action);
+    let by_action = volume.attachments.iter().rfind(|held| held.by_action);
     if let Some(mode) = by_action.and_then(|held| held.mode) {
         words.to_mut().insert("attached_mode".to_owned(), mode.name().to_owned());
     }

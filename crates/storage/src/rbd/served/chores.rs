@@ -1,4 +1,4 @@
-//! What is done beside all else: purging the trash, and flattening long chains of clones.
+//! What is done beside all else: purging the trash, flattening long chains of clones, and mapping the objects of images.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,8 +19,20 @@ const PURGE_AGAIN: Duration = Duration::from_secs(60);
 /// Hands out what is done beside all else.
 pub(super) struct Chores {
     purge: SyncSender<()>,
-    flatten: SyncSender<(String, String)>,
-    flattening: Arc<Mutex<BTreeSet<(String, String)>>>,
+    images: SyncSender<(Chore, Name)>,
+    busy: Arc<Mutex<BTreeSet<Name>>>,
+}
+
+/// A pool and an image in it.
+type Name = (String, String);
+
+/// What is done to an image.
+#[derive(Debug, Clone, Copy)]
+enum Chore {
+    /// It becomes independent of what it was cloned from.
+    Flatten,
+    /// It gets its map of objects.
+    Map,
 }
 
 impl Chores {
@@ -39,20 +51,24 @@ impl Chores {
                 }
             }
         })?;
-        let (flatten, wishes) = sync_channel::<(String, String)>(1024);
-        let flattening = Arc::new(Mutex::new(BTreeSet::new()));
-        let done = flattening.clone();
-        runtime::spawn_quiet_thread("rbd-flatten", move || {
-            while let Ok((pool, name)) = wishes.recv() {
-                tracing::info!("flattening {pool}/{name}");
-                let flat = link.pool(&pool).and_then(|pool| pool.open(&name)?.flatten());
-                if let Err(fault) = flat {
-                    tracing::warn!("{pool}/{name} is flattened later: {fault:?}");
+        let (images, wishes) = sync_channel::<(Chore, Name)>(1024);
+        let busy = Arc::new(Mutex::new(BTreeSet::new()));
+        let done = busy.clone();
+        runtime::spawn_quiet_thread("rbd-images", move || {
+            while let Ok((chore, (pool, name))) = wishes.recv() {
+                tracing::info!("{pool}/{name}: {chore:?}");
+                let image = link.pool(&pool).and_then(|pool| pool.open(&name));
+                let did = image.and_then(|image| match chore {
+                    Chore::Flatten => image.flatten(),
+                    Chore::Map => image.rebuild_object_map(),
+                });
+                if let Err(fault) = did {
+                    tracing::warn!("{pool}/{name}: {chore:?} again later: {fault:?}");
                 }
                 done.lock().unwrap_or_else(PoisonError::into_inner).remove(&(pool, name));
             }
         })?;
-        Ok(Chores { purge, flatten, flattening })
+        Ok(Chores { purge, images, busy })
     }
 
     /// Asks for the trash to be purged.
@@ -63,17 +79,25 @@ impl Chores {
 
     /// Asks for an image to be made independent of what it was cloned from.
     pub(super) fn flatten(&self, pool: &str, name: &str) {
-        let wish = (pool.to_owned(), name.to_owned());
-        let mut flattening = self.flattening.lock().unwrap_or_else(PoisonError::into_inner);
-        if flattening.insert(wish.clone()) && self.flatten.try_send(wish.clone()).is_err() {
-            flattening.remove(&wish);
+        self.ask(Chore::Flatten, (pool.to_owned(), name.to_owned()));
+    }
+
+    /// Asks for an image to get its map of objects.
+    pub(super) fn map(&self, pool: &str, name: &str) {
+        self.ask(Chore::Map, (pool.to_owned(), name.to_owned()));
+    }
+
+    fn ask(&self, chore: Chore, image: Name) {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if busy.insert(image.clone()) && self.images.try_send((chore, image.clone())).is_err() {
+            busy.remove(&image);
         }
     }
 
-    /// Whether an image is on its way.
-    pub(super) fn is_flattening(&self, pool: &str, name: &str) -> bool {
-        let flattening = self.flattening.lock().unwrap_or_else(PoisonError::into_inner);
-        flattening.contains(&(pool.to_owned(), name.to_owned()))
+    /// Whether something is being done to an image.
+    pub(super) fn is_busy_with(&self, pool: &str, name: &str) -> bool {
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.contains(&(pool.to_owned(), name.to_owned()))
     }
 }
 

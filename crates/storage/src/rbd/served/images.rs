@@ -62,7 +62,7 @@ impl Served {
     pub(super) fn upload_begin(&self, upload: &str) -> Done<()> {
         let pool = self.images()?;
         self.check_room(&pool)?;
-        match pool.create(upload, UPLOAD_BYTES, self.config.order()) {
+        match pool.create(upload, UPLOAD_BYTES, self.shape(false)) {
             // Asked for again, after the answer was lost.
             Err(fault) if fault.is(libc::EEXIST) => Ok(()),
             done => done,
@@ -230,7 +230,7 @@ impl Served {
         self.check_room(&pool)?;
         let source = self.options(driver, &pool.name, &id.to_string(), Some(SNAPSHOT_OF_IMAGE));
         let size_bytes = virtual_size(id, &source)?;
-        pool.create(&base, size_bytes, self.config.order())?;
+        pool.create(&base, size_bytes, self.shape(false))?;
         let target = self.options("raw", &pool.name, &base, None);
         convert(id, &source, &target)?;
         let image = pool.open(&base)?;

@@ -24,6 +24,7 @@ use super::config::RbdConfig;
 use super::wire::{self, Fault, Numbered, Place, Reply, Request};
 use chores::Chores;
 use images::Uploads;
+use volumes::NewImage;
 
 /// How many threads do what ends soon, and how many move bytes.
 const WORKERS: usize = 6;
@@ -172,8 +173,8 @@ impl Served {
     fn answer(&self, request: Request, bytes: &[u8]) -> Answer {
         match request {
             Request::Open { .. } => Err(Fault::Unusable { message: "a cluster is open already".to_owned() }),
-            Request::Make { place, id, size_bytes, origin } => {
-                json(self.make(place, id, size_bytes, origin)?)
+            Request::Make { place, id, size_bytes, origin, multiattach } => {
+                json(self.make(place, id, &NewImage { size_bytes, origin, multiattach })?)
             }
             Request::Resize { place, id, size_bytes } => json(self.resize(place, id, size_bytes)?),
             Request::Remove { place, id } => json(self.remove(place, id)?),

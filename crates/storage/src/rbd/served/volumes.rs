@@ -9,9 +9,10 @@ use nix::libc;
 use serde_json::Value;
 use types::{SnapshotId, VolumeId};
 
-use super::super::cluster::{Cluster, Done, Pool, bare};
+use super::super::cluster::{Cluster, Done, Pool, Shape, bare};
 use super::super::image::Image;
 use super::super::names::{self, SNAPSHOT_OF_IMAGE};
+use super::super::sys;
 use super::super::wire::{Fault, Origin, Place};
 use super::{Served, ghosts};
 use crate::{Capacity, Snapshot, Tidied, VolumeState};
@@ -19,7 +20,21 @@ use crate::{Capacity, Snapshot, Tidied, VolumeState};
 /// Where the last token of a revert is kept.
 const REVERTED: &str = "cuttle.reverted";
 
+/// A volume that is to be made.
+pub(super) struct NewImage {
+    pub(super) size_bytes: u64,
+    pub(super) origin: Origin,
+    pub(super) multiattach: bool,
+}
+
 impl Served {
+    /// What is decided of an image when it is made. As in Cinder, one that several clients write to has no lock, which
+    /// would go to and fro between them, and nothing that is built upon it.
+    pub(super) fn shape(&self, multiattach: bool) -> Shape {
+        let features = if multiattach { sys::FEATURES & !sys::FEATURES_OF_ONE } else { sys::FEATURES };
+        Shape { order: self.config.order(), features }
+    }
+
     pub(super) fn exists(&self, place: Place, id: VolumeId) -> Done<bool> {
         let (pool, name) = (self.pool_of(place)?, names::volume(place, id));
         if pool.has_mark(&names::making(&name))? {
@@ -31,18 +46,18 @@ impl Served {
         }
     }
 
-    pub(super) fn make(&self, place: Place, id: VolumeId, size_bytes: u64, origin: Origin) -> Done<()> {
+    pub(super) fn make(&self, place: Place, id: VolumeId, new: &NewImage) -> Done<()> {
         let (pool, name) = (self.pool_of(place)?, names::volume(place, id));
         let mark = names::making(&name);
         if pool.has_mark(&mark)? {
             tracing::warn!("making {name} anew: whoever made it was interrupted");
             remove_half_made(&*self.link.cluster()?, &pool, &name)?;
         } else if self.exists(place, id)? {
-            return Ok(());
+            return let_in(&pool, &name, new.multiattach);
         }
         self.check_room(&pool)?;
         pool.set_mark(&mark)?;
-        let made = self.fill(&pool, &name, size_bytes, origin);
+        let made = self.fill(&pool, &name, new);
         match made {
             // Somebody else makes it, or left it half made: whoever asks again will see.
             Err(fault) if fault.is(libc::EEXIST) => Err(fault),
@@ -58,13 +73,13 @@ impl Served {
         }
     }
 
-    fn fill(&self, pool: &Arc<Pool>, name: &str, size_bytes: u64, origin: Origin) -> Done<()> {
-        let order = self.config.order();
-        match origin {
-            Origin::Blank => return pool.create(name, size_bytes, order),
+    fn fill(&self, pool: &Arc<Pool>, name: &str, new: &NewImage) -> Done<()> {
+        let (size_bytes, shape) = (new.size_bytes, self.shape(new.multiattach));
+        match new.origin {
+            Origin::Blank => return pool.create(name, size_bytes, shape),
             Origin::Image { id, format } => {
                 let parent = names::base(id, format);
-                let cloned = pool.make_clone((&*self.images()?, &parent, SNAPSHOT_OF_IMAGE), name, order);
+                let cloned = pool.make_clone((&*self.images()?, &parent, SNAPSHOT_OF_IMAGE), name, shape);
                 // What is missing may also be a part of what an interrupted maker left.
                 if cloned.as_ref().is_err_and(|fault| fault.is(libc::ENOENT)) {
                     self.open_image(id)?;
@@ -74,7 +89,7 @@ impl Served {
             Origin::Snapshot(at) => {
                 let parent = names::volume(Place::Volumes, at.volume);
                 let from = self.pool_of(Place::Volumes)?;
-                let cloned = pool.make_clone((&*from, &parent, &names::snapshot(at.id)), name, order);
+                let cloned = pool.make_clone((&*from, &parent, &names::snapshot(at.id)), name, shape);
                 if cloned.as_ref().is_err_and(|fault| fault.is(libc::ENOENT))
                     && !self.has_snapshot(Place::Volumes, at)?
                 {
@@ -142,6 +157,7 @@ impl Served {
             used_bytes: image.used()?.unwrap_or(size_bytes),
             snapshots: snapshots.iter().filter_map(|name| names::snapshot_id(name)).collect(),
             reverted: image.note(REVERTED)?,
+            multiattach: image.features()? & sys::FEATURE_LOCK == 0,
         }))
     }
 
@@ -152,27 +168,38 @@ impl Served {
         Ok(ids)
     }
 
-    /// Shuts out every other client that has the volume open for writing.
+    /// Shuts out every other client that has the volume open for writing, and makes sure that the next is the only one.
     pub(super) fn fence(&self, place: Place, id: VolumeId) -> Done<usize> {
-        let cluster = self.link.cluster()?;
-        let pool = self.pool_of(place)?;
-        let image = no_volume(id, pool.open_read_only(&names::volume(place, id), None))?;
-        let own = cluster.own_addresses()?;
-        let mut fenced = 0;
-        for address in image.watchers()? {
-            // A chore of this process may have it open; its lock is given up when asked for.
-            if own.iter().any(|own| own == bare(&address)) {
-                continue;
-            }
-            tracing::warn!("shutting out {address}, which has {} open", names::volume(place, id));
-            cluster.blocklist(bare(&address))?;
-            fenced += 1;
+        let (cluster, pool, name) = (self.link.cluster()?, self.pool_of(place)?, names::volume(place, id));
+        let image = no_volume(id, pool.open_read_only(&name, None))?;
+        let others = self.others(&image)?;
+        for address in &others {
+            tracing::warn!("shutting out {address}, which has {name} open");
+            cluster.blocklist(bare(address))?;
         }
-        Ok(fenced)
+        if image.features()? & sys::FEATURE_LOCK == 0 {
+            tracing::warn!("{name} was open to several clients; now it has a lock");
+            pool.open(&name)?.set_features(sys::FEATURE_LOCK, true)?;
+        }
+        Ok(others.len())
+    }
+
+    /// The clients that have an image open for writing but for this one: a chore of it may, and gives its lock up when
+    /// asked for.
+    fn others(&self, image: &Image) -> Done<Vec<String>> {
+        let own = self.link.cluster()?.own_addresses()?;
+        let mut others = image.watchers()?;
+        others.retain(|address| !own.iter().any(|own| own == bare(address)));
+        Ok(others)
     }
 
     pub(super) fn make_snapshot(&self, place: Place, at: Snapshot) -> Done<()> {
         let image = self.open(place, at.volume)?;
+        // Clients without a lock learn of a snapshot one after another.
+        if image.features()? & sys::FEATURE_LOCK == 0 && self.others(&image)?.len() > 1 {
+            let doing = "make a snapshot of a volume that several servers have".to_owned();
+            return Err(Fault::InUse { doing });
+        }
         match image.snapshot(&names::snapshot(at.id)) {
             Err(fault) if fault.is(libc::EEXIST) => self.mend_snapshot(place, at),
             done => done,
@@ -241,10 +268,15 @@ impl Served {
 
     pub(super) fn tidy(&self, place: Place, id: VolumeId) -> Done<Tidied> {
         let (pool, name) = (self.pool_of(place)?, names::volume(place, id));
-        if self.chores.is_flattening(&pool.name, &name) {
+        if self.chores.is_busy_with(&pool.name, &name) {
             return Ok(Tidied::More);
         }
         let mut below = no_volume(id, pool.open_read_only(&name, None))?;
+        let has_map = below.features()? & sys::FEATURES_OF_ONE == sys::FEATURES_OF_ONE;
+        if has_map && !below.has_sound_map()? {
+            self.chores.map(&pool.name, &name);
+            return Ok(Tidied::More);
+        }
         let mut depth = 0;
         let mut is_of_snapshot = false;
         while let Some(parent) = below.parent()? {
@@ -304,6 +336,19 @@ impl Served {
             return Err(Fault::Full { pool: pool.name.clone(), free_bytes });
         }
         Ok(())
+    }
+}
+
+/// Lets one client at a time write to an image that is there, or several.
+fn let_in(pool: &Arc<Pool>, name: &str, multiattach: bool) -> Done<()> {
+    let of_one = pool.open_read_only(name, None)?.features()? & sys::FEATURES_OF_ONE;
+    match multiattach {
+        true if of_one != 0 => pool.open(name)?.set_features(of_one, false),
+        // Its map of objects is made by and by.
+        false if of_one & sys::FEATURE_LOCK == 0 => {
+            pool.open(name)?.set_features(sys::FEATURES_OF_ONE & !of_one, true)
+        }
+        _ => Ok(()),
     }
 }
 
