@@ -31,7 +31,6 @@ mod converted;
 mod images;
 mod raw;
 mod snapshots;
-mod stream;
 mod unmanaged;
 mod volumes;
 

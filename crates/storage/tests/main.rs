@@ -19,7 +19,6 @@ mod rbd;
 mod rbd_harm;
 mod suite;
 mod unmanaged;
-mod upload;
 
 use std::fs;
 use std::path::{Path, PathBuf};

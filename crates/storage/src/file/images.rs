@@ -1,14 +1,14 @@
 //! Images as files.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use nix::fcntl::Flock;
 use types::ImageId;
 
-use super::stream::Stream;
 use super::{FileConfig, Place, create_file, lock, remove_tree};
 use crate::error::Doing;
 use crate::hashes::Hashes;
@@ -45,7 +45,7 @@ impl ImageStore for FileImages {
             upload: upload.clone(),
             target: self.path(upload.image),
             scratch: Scratch(Some(scratch)),
-            stream: Stream::new(file),
+            file,
             hashes: Hashes::default(),
         }))
     }
@@ -102,7 +102,7 @@ struct FileWriter {
     upload: Upload,
     target: PathBuf,
     scratch: Scratch,
-    stream: Stream,
+    file: Flock<File>,
     hashes: Hashes,
 }
 
@@ -114,13 +114,12 @@ impl ImageWriter for FileWriter {
             self.place.check_room()?;
         }
         let image = self.upload.image;
-        self.stream.write(chunk).doing(|| format!("write image {image}"))
+        self.file.write_all(chunk).doing(|| format!("write image {image}"))
     }
 
     fn finish(self: Box<Self>) -> Result<StoredImage> {
-        let FileWriter { place, upload, target, mut scratch, stream, hashes } = *self;
+        let FileWriter { place, upload, target, mut scratch, file, hashes } = *self;
         let stored = hashes.finish(&upload)?;
-        let file = stream.finish().doing(|| format!("write image {}", upload.image))?;
         file.set_permissions(fs::Permissions::from_mode(0o444))
             .and_then(|()| file.sync_all())
             .doing(|| format!("sync image {}", upload.image))?;
