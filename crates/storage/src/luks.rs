@@ -27,6 +27,10 @@ const ALIGN_SECTORS: u64 = 8;
 const PAYLOAD_OFFSET_AT: usize = 104;
 /// The passphrase is random and long: to stretch it by slow hashing would bring nothing.
 const STRETCH_MS: u32 = 10;
+/// What QEMU says when its measurement was over before the kernel had counted any time for it (`crypto/pbkdf.c`), and how
+/// often it may try.
+const UNMEASURED: &str = "Unable to get accurate CPU usage";
+const ATTEMPTS_MAX: u32 = 50;
 
 /// How a volume is encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +79,21 @@ impl Luks {
         disk.flush()
     }
 
-    /// Has QEMU write a header, which is a container without a disk.
+    /// Has QEMU write a header, which is a container without a disk. It measures first how fast the passphrase is hashed;
+    /// on a fast processor that fails now and then.
     fn write_header(&self, to: &Path) -> Result<()> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.try_header(to) {
+                Err(Error::Tool { message, .. })
+                    if message.contains(UNMEASURED) && attempts < ATTEMPTS_MAX => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn try_header(&self, to: &Path) -> Result<()> {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "qemu-img", "create", "-q", "-f", "luks"]);
         add_secret(&mut command);
