@@ -92,8 +92,10 @@ pub fn attach(tx: &mut Tx<'_>, id: VolumeId, new: NewAttachment) -> Result<Store
         held.device = Some(new.device);
         held.host = Some(new.host.to_string());
         held.attached_at = held.attached_at.or(Some(now));
+        held.watcher = new.watcher;
     }
-    volume.watcher = new.watcher;
+    // It is made, and its attachments say who looks at it.
+    volume.watcher = None;
     if volume.phase != Phase::InUse {
         volume.enter(Phase::InUse, now);
     }
@@ -149,7 +151,7 @@ pub(super) fn release(
     attachment: AttachmentId,
 ) -> Result<(), Error> {
     volume.attachments.retain(|held| held.id != attachment);
-    // Whoever has it still has no more to wait for.
+    // Whoever it was made for has no more to wait for.
     volume.watcher = None;
     settle(tx, volume);
     save(tx, volume)
@@ -175,6 +177,7 @@ pub(super) fn claim(server_id: Option<ServerId>, by_compute: bool) -> Attachment
         mode: None,
         multipath: false,
         by_action: false,
+        watcher: None,
     }
 }
 

@@ -201,6 +201,9 @@ pub struct Attachment {
     /// Whether a client made it by the action of old, which shows its mode in the volume's metadata.
     #[serde(default)]
     pub by_action: bool,
+    /// Who is kicked when something becomes of the volume.
+    #[serde(default)]
+    pub watcher: Option<WorkKey>,
 }
 
 /// What may be done with an attached volume.

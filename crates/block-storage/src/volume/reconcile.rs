@@ -508,10 +508,8 @@ pub(crate) fn seen(
 /// Those look again that wait for the volume to be made, or to be larger.
 pub(crate) fn tell_watcher(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Error> {
     tell_group(tx, volume)?;
-    match &volume.watcher {
-        Some(key) => tx.kick(&key.kind, &key.id),
-        None => Ok(()),
-    }
+    let watchers = volume.attachments.iter().map(|held| &held.watcher).chain([&volume.watcher]);
+    watchers.flatten().try_for_each(|key| tx.kick(&key.kind, &key.id))
 }
 
 fn tell_group(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), Error> {

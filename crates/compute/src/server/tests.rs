@@ -446,6 +446,35 @@ fn a_volume_is_in_several_servers_at_a_time() {
 }
 
 #[test]
+fn all_servers_are_told_that_their_volume_grew() {
+    let world = World::new();
+    let kind = json!({"volume_type": {"name": "shared", "extra_specs": {"multiattach": "<is> True"}}});
+    world.api.post(ADMIN, "/volume/v3/types", &kind);
+    let volume = json!({"volume": {"size": 1, "volume_type": "shared"}});
+    let volume = world.api.post(MEMBER, "/volume/v3/volumes", &volume).body["volume"]["id"].clone();
+    let servers = [world.server(&world.draft("a")), world.server(&world.draft("b"))];
+    for server in &servers {
+        let attach = json!({"volumeAttachment": {"volumeId": volume}});
+        let path = format!("/servers/{server}/os-volume_attachments");
+        assert_eq!(world.post(MEMBER, &path, &attach).status, 200);
+        world.converge();
+    }
+    let grown = world.api.call(
+        MEMBER,
+        "POST",
+        &format!("/volume/v3/volumes/{}/action", volume.as_str().unwrap()),
+        &[("openstack-api-version", "volume 3.42")],
+        &json!({"os-extend": {"new_size": 2}}),
+    );
+    assert_eq!(grown.status, 202);
+    world.converge();
+    for server in &servers {
+        let actions = world.get(ADMIN, &format!("/servers/{server}/os-instance-actions")).body;
+        assert_eq!(actions["instanceActions"][0]["action"], "extend_volume", "{server}");
+    }
+}
+
+#[test]
 fn it_boots_from_a_volume_that_is_made_for_it() {
     let world = World::new();
     let draft = json!({"server": {
