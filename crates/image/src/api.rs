@@ -24,7 +24,12 @@ pub(crate) fn limit(request: &Request) -> Result<Option<u32>, Error> {
 pub(crate) fn link(request: &Request, path: &str, marker: Option<&str>) -> String {
     let kept = request.query.iter().filter(|(name, _)| name != "marker");
     let mut pairs: Vec<String> =
-        kept.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
-    pairs.extend(marker.map(|marker| format!("marker={}", encoded(marker))));
+        kept.map(|(name, value)| format!("{}={}", in_form(name), in_form(value))).collect();
+    pairs.extend(marker.map(|marker| format!("marker={}", in_form(marker))));
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+}
+
+/// A name or value as forms are encoded, which is how Glance writes its links.
+fn in_form(text: &str) -> String {
+    encoded(text).replace(':', "%3A").replace(',', "%2C").replace("%20", "+")
 }

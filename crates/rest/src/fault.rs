@@ -37,11 +37,24 @@ pub enum FaultStyle {
 pub(crate) fn title(status: u16) -> &'static str {
     match status {
         413 => "Request Entity Too Large",
+        416 => "Request Range Not Satisfiable",
         _ => http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error"),
     }
 }
 
 impl FaultStyle {
+    /// What is said of a method that a path does not have.
+    pub(crate) fn no_method(self, method: &str) -> String {
+        match self {
+            FaultStyle::Image => format!("The method {method} is not allowed for this resource."),
+            FaultStyle::Compute
+            | FaultStyle::BlockStorage
+            | FaultStyle::Placement
+            | FaultStyle::Identity
+            | FaultStyle::Network => "The method is not allowed for this resource.".to_owned(),
+        }
+    }
+
     /// Whether `/servers/` is a server without an id and not the list of servers. Where it is the list, the framework
     /// upstream drops the slash; a version's own address, `/v3/`, may end in one everywhere.
     pub(crate) fn counts_last_slash(self) -> bool {

@@ -160,7 +160,8 @@ impl Server {
         let get_for_head = |route: &&Route| parts.method == Method::HEAD && route.method == Method::GET;
         let route = found.value.iter().find(|route| route.method == parts.method);
         let Some(route) = route.or_else(|| found.value.iter().find(get_for_head)) else {
-            let refused = failed(405, "HTTPMethodNotAllowed", "The method is not allowed for this resource.");
+            let text = service.faults.no_method(parts.method.as_str());
+            let refused = failed(405, "HTTPMethodNotAllowed", &text);
             return Ok(answering.fault(&refused).header("allow", allowed(found.value)));
         };
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();

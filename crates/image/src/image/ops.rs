@@ -359,7 +359,7 @@ fn switch(
 
 /// Adds a tag.
 pub fn add_tag(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, tag: &str) -> Result<(), Error> {
-    let mut image = show_for(caller, tx, id, "modify_image").map_err(|e| of_tags(e, id, "update"))?;
+    let mut image = show_for(caller, tx, id, "modify_image").map_err(|e| of_tags(e, id))?;
     image.tags.insert(tag.to_owned());
     check_count("tags", image.tags.len(), TAGS_MAX)?;
     save(tx, &mut image)
@@ -367,7 +367,7 @@ pub fn add_tag(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, tag: &str) -> Resu
 
 /// Removes a tag.
 pub fn remove_tag(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, tag: &str) -> Result<(), Error> {
-    let mut image = show_for(caller, tx, id, "modify_image").map_err(|e| of_tags(e, id, "delete"))?;
+    let mut image = show_for(caller, tx, id, "modify_image").map_err(|e| of_tags(e, id))?;
     if !image.tags.remove(tag) {
         return Err(Error::NoSuch("The resource could not be found.".to_owned()));
     }
@@ -375,10 +375,9 @@ pub fn remove_tag(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, tag: &str) -> R
 }
 
 /// As Glance says it where tags are concerned.
-fn of_tags(error: Error, id: ImageId, doing: &str) -> Error {
+fn of_tags(error: Error, id: ImageId) -> Error {
     match error {
         Error::NotFound(_) => Error::NoSuch(format!("Image {id} not found.")),
-        Error::Denied(_) => Error::Forbidden(format!("Not allowed to {doing} tags for image {id}.")),
         other => other,
     }
 }

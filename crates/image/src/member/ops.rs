@@ -73,10 +73,9 @@ pub(crate) fn update(
     (id, member): (ImageId, &ProjectId),
     status: MemberStatus,
 ) -> Result<Stored<Member>, Error> {
-    let refused = |e| forbidden(e, || not_allowed("update", id));
-    let seen = shared(caller, tx, id).map_err(refused)?;
+    let seen = shared(caller, tx, id).map_err(|e| forbidden(e, || not_allowed("update", id)))?;
     let mut row = of(caller, tx, &seen, member)?;
-    seen.check("modify_member", caller).map_err(refused)?;
+    seen.check("modify_member", caller)?;
     row.status = status;
     row.updated_at = tx.now();
     MEMBERS.save(tx, &mut row)?;
@@ -132,10 +131,10 @@ fn forbidden_list(id: ImageId, why: &str) -> Error {
     Error::Forbidden(format!("Not allowed to list members for image {id}: {why}"))
 }
 
-/// Says a refusal in these words.
+/// Says in these words that the image has no members.
 fn forbidden(error: Error, words: impl FnOnce() -> String) -> Error {
     match error {
-        Error::Forbidden(_) | Error::Denied(_) => Error::Forbidden(words()),
+        Error::Forbidden(_) => Error::Forbidden(words()),
         other => other,
     }
 }

@@ -64,10 +64,11 @@ fn filter(list: &mut ImageList, name: &str, value: &str) -> Result<(), Error> {
         "owner" => Condition::Eq("owner", value.into()),
         "protected" => Condition::Eq("protected", flag(name, value)?.into()),
         "size" => Condition::Eq("size_bytes", number(name, value)?.into()),
-        "size_min" => at_least("size_bytes", number(name, value)?),
+        // Whatever is asked for, it finds only what has bytes.
+        "size_min" => at_least("size_bytes", bound(name, value)?.max(0)),
         "size_max" => Condition::All(vec![
             at_least("size_bytes", 0),
-            Condition::Lt("size_bytes", number(name, value)?.saturating_add(1).into()),
+            Condition::Lt("size_bytes", bound(name, value)?.saturating_add(1).into()),
         ]),
         "min_disk" => Condition::Eq("min_disk_gib", number(name, value)?.into()),
         "min_ram" => Condition::Eq("min_ram_mib", number(name, value)?.into()),
@@ -169,6 +170,11 @@ fn number(name: &str, value: &str) -> Result<i64, Error> {
     number.ok_or_else(|| {
         Error::Invalid(format!("Invalid value for {name}: {value} is not a number of at least 0"))
     })
+}
+
+/// A number that others are compared with, so that it need not be one that they can be.
+fn bound(name: &str, value: &str) -> Result<i64, Error> {
+    value.parse().map_err(|_| Error::Invalid(format!("Invalid value for {name}: {value} is not a number")))
 }
 
 fn flag(name: &str, value: &str) -> Result<bool, Error> {
