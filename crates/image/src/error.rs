@@ -53,7 +53,7 @@ pub enum Error {
     /// Too many properties, tags, members or bytes.
     #[error("{0}")]
     OverLimit(String),
-    /// A body of another kind than the route takes.
+    /// A body of another kind than the route takes, or bytes of another than the image says.
     #[error("{0}")]
     MediaType(String),
     /// A method that the path has upstream, only to refuse it.
@@ -164,9 +164,9 @@ impl From<storage::Error> for Error {
     /// What the uploader did wrong is said to the uploader; the rest is the operator's concern.
     fn from(error: storage::Error) -> Error {
         match &error {
-            storage::Error::Refused(refusal) => {
-                Error::Invalid(format!("Image content does not match disk_format or is not safe: {refusal}"))
-            }
+            storage::Error::Refused(refusal) => Error::MediaType(format!(
+                "Image content does not match disk_format or is not safe: {refusal}"
+            )),
             storage::Error::TooLarge { size_bytes_max } => Error::OverLimit(format!(
                 "Denying attempt to upload image larger than {size_bytes_max} bytes."
             )),

@@ -66,7 +66,8 @@ async fn upload(shared: Arc<Shared>, request: Request, body: Body, purpose: Purp
     let media = request.header("content-type").unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim().to_owned();
     if media != "application/octet-stream" {
-        return Err(Error::MediaType(format!("Invalid content type {media}")));
+        let text = format!("The request media type {media} is not supported by this server.");
+        return Err(Error::MediaType(text));
     }
     let size_bytes = length(&request)?;
     let size_bytes_max = shared.config.size_bytes_max;
@@ -87,7 +88,7 @@ async fn upload(shared: Arc<Shared>, request: Request, body: Body, purpose: Purp
     // What is staged is judged when it is imported.
     let enforce = shared.config.enforce_format && purpose == Purpose::Upload;
     let upload = Upload { image: id, format, size_bytes_max, enforce };
-    let receiving = receive::receive(place.images.clone(), upload, body);
+    let receiving = receive::receive(place.images.clone(), upload, body, size_bytes);
     let received = tokio::select! {
         biased;
         received = receiving => received,

@@ -49,12 +49,7 @@ pub(crate) fn claim(
             Purpose::Stage => quota::ops::check_staged(tx, limits, project, sender.size_bytes)?,
         }
     }
-    let mut image = show_for(&sender.caller, tx, id, rule).map_err(|error| match error {
-        Error::Denied(_) if sender.purpose == Purpose::Upload => {
-            Error::Forbidden(format!("Not allowed to upload image data for image {id}"))
-        }
-        other => other,
-    })?;
+    let mut image = show_for(&sender.caller, tx, id, rule)?;
     check_ready(&image, sender.purpose, status)?;
     image.status = status;
     image.upload = Some(UploadClaim { token: sender.token.clone(), heard_at: tx.now(), by_node: false });

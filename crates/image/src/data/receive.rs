@@ -19,15 +19,16 @@ enum Piece {
     End,
 }
 
-/// Stores a body as an image's bytes, all or nothing.
+/// Stores a body as an image's bytes, all or nothing: also nothing if it is not as long as was announced.
 pub(super) async fn receive(
     images: Arc<dyn ImageStore>,
     upload: Upload,
     mut body: Body,
+    announced_bytes: Option<u64>,
 ) -> Result<StoredImage, Error> {
     let (pieces, arriving) = mpsc::channel(CHUNKS_WAITING_MAX);
     let storing = tokio::task::spawn_blocking(move || store_all(images.as_ref(), &upload, arriving));
-    let sent = send_all(&mut body, &pieces).await;
+    let sent = send_all(&mut body, announced_bytes, &pieces).await;
     drop(pieces);
     let stored =
         storing.await.map_err(|_| Error::Internal("the thread that stores an upload died".to_owned()))?;
@@ -40,11 +41,27 @@ pub(super) async fn receive(
     }
 }
 
-async fn send_all(body: &mut Body, pieces: &mpsc::Sender<Piece>) -> Result<(), Error> {
+async fn send_all(
+    body: &mut Body,
+    announced_bytes: Option<u64>,
+    pieces: &mpsc::Sender<Piece>,
+) -> Result<(), Error> {
+    let announced = announced_bytes.unwrap_or(u64::MAX);
+    let mismatch =
+        |got: String| Error::Invalid(format!("Size mismatch: expected {announced} bytes, got {got}"));
+    let mut sent_bytes: u64 = 0;
     while let Some(chunk) = rest::next_chunk(body).await {
-        if pieces.send(Piece::Chunk(chunk?)).await.is_err() {
+        let chunk = chunk?;
+        sent_bytes += chunk.len() as u64;
+        if sent_bytes > announced {
+            return Err(mismatch("more".to_owned()));
+        }
+        if pieces.send(Piece::Chunk(chunk)).await.is_err() {
             return Ok(());
         }
+    }
+    if announced_bytes.is_some() && sent_bytes < announced {
+        return Err(mismatch(format!("{sent_bytes} bytes")));
     }
     // The thread may have stopped with an error of its own, which says more.
     let _ = pieces.send(Piece::End).await;

@@ -106,14 +106,14 @@ fn what_is_not_safe_or_not_as_said_is_refused_and_nothing_is_kept() {
         id
     };
     let secret = disk(Some("/etc/shadow"));
-    let id = check("qcow2", secret.clone(), 400);
-    check("raw", secret, 400);
-    check("raw", disk(None), 400);
-    check("qcow2", vec![7; 4096], 400);
+    let id = check("qcow2", secret.clone(), 415);
+    check("raw", secret, 415);
+    check("raw", disk(None), 415);
+    check("qcow2", vec![7; 4096], 415);
     check("raw", vec![7; (1 << 20) + 1], 413);
     let mut absurd = disk(None);
     absurd[24..32].copy_from_slice(&u64::MAX.to_be_bytes());
-    check("qcow2", absurd, 400);
+    check("qcow2", absurd, 415);
     let kept: Vec<_> = std::fs::read_dir(dir.path().join("images")).unwrap().collect();
     assert!(kept.is_empty(), "{kept:?}");
     assert_eq!(upload(&api, MEMBER, &id, disk(None)).status, 204);
@@ -122,6 +122,25 @@ fn what_is_not_safe_or_not_as_said_is_refused_and_nothing_is_kept() {
     assert_eq!(images.observe_images().unwrap().len(), 1);
     let id = api.post(MEMBER, "/image/v2/images", &json!({})).body["id"].as_str().unwrap().to_owned();
     assert_eq!(upload(&api, MEMBER, &id, vec![1]).status, 400);
+}
+
+#[test]
+fn what_is_not_as_long_as_announced_is_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (api, images) = file_api(dir.path(), Config::default());
+    let id = queued(&api, "raw");
+    let send = |announced: &str, expected: u16| {
+        let headers = [("content-type", "application/octet-stream"), ("x-openstack-image-size", announced)];
+        let path = format!("/image/v2/images/{id}/file");
+        assert_eq!(api.send(MEMBER, "PUT", &path, &headers, vec![7; 4096]).status, expected, "{announced}");
+    };
+    send("4095", 400);
+    send("4097", 400);
+    send("0", 400);
+    assert_eq!(status(&api, &id), "queued");
+    assert_eq!(images.observe_images().unwrap(), []);
+    send("4096", 204);
+    assert_eq!(status(&api, &id), "active");
 }
 
 #[test]
@@ -178,7 +197,7 @@ fn an_upload_that_breaks_off_leaves_no_bytes() {
         enforce: true,
     };
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let received = tokio.block_on(receive(images, upload, rest::Body::new(Broken(0))));
+    let received = tokio.block_on(receive(images, upload, rest::Body::new(Broken(0)), None));
     assert!(matches!(received, Err(Error::Invalid(_))), "{received:?}");
     let kept: Vec<_> = std::fs::read_dir(dir.path().join("images")).unwrap().collect();
     assert!(kept.is_empty(), "{kept:?}");

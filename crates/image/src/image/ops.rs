@@ -110,6 +110,14 @@ pub fn show(caller: &Caller, tx: &mut Tx<'_>, id: ImageId) -> Result<Stored<Imag
     Ok(seen(caller, tx, id)?.image)
 }
 
+/// The stores that a caller learns of. Of what an operator keeps from being used, others learn none.
+pub(crate) fn places(caller: &Caller, image: &Image) -> Vec<String> {
+    match image.status {
+        Status::Deactivated if !caller.is_admin() => Vec::new(),
+        _ => image.places(),
+    }
+}
+
 /// An image that a caller sees, and whether it was shared with the caller.
 pub(crate) struct Seen {
     pub(crate) image: Stored<Image>,

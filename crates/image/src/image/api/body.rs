@@ -50,8 +50,7 @@ pub(crate) fn draft_of(json: Json) -> Result<ImageDraft, Error> {
         return Err(Error::Forbidden(format!("Attribute '{name}' is read-only.")));
     }
     if fields.has("locations") {
-        let text = "It's not allowed to update locations if locations are invisible.";
-        return Err(Error::Forbidden(text.to_owned()));
+        return Err(Error::Forbidden("Attribute 'locations' is reserved.".to_owned()));
     }
     if let Some(name) = fields.left().iter().find(|name| is_reserved(name)) {
         return Err(Error::Forbidden(format!("Attribute '{name}' is reserved.")));

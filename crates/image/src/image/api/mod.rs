@@ -44,12 +44,12 @@ pub(crate) fn image_id(request: &Request) -> Result<ImageId, Error> {
 }
 
 fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let query = list::query(request)?;
-    let images = ops::list(request.caller(), tx, &query)?;
+    let (query, caller) = (list::query(request)?, request.caller());
+    let images = ops::list(caller, tx, &query)?;
     // As Glance: a full page has a next one, which may be empty.
     let last = images.last().filter(|_| images.len() == query.limit as usize);
     Ok(Reply::written(&view::List {
-        images: images.iter().map(view::image).collect(),
+        images: images.iter().map(|image| view::image(caller, image)).collect(),
         schema: "/v2/schemas/images",
         first: link(request, PATH, None),
         next: last.map(|last| link(request, PATH, Some(&last.id.to_string()))),
@@ -60,7 +60,7 @@ fn create(shared: &Shared, request: &Request, tx: &mut Tx<'_>) -> Result<Reply, 
     let draft = body::draft(request)?;
     let image = ops::create(request.caller(), tx, shared.config.limits, draft)?;
     let location = format!("{}/v2/images/{}", request.base_url, image.id);
-    let reply = Reply::created(json!(view::image(&image))).header("location", location);
+    let reply = Reply::created(json!(view::image(request.caller(), &image))).header("location", location);
     let reply = reply.header("openstack-image-store-ids", shared.stores.ids().join(","));
     Ok(match shared.config.import_methods.join(",") {
         methods if methods.is_empty() => reply,
@@ -69,13 +69,15 @@ fn create(shared: &Shared, request: &Request, tx: &mut Tx<'_>) -> Result<Reply, 
 }
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    Ok(Reply::written(&view::image(&*ops::show(request.caller(), tx, image_id(request)?)?)))
+    let image = ops::show(request.caller(), tx, image_id(request)?)?;
+    Ok(Reply::written(&view::image(request.caller(), &image)))
 }
 
 fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let id = image_id(request)?;
     let changes = patch::changes(request)?;
-    Ok(Reply::written(&view::image(&*ops::update(request.caller(), tx, id, &changes)?)))
+    let image = ops::update(request.caller(), tx, id, &changes)?;
+    Ok(Reply::written(&view::image(request.caller(), &image)))
 }
 
 fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use policy::Caller;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use types::{ImageId, ProjectId};
 
-use crate::image::Image;
+use crate::image::{Image, ops};
 
 /// An image: its properties beside the fields that every image has. There may be a thousand in a list, so each is
 /// written straight from its row.
@@ -82,10 +83,10 @@ impl Serialize for Properties<'_> {
     }
 }
 
-/// As clients see an image.
-pub(super) fn image(image: &Image) -> View<'_> {
+/// An image as a caller sees it.
+pub(super) fn image<'i>(caller: &Caller, image: &'i Image) -> View<'i> {
     let stored = image.content();
-    let places = image.places();
+    let places = ops::places(caller, image);
     let own = format!("/v2/images/{}", image.id);
     View {
         id: image.id,
