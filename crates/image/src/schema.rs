@@ -23,16 +23,17 @@ fn show(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
         "members" => list("members", &member()),
         "task" => json!({"name": "task", "properties": task(false)}),
         "tasks" => list("tasks", &json!({"name": "task", "properties": task(true)})),
-        other => return Err(Error::NoSuch(format!("There is no schema {other}."))),
+        _ => return Err(unknown()),
     };
     Ok(Reply::ok(schema))
 }
 
 fn show_metadef(request: &Request, _tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let name = request.param("name");
-    let schema = metadef::schema::named(name);
-    let unknown = || Error::NoSuch(format!("There is no schema of metadata definitions called {name}."));
-    schema.map(Reply::ok).ok_or_else(unknown)
+    metadef::schema::named(request.param("name")).map(Reply::ok).ok_or_else(unknown)
+}
+
+fn unknown() -> Error {
+    Error::NoSuch("The resource could not be found.".to_owned())
 }
 
 fn text(max: u32, description: &str) -> Json {
@@ -45,7 +46,7 @@ fn fixed(kind: &str, description: &str) -> Json {
 }
 
 fn minimum(description: &str) -> Json {
-    json!({"type": "integer", "minimum": 0, "description": description})
+    json!({"type": "integer", "description": description})
 }
 
 fn flag(description: &str) -> Json {

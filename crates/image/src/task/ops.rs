@@ -35,7 +35,7 @@ pub(crate) fn show(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<Stored<
 fn find(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<Stored<Task>, Error> {
     let visible = |task: &Stored<Task>| caller.is_admin() || caller.project_id() == Some(&task.owner);
     let found = TASKS.load(tx, id)?.filter(visible);
-    found.ok_or_else(|| Error::NoSuch(format!("No task found with ID {id}")))
+    found.ok_or_else(|| Error::NoSuch(format!("Could not find task {id}")))
 }
 
 /// The tasks that the caller sees.

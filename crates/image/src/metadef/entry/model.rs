@@ -28,7 +28,7 @@ pub(crate) struct Kind<T: 'static> {
     /// Who may do what.
     pub(crate) rules: Rules,
     /// That there is none of this name in the namespace, in Glance's words.
-    pub(crate) absent: fn(name: &str, namespace: &str) -> String,
+    pub(crate) absent: fn(name: &str) -> String,
     /// That there is one already.
     pub(crate) duplicate: fn(name: &str, namespace: &str) -> String,
     /// That it is in a protected namespace and stays.

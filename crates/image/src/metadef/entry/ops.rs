@@ -153,5 +153,5 @@ fn load<T: Serialize + DeserializeOwned>(
     name: &str,
 ) -> Result<Stored<Entry<T>>, Error> {
     let found = table::find(kind.table, tx, (&namespace.id, name))?;
-    found.ok_or_else(|| Error::NoSuch((kind.absent)(name, &namespace.name)))
+    found.ok_or_else(|| Error::NoSuch((kind.absent)(name)))
 }

@@ -25,8 +25,20 @@ pub(crate) fn routes() -> Routes {
         .delete(one, delete)
 }
 
-/// An object of a namespace, its properties with this before their names.
+/// An object of a namespace, its properties with this before their names. What was not said of it is empty.
 pub(crate) fn view(object: &Entry<ObjectContent>, namespace: &str, prefix: &str) -> Json {
+    let mut view = said(object, namespace, prefix);
+    if object.content.required.is_none() {
+        view["required"] = json!([]);
+    }
+    if object.content.properties.is_none() {
+        view["properties"] = json!({});
+    }
+    view
+}
+
+/// The same as whoever makes or changes it is answered: only what was said.
+fn said(object: &Entry<ObjectContent>, namespace: &str, prefix: &str) -> Json {
     let content = &object.content;
     let required = content.required.as_ref();
     let required =
@@ -76,7 +88,7 @@ fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let draft = draft(request)?;
     let namespace = request.param("namespace");
     let object = ops::create(request.caller(), tx, &OBJECTS, namespace, draft)?;
-    Ok(Reply::created(view(&object, namespace, "")))
+    Ok(Reply::created(said(&object, namespace, "")))
 }
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -89,7 +101,7 @@ fn update(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let draft = draft(request)?;
     let which = (request.param("namespace"), request.param("name"));
     let object = ops::update(request.caller(), tx, &OBJECTS, which, draft)?;
-    Ok(Reply::ok(view(&object, request.param("namespace"), "")))
+    Ok(Reply::ok(said(&object, request.param("namespace"), "")))
 }
 
 fn delete(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -22,9 +22,7 @@ pub(crate) static OBJECTS: Kind<ObjectContent> = Kind {
         modify: "modify_metadef_object",
         delete: "delete_metadef_object",
     },
-    absent: |name, namespace| {
-        format!("The metadata definition object with name={name} was not found in namespace={namespace}.")
-    },
+    absent: |name| format!("Could not find metadata object {name}"),
     duplicate: |name, namespace| {
         format!("A metadata definition object with name={name} already exists in namespace={namespace}.")
     },

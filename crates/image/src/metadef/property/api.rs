@@ -1,10 +1,10 @@
 //! Properties over HTTP.
 
 use rest::{Reply, Request, Routes};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use store::Tx;
 
-use super::shape::{shape, view, views};
+use super::shape::{shape, view};
 use super::{PROPERTIES, PropertyShape};
 use crate::error::Error;
 use crate::metadef::api::{body, name, unfit};
@@ -40,8 +40,8 @@ fn draft(request: &Request) -> Result<ops::Draft<PropertyShape>, Error> {
 
 fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let properties = ops::list(request.caller(), tx, &PROPERTIES, request.param("namespace"))?;
-    let shapes = properties.iter().map(|property| (&property.name, &property.content));
-    Ok(Reply::ok(json!({"properties": views(shapes, "")})))
+    let properties = properties.iter().map(|property| (property.name.clone(), named(property)));
+    Ok(Reply::ok(json!({"properties": properties.collect::<Map<_, _>>()})))
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -22,9 +22,7 @@ pub(crate) static PROPERTIES: Kind<PropertyShape> = Kind {
         modify: "modify_metadef_property",
         delete: "remove_metadef_property",
     },
-    absent: |name, namespace| {
-        format!("The metadata definition property with name={name} was not found in namespace={namespace}.")
-    },
+    absent: |name| format!("Could not find property {name}"),
     duplicate: |name, namespace| {
         format!("A metadata definition property with name={name} already exists in namespace={namespace}.")
     },

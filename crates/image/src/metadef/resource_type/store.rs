@@ -26,7 +26,7 @@ pub(crate) static ASSOCIATIONS: Kind<AssociationContent> = Kind {
         modify: "add_metadef_resource_type_association",
         delete: "remove_metadef_resource_type_association",
     },
-    absent: |name, _namespace| format!("Failed to find resource type {name} to delete"),
+    absent: |name| format!("Failed to find resource type {name} to delete"),
     duplicate: |name, namespace| {
         format!(
             "The metadata definition resource-type association of resource-type={name} to namespace={namespace} \

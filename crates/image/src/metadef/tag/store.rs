@@ -21,9 +21,7 @@ pub(crate) static TAGS: Kind<()> = Kind {
         modify: "modify_metadef_tag",
         delete: "delete_metadef_tag",
     },
-    absent: |name, namespace| {
-        format!("The metadata definition tag with name={name} was not found in namespace={namespace}.")
-    },
+    absent: |name| format!("Could not find metadata tag {name}"),
     duplicate: |name, namespace| {
         format!(
             "A metadata tag with name={name} already exists in namespace={namespace}. (Please note that metadata \
