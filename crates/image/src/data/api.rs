@@ -48,13 +48,14 @@ fn receiving(
     }
 }
 
-/// How many bytes the client says there are.
+/// How many bytes the client says there are. None of them is a size not known, as upstream.
 fn length(request: &Request) -> Result<Option<u64>, Error> {
     let invalid = |_| Error::Invalid("Invalid or missing image size in request headers.".to_owned());
-    match request.header("x-openstack-image-size") {
-        Some(said) => said.trim().parse().map(Some).map_err(invalid),
-        None => Ok(request.header("content-length").and_then(|length| length.parse().ok())),
-    }
+    let said = match request.header("x-openstack-image-size") {
+        Some(said) => Some(said.trim().parse().map_err(invalid)?),
+        None => request.header("content-length").and_then(|length| length.parse().ok()),
+    };
+    Ok(said.filter(|size_bytes| *size_bytes > 0))
 }
 
 async fn upload(shared: Arc<Shared>, request: Request, body: Body, purpose: Purpose) -> Result<Reply, Error> {

@@ -136,11 +136,20 @@ fn what_is_not_as_long_as_announced_is_not_kept() {
     };
     send("4095", 400);
     send("4097", 400);
-    send("0", 400);
     assert_eq!(status(&api, &id), "queued");
     assert_eq!(images.observe_images().unwrap(), []);
     send("4096", 204);
     assert_eq!(status(&api, &id), "active");
+}
+
+#[test]
+fn nothing_announced_is_a_length_not_known() {
+    let api = api_over(Arc::new(Fake::new()), Config::default());
+    let id = queued(&api, "raw");
+    let headers = [("content-type", "application/octet-stream"), ("x-openstack-image-size", "0")];
+    let path = format!("/image/v2/images/{id}/file");
+    assert_eq!(api.send(MEMBER, "PUT", &path, &headers, vec![7; 4096]).status, 204);
+    assert_eq!(api.get(MEMBER, &format!("/image/v2/images/{id}")).body["size"], 4096);
 }
 
 #[test]
