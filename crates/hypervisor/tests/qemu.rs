@@ -380,14 +380,18 @@ fn a_hanging_qemu_is_killed() {
 fn encrypted_disk(place: &RealPlace, secret: &str) -> Disk {
     let mut disk = place.file_disk(b"", "raw");
     let path = disk.blockdev["file"]["filename"].as_str().unwrap().to_owned();
-    let mut child = Command::new("qemu-img")
-        .args(["create", "-q", "-f", "luks", "--object", "secret,id=key,file=/dev/stdin"])
-        .args(["-o", "key-secret=key,iter-time=10", &path, "1M"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(secret.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
+    let create = || {
+        let mut child = Command::new("qemu-img")
+            .args(["create", "-q", "-f", "luks", "--object", "secret,id=key,file=/dev/stdin"])
+            .args(["-o", "key-secret=key,iter-time=10", &path, "1M"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(secret.as_bytes()).unwrap();
+        child.wait().unwrap().success()
+    };
+    // QEMU fails now and then to measure how fast it hashes.
+    assert!((0..50).any(|_| create()));
     disk.blockdev["driver"] = "luks".into();
     disk.blockdev["key-secret"] = Disk::secret_name(disk.volume).into();
     disk.secret = Some(secret.to_owned().into());
