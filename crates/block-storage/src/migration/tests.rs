@@ -354,7 +354,7 @@ fn a_volume_comes_to_be_for_several_servers_and_no_longer() {
     world.node.work(&world.api);
 
     assert_eq!(world.retype(json!({"new_type": "shared"})).0, 202);
-    assert_eq!(world.seen()[..2], words(["retyping", "shared"]));
+    assert_eq!(world.seen()[..2], words(["retyping", "default"]));
     world.settle();
     assert_eq!(world.seen()[..2], words(["available", "shared"]));
     assert!(is_for_several(&world));

@@ -391,6 +391,11 @@ fn one_or_several<'d, D: Deserializer<'d>>(from: D) -> Result<Vec<Attachment>, D
 }
 
 impl Volume {
+    /// The type that users see: on its way to another one, the one that it still is of.
+    pub(crate) fn shown_type_id(&self) -> VolumeTypeId {
+        self.retype.map_or(self.volume_type_id, |retype| retype.from)
+    }
+
     /// The properties of an image that is made of it: those of the image that it was made of itself.
     pub fn image_properties(&self) -> BTreeMap<String, String> {
         let own = |key: &str| OWN.contains(&key) || ABOUT_BYTES.iter().any(|prefix| key.starts_with(prefix));
