@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -28,40 +28,38 @@ impl Features {
     }
 }
 
-/// Starts QEMU without a VM and asks.
+/// What it is asked; then it is to end.
+const COMMANDS: &str = concat!(
+    r#"{"execute":"qmp_capabilities"}"#,
+    "\n",
+    r#"{"execute":"query-command-line-options","arguments":{"option":"sandbox"},"id":"sandbox"}"#,
+    "\n",
+    r#"{"execute":"quit"}"#,
+    "\n"
+);
+
+/// Starts QEMU without a VM and asks. It finds all commands when it starts, so that it ends also if who asks is killed.
 pub fn features(binary: &Path) -> Result<Features> {
-    let started = Command::new(binary)
+    let failed = |error: io::Error| Error::Probe(error.to_string());
+    let (commands, mut writer) = io::pipe().map_err(failed)?;
+    writer.write_all(COMMANDS.as_bytes()).map_err(failed)?;
+    drop(writer);
+    let answered = Command::new(binary)
         .args(["-machine", "none", "-nodefaults", "-no-user-config", "-display", "none"])
         .args(["-chardev", "stdio,id=m", "-mon", "chardev=m,mode=control"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = match started {
+        .stdin(commands)
+        .output();
+    let output = match answered {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
             return Err(Error::NoQemu { binary: binary.to_owned() });
         }
-        started => started.map_err(|e| Error::Probe(e.to_string()))?,
+        answered => answered.map_err(failed)?,
     };
-    if let Some(mut input) = child.stdin.take() {
-        let commands = concat!(
-            r#"{"execute":"qmp_capabilities"}"#,
-            "\n",
-            r#"{"execute":"query-command-line-options","arguments":{"option":"sandbox"},"id":"sandbox"}"#,
-            "\n",
-            r#"{"execute":"quit"}"#,
-            "\n"
-        );
-        // A QEMU that ended at once has told why on its standard error.
-        let _ = input.write_all(commands.as_bytes());
-        let output = child.wait_with_output().map_err(|e| Error::Probe(e.to_string()))?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        return read_answers(&said).unwrap_or_else(|| {
-            let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(Error::Probe(if message.is_empty() { said.trim().to_owned() } else { message }))
-        });
-    }
-    Err(Error::Probe("it has no standard input".to_owned()))
+    let said = String::from_utf8_lossy(&output.stdout);
+    read_answers(&said).unwrap_or_else(|| {
+        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(Error::Probe(if message.is_empty() { said.trim().to_owned() } else { message }))
+    })
 }
 
 /// Understands the greeting and the answers; `None` where there is no greeting.
