@@ -46,10 +46,13 @@ pub(crate) fn has_dependents(tx: &mut Tx<'_>, id: BackupId) -> Result<bool, Erro
     Ok(BACKUPS.count(tx, &Select::all().eq("parent_id", id))? > 0)
 }
 
-/// Whether another backup has the same objects: one of the two came as the other's record under another id.
+/// Whether another backup has the same objects: one of the two came as the other's record under another id. A record whose
+/// objects no host found has none.
 pub(crate) fn shares_objects(tx: &mut Tx<'_>, backup: &Backup) -> Result<bool, Error> {
     let all = BACKUPS.values(tx, &Select::all())?;
-    Ok(all.iter().any(|other| other.id != backup.id && other.objects_id() == backup.objects_id()))
+    let has_some = |other: &Backup| !other.is_import || other.phase == Phase::Creating;
+    let is_same = |other: &Backup| other.id != backup.id && other.objects_id() == backup.objects_id();
+    Ok(all.iter().any(|other| is_same(other) && has_some(other)))
 }
 
 /// The backups for which a snapshot is read.

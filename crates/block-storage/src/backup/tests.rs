@@ -274,8 +274,13 @@ fn what_two_backups_are_made_of_goes_with_the_last() {
         (shown(&api, &second)["status"].clone(), record_of(&api, &second)["backup_service"].clone()),
         (json!("available"), json!("cinder.backup.drivers.cuttle"))
     );
-    // A host that is asked to remove anything refuses.
+    // A record that came to nothing holds nothing back.
+    let third = changed(&told, |fields| fields["id"] = json!(runtime::new_uuid().to_string()));
     (node.refuses, node.refuses_only) = (Some("no"), Some(agent_api::Kind::Copy));
+    let third = import(&api, &third).body["backup"]["id"].as_str().unwrap().to_owned();
+    node.work(&api);
+    assert_eq!(state(&api, &third), "error");
+    // A host that is asked to remove anything refuses.
     let delete = |node: &mut Node, id: &str| {
         assert_eq!(api.delete(ADMIN, &path(id)).status, 202);
         node.work(&api);
