@@ -167,6 +167,15 @@ fn create_file(path: &Path) -> Result<File> {
         .doing(|| format!("create {}", path.display()))
 }
 
+/// Makes a directory, and holds it as being worked on.
+fn hold_new_dir(path: &Path) -> Result<Flock<File>> {
+    fs::DirBuilder::new()
+        .mode(0o711)
+        .create(path)
+        .doing(|| format!("make the directory {}", path.display()))?;
+    lock(File::open(path).doing(|| format!("open {}", path.display()))?, path)
+}
+
 /// Holds a file or directory as being worked on.
 fn lock(file: File, path: &Path) -> Result<Flock<File>> {
     Flock::lock(file, FlockArg::LockExclusiveNonblock)

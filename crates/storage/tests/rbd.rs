@@ -42,6 +42,12 @@ fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
+/// The id of an image, which stays when its name changes.
+fn id_of(ceph: &Ceph, name: &str) -> String {
+    let shown = json_of(&ceph.rbd_says(&["info", "--format", "json", name]));
+    shown["id"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn operators_find_the_names_and_features_they_know() {
     let Some(ceph) = Ceph::shared() else { return };
@@ -109,7 +115,7 @@ fn a_move_to_the_trash_that_nobody_ended_is_ended() {
     let Some(ceph) = Ceph::shared() else { return };
     let name = format!("volume-{}", blank(MIB).id);
     ceph.rbd_says(&["create", "--size", "8M", &name]);
-    let id = json_of(&ceph.rbd_says(&["info", "--format", "json", &name]))["id"].as_str().unwrap().to_owned();
+    let id = id_of(&ceph, &name);
     ceph.rbd_says(&["trash", "mv", &name]);
     // The state is the last byte of the entry: 1 is "moving", as it stands when the mover dies.
     let (key, dir) = (format!("id_{id}"), TempDir::new());
@@ -143,7 +149,7 @@ fn a_clone_that_is_gone_is_forgotten_by_its_parent() {
         (at, clone.id)
     };
     let name = format!("volume-{}", first.id);
-    let id = json_of(&ceph.rbd_says(&["info", "--format", "json", &name]))["id"].as_str().unwrap().to_owned();
+    let id = id_of(&ceph, &name);
     let header = format!("rbd_header.{id}");
     let notes = || -> Vec<String> {
         let keys = ceph.rados_says(&["listomapkeys", &header]);
@@ -194,7 +200,7 @@ fn a_snapshot_whose_maker_died_before_it_could_be_opened_is_mended() {
     let at = snapshot_of(first.id);
     volumes.ensure_snapshot(at, None).unwrap();
     let name = format!("volume-{}", first.id);
-    let id = json_of(&ceph.rbd_says(&["info", "--format", "json", &name]))["id"].as_str().unwrap().to_owned();
+    let id = id_of(&ceph, &name);
     let listed = json_of(&ceph.rbd_says(&["snap", "ls", "--format", "json", &name]));
     let number = listed[0]["id"].as_u64().unwrap();
     // Its map is what the maker writes after the snapshot is noted.

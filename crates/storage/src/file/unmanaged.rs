@@ -7,7 +7,7 @@
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -17,7 +17,7 @@ use types::VolumeId;
 
 use super::chain::{Chain, HEAD, Moment, is_layer, link, names};
 use super::volumes::{BASE, DISK, FileVolumes, SECTOR_BYTES, check_size, read_head};
-use super::{create_file, lock, remove_tree, sync_dir};
+use super::{create_file, hold_new_dir, remove_tree, sync_dir};
 use crate::adoption::is_plain;
 use crate::error::Doing;
 use crate::inspect::{Content, detect, inspect};
@@ -110,12 +110,7 @@ impl FileVolumes {
     fn manage_file(&self, volume: VolumeId, name: &str, format: DiskFormat, size_bytes: u64) -> Result<()> {
         self.place.check_room()?;
         let scratch = self.managing(volume);
-        fs::DirBuilder::new()
-            .mode(0o711)
-            .create(&scratch)
-            .doing(|| format!("make the directory {}", scratch.display()))?;
-        let dir = File::open(&scratch).doing(|| format!("open {}", scratch.display()))?;
-        let _held = lock(dir, &scratch)?;
+        let _held = hold_new_dir(&scratch)?;
         let built = self.build_over(&scratch, (&self.unmanaged_path(name), format), size_bytes);
         let made = built.and_then(|()| {
             fs::rename(&scratch, self.path(volume)).doing(|| format!("rename volume {volume} into place"))

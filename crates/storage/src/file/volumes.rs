@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,7 +12,7 @@ use types::{ImageId, VolumeId};
 use super::background::{Background, Tool};
 use super::chain::{Chain, HEAD, Moment};
 use super::snapshots::exchange_link;
-use super::{FileConfig, Place, create_file, lock, remove_tree, sync_dir};
+use super::{FileConfig, Place, create_file, hold_new_dir, remove_tree, sync_dir};
 use crate::error::Doing;
 use crate::inspect::{HEAD_BYTES, inspect};
 use crate::qcow2::{self, Backing};
@@ -64,12 +63,7 @@ impl FileVolumes {
         self.place.check_room()?;
         let target = self.path(volume.id);
         let scratch = self.place.scratch_path(&volume.id.to_string());
-        fs::DirBuilder::new()
-            .mode(0o711)
-            .create(&scratch)
-            .doing(|| format!("make the directory {}", scratch.display()))?;
-        let dir = File::open(&scratch).doing(|| format!("open {}", scratch.display()))?;
-        let _held = lock(dir, &scratch)?;
+        let _held = hold_new_dir(&scratch)?;
         let built = build(&scratch).and_then(|()| match fs::rename(&scratch, &target) {
             // Somebody else was faster.
             Err(_) if target.exists() => remove_tree(&scratch),
