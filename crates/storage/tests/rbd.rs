@@ -5,6 +5,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use storage::rbd::Rbd;
 use storage::rbd::RbdConfig;
 use storage::{
     Adoption, DiskFormat, Error, GIB, ImageStore, NewVolume, Snapshot, Source, Tidied, Upload, VolumeBackend,
@@ -27,6 +28,16 @@ pub fn clone_of(id: ImageId, format: DiskFormat, size_bytes: u64) -> NewVolume {
 
 pub fn snapshot_of(volume: VolumeId) -> Snapshot {
     Snapshot { volume, id: SnapshotId(runtime::new_uuid()) }
+}
+
+/// A clone of a new image, which has a snapshot.
+fn clone_with_snapshot(rbd: &Rbd) -> (ImageId, NewVolume, Snapshot) {
+    let (image, _) = upload(&rbd.images(), DiskFormat::Qcow2, &qcow2_bytes(8 * MIB)).unwrap();
+    let clone = clone_of(image, DiskFormat::Qcow2, 8 * MIB);
+    rbd.volumes(None).ensure_volume(&clone).unwrap();
+    let at = snapshot_of(clone.id);
+    rbd.volumes(None).ensure_snapshot(at, None).unwrap();
+    (image, clone, at)
 }
 
 /// Waits until something is so.
@@ -84,11 +95,7 @@ fn what_has_clones_waits_in_the_trash_until_the_last_is_gone() {
     let Some(ceph) = Ceph::shared() else { return };
     let rbd = ceph.rbd();
     let (images, volumes) = (rbd.images(), rbd.volumes(None));
-    let (image, _) = upload(&images, DiskFormat::Qcow2, &qcow2_bytes(8 * MIB)).unwrap();
-    let first = clone_of(image, DiskFormat::Qcow2, 8 * MIB);
-    volumes.ensure_volume(&first).unwrap();
-    let at = snapshot_of(first.id);
-    volumes.ensure_snapshot(at, None).unwrap();
+    let (image, first, at) = clone_with_snapshot(&rbd);
     let second = NewVolume { source: Source::Snapshot(at), ..blank(8 * MIB) };
     volumes.ensure_volume(&second).unwrap();
     images.remove_image(image).unwrap();
@@ -193,12 +200,8 @@ fn a_clone_that_is_gone_is_forgotten_by_its_parent() {
 fn a_snapshot_whose_maker_died_before_it_could_be_opened_is_mended() {
     let Some(ceph) = Ceph::shared() else { return };
     let rbd = ceph.rbd();
-    let (images, volumes) = (rbd.images(), rbd.volumes(None));
-    let (image, _) = upload(&images, DiskFormat::Qcow2, &qcow2_bytes(8 * MIB)).unwrap();
-    let first = clone_of(image, DiskFormat::Qcow2, 8 * MIB);
-    volumes.ensure_volume(&first).unwrap();
-    let at = snapshot_of(first.id);
-    volumes.ensure_snapshot(at, None).unwrap();
+    let volumes = rbd.volumes(None);
+    let (_, first, at) = clone_with_snapshot(&rbd);
     let name = format!("volume-{}", first.id);
     let id = id_of(&ceph, &name);
     let listed = json_of(&ceph.rbd_says(&["snap", "ls", "--format", "json", &name]));
