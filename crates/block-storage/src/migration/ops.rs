@@ -41,7 +41,6 @@ pub(crate) fn retype(
                     volumes front-end qos specs cannot change.";
         return Err(Error::Volume(text.to_owned()));
     }
-    let current = place::backend_of(tx, &volume)?;
     let multiattach = new.is_multiattach();
     if can_stay(tx, &volume, &new)? {
         if volume.multiattach != multiattach {
@@ -59,6 +58,7 @@ pub(crate) fn retype(
         return Err(Error::Volume("Retype requires migration but is not allowed.".to_owned()));
     }
     check_no_snapshots(tx, id)?;
+    let current = place::backend_of(tx, &volume)?;
     let to = other_backend(tx, &volume, new.id, current.as_deref())?.ok_or_else(|| {
         let text = format!("No valid backends for volume {id} with type {}", new.id);
         Error::Invalid(format!("No valid backend was found. {text}"))
