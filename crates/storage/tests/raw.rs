@@ -150,6 +150,26 @@ impl LiveDisk for Live {
 }
 
 #[test]
+fn what_layers_left_never_comes_back() {
+    let Some(world) = world("what_layers_left_never_comes_back") else { return };
+    let first = world.make(Source::Blank, false);
+    world.write(first, 0, 1);
+    let at = world.snapshot(first);
+    // Its layers lie one over another, and `head` leads to the newest.
+    let id = world.make(Source::Snapshot(at), false);
+    world.write(id, MIB, 2);
+    world.become_for(id, true).unwrap();
+    assert!(world.files(id).contains(&"head".to_owned()), "nobody tidied it");
+    world.write(id, 0, 3);
+    // A link of a snapshot that was being made when somebody was killed.
+    let link = world.folder(id).join(format!("{}.snapshot", runtime::new_uuid()));
+    std::os::unix::fs::symlink("disk.qcow2", link).unwrap();
+    world.become_for(id, false).unwrap();
+    assert_eq!(world.content(id), [3, 2]);
+    assert_eq!(world.files(id), ["base", "disk.qcow2"]);
+}
+
+#[test]
 fn what_is_in_them_stays_whatever_becomes_of_them() {
     let Some(world) = world("what_is_in_them_stays_whatever_becomes_of_them") else { return };
     let (image, _) = upload(&world.images, DiskFormat::Raw, &[7; 65536]).unwrap();

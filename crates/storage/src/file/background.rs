@@ -85,6 +85,14 @@ impl Background {
         let _ = merge.ended.recv();
     }
 
+    /// Ends what is done to a volume if it is a copy, which is of no layers.
+    pub(super) fn stop_copy(&self, volume: VolumeId) {
+        let is_copy = self.merges().get(&volume).is_some_and(|merge| merge.layers.is_empty());
+        if is_copy {
+            self.stop(volume);
+        }
+    }
+
     /// Ends the merge of a volume if it has to do with one of these layers.
     pub(super) fn stop_with<'l>(&self, volume: VolumeId, mut layers: impl Iterator<Item = &'l str>) {
         let merges = self.merges();

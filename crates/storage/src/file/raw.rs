@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use types::{SnapshotId, VolumeId};
 
 use super::background::Tool;
-use super::chain::{HEAD, Moment};
+use super::chain::{HEAD, Moment, is_layer};
 use super::volumes::{BASE, DISK, FileVolumes, SECTOR_BYTES};
 use super::{create_file, remove_tree, sync_dir};
 use crate::error::Doing;
@@ -57,6 +57,7 @@ impl FileVolumes {
             Source::Image { id, format } => {
                 let driver = self.link_base(dir, id, format, volume.size_bytes)?;
                 let base = dir.join(BASE);
+                self.place.check_room_for(allocated(&base)?)?;
                 let mut image = json!({ "driver": driver, "file": node(&base, true, false) });
                 if driver != "raw" {
                     image["backing"] = Value::Null;
@@ -69,6 +70,7 @@ impl FileVolumes {
                 if volume.size_bytes < needed {
                     return Err(Error::TooSmall { needed, asked: volume.size_bytes });
                 }
+                self.place.check_room_for(self.used_by(at.volume)?)?;
                 copy(&self.snapshot_nodes(at)?, &raw, tool)?;
             }
         }
@@ -82,7 +84,10 @@ impl FileVolumes {
         if !chain.moments().is_empty() {
             return Err(kept_by_snapshots(volume));
         }
-        self.place.check_room_for(chain.layers.iter().map(|layer| layer.allocated_bytes).sum())?;
+        let base = self.path(volume).join(BASE);
+        let of_base = if base.exists() { allocated(&base)? } else { 0 };
+        let of_layers: u64 = chain.layers.iter().map(|layer| layer.allocated_bytes).sum();
+        self.place.check_room_for(of_base + of_layers)?;
         let (dir, size_bytes) = (self.path(volume), chain.head().header.size_bytes);
         let (nodes, scratch) = (chain.blockdev(0, true, self.direct), dir.join(SCRATCH));
         let made = self.raw_path(volume);
@@ -96,7 +101,7 @@ impl FileVolumes {
 
     /// Makes a raw volume one of layers again: what it has lies below an empty layer from now on.
     pub(super) fn make_layers(&self, volume: VolumeId) -> Result<()> {
-        self.merges.stop(volume);
+        self.tidy_raw(volume)?;
         if !self.raw_snapshots(volume)?.is_empty() {
             return Err(kept_by_snapshots(volume));
         }
@@ -201,20 +206,20 @@ impl FileVolumes {
         })
     }
 
-    /// Removes what a volume of layers left when it became a raw one, and what nobody goes on to write.
+    /// Removes what a volume of layers left when it became a raw one, and what nobody goes on to write. A copy that is
+    /// wanted is asked for before, and waited for: one that is still made now is wanted no more.
     pub(super) fn tidy_raw(&self, volume: VolumeId) -> Result<()> {
-        if self.merges.go_on(volume)? {
-            return Ok(());
-        }
+        self.merges.stop(volume);
         let dir = self.path(volume);
         for entry in fs::read_dir(&dir).doing(|| format!("list {}", dir.display()))? {
             let name = entry.doing(|| format!("list {}", dir.display()))?.file_name();
             let name = name.to_string_lossy();
-            if name == BASE || name == HEAD || name.ends_with(".qcow2") || name.starts_with('.') {
+            let is_of_layers = name == BASE || name == HEAD || is_layer(&name);
+            if is_of_layers || Moment::of_link(&name).is_some() || name.starts_with('.') {
                 remove_tree(&dir.join(&*name))?;
             }
         }
-        Ok(())
+        sync_dir(&dir)
     }
 
     pub(super) fn raw_blockdev(&self, volume: VolumeId) -> Value {
@@ -246,6 +251,17 @@ impl FileVolumes {
         }
         found.sort();
         Ok(found.into_iter().map(|(_, id)| id).collect())
+    }
+
+    /// How much all that a volume's directory has takes: more than a copy of any of its snapshots.
+    fn used_by(&self, volume: VolumeId) -> Result<u64> {
+        let dir = self.path(volume);
+        let mut used_bytes = 0;
+        for entry in fs::read_dir(&dir).doing(|| format!("list {}", dir.display()))? {
+            let entry = entry.doing(|| format!("list {}", dir.display()))?;
+            used_bytes += entry.metadata().map_or(0, |found| found.blocks() * SECTOR_BYTES);
+        }
+        Ok(used_bytes)
     }
 
     /// How large the disk in a snapshot is, of whatever kind its volume is.

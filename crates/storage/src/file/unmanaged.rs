@@ -16,6 +16,7 @@ use nix::libc;
 use types::VolumeId;
 
 use super::chain::{Chain, HEAD, Moment, is_layer, link, names};
+use super::raw::RAW;
 use super::volumes::{BASE, DISK, FileVolumes, SECTOR_BYTES, check_size, read_head};
 use super::{create_file, hold_new_dir, remove_tree, sync_dir};
 use crate::adoption::is_plain;
@@ -76,7 +77,9 @@ impl FileVolumes {
         fs::hard_link(file, &base).doing(|| format!("link {} into a volume", file.display()))?;
         // Whatever was exchanged meanwhile: what is linked is judged, and a link to elsewhere is not followed.
         let linked = fs::symlink_metadata(&base).doing(|| format!("look at {}", base.display()))?;
-        let again = if linked.is_file() { look_at_file(&base)? } else { Err("it is no file".to_owned()) };
+        // Two names are its own and the one just made.
+        let is_it = linked.is_file() && linked.nlink() == 2;
+        let again = if is_it { look_at_file(&base)? } else { Err("it is no file of its own".to_owned()) };
         let is_same = again.is_ok_and(|found| matches!(found.what, What::File(now) if now == format));
         if !is_same {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -287,6 +290,9 @@ fn look_at_volume(dir: &Path, name: &str) -> Result<std::result::Result<Found, S
         return Ok(Err("it is a directory, and none that was a volume".to_owned()));
     };
     for name in names(dir)? {
+        if name == RAW {
+            return Ok(Err("it is a volume for several servers".to_owned()));
+        }
         let path = dir.join(&name);
         let metadata = fs::symlink_metadata(&path).doing(|| format!("look at {}", path.display()))?;
         if metadata.is_symlink() {

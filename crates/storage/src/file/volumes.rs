@@ -160,7 +160,13 @@ impl VolumeBackend for FileVolumes {
         check_size(volume.size_bytes)?;
         let (id, is_there) = (volume.id, self.path(volume.id).exists());
         match (is_there, volume.multiattach) {
-            (true, wanted) if self.is_raw(id) == wanted => Ok(()),
+            (true, wanted) if self.is_raw(id) == wanted => {
+                if !wanted {
+                    // It may be on its way to the other kind, which nobody wants any more.
+                    self.merges.stop_copy(id);
+                }
+                Ok(())
+            }
             (true, true) => self.make_raw(id),
             (true, false) => self.make_layers(id),
             (false, true) if volume.source != Source::Blank => {

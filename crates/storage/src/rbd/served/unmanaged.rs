@@ -99,7 +99,8 @@ impl Served {
         if image.note(UNMANAGED)?.is_some() {
             return Ok(true);
         }
-        let is_kept = |name: &String| crate::snapshot_of_name(name).is_some();
+        // Whatever it is called: what nobody here made or took in is not ours to remove.
+        let is_kept = |name: &String| names::snapshot_id(name).is_none();
         if image.snapshots()?.iter().any(is_kept) { Err(Fault::Keeps(id)) } else { Ok(false) }
     }
 
