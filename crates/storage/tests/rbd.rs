@@ -142,6 +142,22 @@ fn a_move_to_the_trash_that_nobody_ended_is_ended() {
 }
 
 #[test]
+fn a_volume_with_a_snapshot_of_somebody_else_is_not_removed() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let rbd = ceph.rbd();
+    let volumes = rbd.volumes(None);
+    let volume = blank(8 * MIB);
+    volumes.ensure_volume(&volume).unwrap();
+    let name = format!("volume-{}", volume.id);
+    ceph.rbd_says(&["snap", "create", "--no-progress", &format!("{name}@daily")]);
+    let refused = volumes.remove_volume(volume.id).unwrap_err();
+    assert!(matches!(refused, Error::Keeps { .. }), "{refused}");
+    assert!(ceph.rbd_says(&["snap", "ls", &name]).contains("daily"));
+    ceph.rbd_says(&["snap", "rm", "--no-progress", &format!("{name}@daily")]);
+    volumes.remove_volume(volume.id).unwrap();
+}
+
+#[test]
 fn a_clone_that_is_gone_is_forgotten_by_its_parent() {
     let Some(ceph) = Ceph::shared() else { return };
     let rbd = ceph.rbd();

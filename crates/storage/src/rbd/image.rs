@@ -217,6 +217,30 @@ impl Image {
 
     /// The same with the sizes that it had.
     pub fn sized_snapshots(&self) -> Done<Vec<(String, u64)>> {
+        let mut found = Vec::new();
+        for (id, name, size_bytes) in self.all_snapshots()? {
+            if !self.is_in_trash(id)? {
+                found.push((name, size_bytes));
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_in_trash(&self, snapshot: u64) -> Done<bool> {
+        let mut kind = 0;
+        let ask = self.libraries.rbd.rbd_snap_get_namespace_type;
+        // SAFETY: the image is open; the function only writes a number.
+        let result = unsafe { ask(self.handle, snapshot, &raw mut kind) };
+        if result == -nix::libc::ENOENT {
+            // It went meanwhile.
+            return Ok(true);
+        }
+        check(result.into(), || format!("read the kind of a snapshot of {}", self.name))?;
+        Ok(kind == sys::SNAPSHOT_IN_TRASH)
+    }
+
+    /// The numbers, names and sizes of all its snapshots, oldest first, also of those in the trash.
+    pub fn all_snapshots(&self) -> Done<Vec<(u64, String, u64)>> {
         let rbd = &self.libraries.rbd;
         let empty = sys::SnapEntry { id: 0, size: 0, name: ptr::null() };
         let mut room = 64;
@@ -233,7 +257,7 @@ impl Image {
             let count = usize::try_from(count).unwrap_or(0).min(room);
             let mut found = entries[..count].to_vec();
             found.sort_by_key(|entry| entry.id);
-            let copied = found.iter().map(|entry| (text(entry.name), entry.size)).collect();
+            let copied = found.iter().map(|entry| (entry.id, text(entry.name), entry.size)).collect();
             if count > 0 {
                 // SAFETY: the list ends with an entry without a name, as librbd left it.
                 unsafe { (rbd.rbd_snap_list_end)(entries.as_mut_ptr()) };

@@ -94,6 +94,8 @@ pub const OPTION_FEATURES: c_int = 1;
 pub const OPTION_ORDER: c_int = 2;
 /// `RBD_IMAGE_OPTION_CLONE_FORMAT`.
 pub const OPTION_CLONE_FORMAT: c_int = 12;
+/// `RBD_SNAP_NAMESPACE_TYPE_TRASH`: a snapshot that was removed and lives on for its clones.
+pub const SNAPSHOT_IN_TRASH: c_int = 2;
 /// `RBD_FEATURE_FAST_DIFF`.
 pub const FEATURE_FAST_DIFF: u64 = 1 << 4;
 /// `RBD_FEATURE_EXCLUSIVE_LOCK`.
@@ -199,6 +201,7 @@ library!(
         rbd_snap_spec_cleanup(*mut SnapSpec);
         rbd_snap_list(ImagePtr, *mut SnapEntry, *mut c_int) -> c_int;
         rbd_snap_list_end(*mut SnapEntry);
+        rbd_snap_get_namespace_type(ImagePtr, u64, *mut c_int) -> c_int;
         rbd_snap_create(ImagePtr, *const c_char) -> c_int;
         rbd_snap_get_id(ImagePtr, *const c_char, *mut u64) -> c_int;
         rbd_snap_remove(ImagePtr, *const c_char) -> c_int;

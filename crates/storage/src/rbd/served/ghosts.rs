@@ -36,7 +36,7 @@ pub(super) fn lay(cluster: &Cluster, pool: &Arc<Pool>, id: &str) -> Done<bool> {
     if others.is_empty() || !others.iter().all(|address| dead.iter().any(|d| d == address)) {
         return Ok(false);
     }
-    if !image.snapshots()?.is_empty() || image.has_children()? {
+    if !image.all_snapshots()?.is_empty() || image.has_children()? {
         return Ok(false);
     }
     tracing::warn!("removing {}/{id}, which {} dead clients have open", pool.name, others.len());
