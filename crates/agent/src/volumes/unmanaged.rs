@@ -60,7 +60,12 @@ pub fn snapshots(backend: &Arc<dyn VolumeBackend>, volumes: &[VolumeId]) -> Resu
     for volume in volumes {
         let found = match backend.observe_unmanaged_snapshots(*volume) {
             Err(storage::Error::NoVolume(_)) => Vec::new(),
-            found => found.map_err(words)?,
+            // One that is damaged, or being changed, hides no others.
+            Err(error) => {
+                tracing::warn!("the unmanaged snapshots of volume {volume} are not listed: {}", words(error));
+                Vec::new()
+            }
+            Ok(found) => found,
         };
         shown.extend(found.into_iter().map(|found| UnmanagedSnapshot {
             volume: *volume,

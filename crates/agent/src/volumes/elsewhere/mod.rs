@@ -31,6 +31,10 @@ pub(super) fn ensure(backends: &Backends, volume: &Volume) -> (Option<ElsewhereS
 
 fn make(backends: &Backends, volume: &Volume, wish: &Elsewhere) -> Result<(), Trouble> {
     check_another(backends, volume, wish)?;
+    let own = backends.named(volume.backend.as_deref())?;
+    if !own.observe_unmanaged_snapshots(volume.id)?.is_empty() {
+        return Err("it has unmanaged snapshots, which would stay behind".to_owned().into());
+    }
     let size_bytes = volume.size_gib * GIB + super::header_of(volume);
     let new = NewVolume { id: volume.id, size_bytes, source: Source::Blank, multiattach: wish.multiattach };
     Ok(backends.named(Some(&wish.backend))?.ensure_volume(&new)?)
