@@ -8,9 +8,6 @@ use types::{BackupId, CopyId, HostId, ProjectId, SnapshotId, Timestamp, UserId, 
 
 use crate::encryption::VolumeEncryption;
 
-/// How long a host may take to copy a volume's bytes.
-pub(crate) const COPY_TIME_MAX: Duration = Duration::from_secs(48 * 3600);
-
 /// A backup of a volume.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Backup {

@@ -6,7 +6,7 @@ use reconcile::{Next, Reconciler, StepError};
 use store::{Error, Stored, Tx};
 use types::{BackupId, CopyId, HostId};
 
-use super::model::{COPY_TIME_MAX, Job};
+use super::model::Job;
 use super::store::{self as table, BACKUPS};
 use super::{Backup, Phase};
 use crate::copies::{self, Copying};
@@ -16,7 +16,7 @@ use crate::snapshot::store::SNAPSHOTS;
 use crate::snapshot::{self, Phase as SnapshotPhase};
 use crate::volume::reconcile::KIND as VOLUME_KIND;
 use crate::volume::store::VOLUMES;
-use crate::volume::{HOST_TIME_MAX, Phase as VolumePhase};
+use crate::volume::{COPY_TIME_MAX, HOST_TIME_MAX, Phase as VolumePhase};
 
 /// The reconciler's kind.
 pub(crate) const KIND: &str = "block_storage::backup";

@@ -126,7 +126,8 @@ pub(super) fn is_claimed(tx: &mut Tx<'_>, volume: &Volume) -> Result<bool, store
     let same = |other: &Stored<Volume>| {
         other.id != volume.id
             && other.bytes_stay
-            && (&other.backend, &other.managed_from) == (&volume.backend, &volume.managed_from)
+            && (&other.host, &other.backend) == (&volume.host, &volume.backend)
+            && other.managed_from == volume.managed_from
             // Of two, the one that was there first goes on.
             && (other.created_at, other.id) < (volume.created_at, volume.id)
     };

@@ -74,8 +74,8 @@ fn create(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>) -> Result<Next, Erro
             Ok(Next::Done)
         }
         (_, Some(reason)) => fail(tx, snapshot, format!("host {host} cannot make it: {reason}")),
-        _ if snapshot.is_overdue(now, HOST_TIME_MAX) => {
-            let within = HOST_TIME_MAX.as_secs();
+        _ if snapshot.is_overdue(now, volume.host_time_max()) => {
+            let within = volume.host_time_max().as_secs();
             fail(tx, snapshot, format!("host {host} did not make it within {within} s{reason}"))
         }
         _ => Ok(Next::Again(HOST_TIME_MAX)),

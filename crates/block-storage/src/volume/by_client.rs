@@ -1,7 +1,7 @@
 //! How clients of the API hold a volume for purposes of their own: by attachments, or by the actions of old. Nothing
 //! gets at the volume's bytes so, and nothing ends what compute began, for a VM has the disk then.
 
-use policy::Caller;
+use policy::{Caller, Target};
 use store::{Stored, Tx};
 use types::{AttachmentId, ServerId, VolumeId};
 
@@ -10,6 +10,7 @@ use super::ops::show_for;
 use super::{AttachMode, Attachment, Phase, Volume};
 use crate::attachment::store as attachments;
 use crate::error::Error;
+use crate::policy::RULES;
 
 /// What a client says of the place from which it uses a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -269,8 +270,8 @@ pub(crate) fn find(caller: &Caller, tx: &mut Tx<'_>, id: AttachmentId) -> Result
 
 fn find_for(caller: &Caller, tx: &mut Tx<'_>, id: AttachmentId, rule: &str) -> Result<Held, Error> {
     let found = find(caller, tx, id)?;
-    let volume = show_for(caller, tx, found.volume.id, rule)?;
-    Ok(Held { volume, ..found })
+    RULES.check(rule, caller, &Target::project(&found.volume.project_id))?;
+    Ok(found)
 }
 
 /// Refuses where all who have a volume have it by compute: as Cinder answers since it learnt that a disk must not be pulled

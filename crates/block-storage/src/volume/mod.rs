@@ -19,6 +19,6 @@ mod tests;
 pub use ::image::image::WorkKey;
 pub use attach::NewAttachment;
 pub use model::{
-    AttachMode, Attachment, HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, Retype, Revert, SIZE_GIB_MAX,
-    SourceImage, SourceSnapshot, Volume, VolumeChange, VolumeDraft,
+    AttachMode, Attachment, COPY_TIME_MAX, HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, Retype, Revert,
+    SIZE_GIB_MAX, SourceImage, SourceSnapshot, Volume, VolumeChange, VolumeDraft,
 };

@@ -15,6 +15,8 @@ use crate::encryption::{KEY_DELETION_POLICY, KEY_ID, VolumeEncryption};
 
 /// How long a host may take to make, grow or remove a volume.
 pub const HOST_TIME_MAX: Duration = Duration::from_secs(600);
+/// How long it may copy a whole volume.
+pub const COPY_TIME_MAX: Duration = Duration::from_secs(48 * 3600);
 /// How long a volume waits for a host that is up.
 pub const PLACEMENT_TIME_MAX: Duration = Duration::from_secs(60);
 /// The largest volume, which is also the largest disk that qcow2 can hold here.
@@ -475,6 +477,11 @@ impl Volume {
     }
 
     /// Whether this phase has lasted longer than it may.
+    /// How long its host may take for what is asked of it. What has no layers is copied.
+    pub(crate) fn host_time_max(&self) -> Duration {
+        if self.multiattach || self.retype.is_some() { COPY_TIME_MAX } else { HOST_TIME_MAX }
+    }
+
     pub(crate) fn is_overdue(&self, now: Timestamp, limit: Duration) -> bool {
         now.since(self.phase_since) >= limit
     }

@@ -137,8 +137,8 @@ fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, keys: &dyn Keyring) -> R
             )?;
             fail(tx, volume, format!("host {host} cannot make it: {reason}"))
         }
-        Verdict::Waiting if volume.is_overdue(now, HOST_TIME_MAX) => {
-            let (within, reason) = (HOST_TIME_MAX.as_secs(), why(said.as_ref()));
+        Verdict::Waiting if volume.is_overdue(now, volume.host_time_max()) => {
+            let (within, reason) = (volume.host_time_max().as_secs(), why(said.as_ref()));
             fail(tx, volume, format!("host {host} did not make it within {within} s{reason}"))
         }
         Verdict::Waiting => Ok(Next::Again(HOST_TIME_MAX)),
@@ -318,7 +318,7 @@ fn revert(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     let fault = match (done, error) {
         (true, _) => None,
         (false, Some(reason)) => Some(format!("host {host} cannot revert it: {reason}")),
-        (false, None) if volume.is_overdue(now, HOST_TIME_MAX) => {
+        (false, None) if volume.is_overdue(now, volume.host_time_max()) => {
             Some(format!("host {host} did not revert it in time"))
         }
         (false, None) => return Ok(Next::Again(HOST_TIME_MAX)),
@@ -357,7 +357,7 @@ fn retype(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     let seen = seen(tx, volume, &host)?;
     let reason = match verdict(volume, seen.as_ref()) {
         Verdict::Done => None,
-        Verdict::Waiting if !volume.is_overdue(now, HOST_TIME_MAX) => {
+        Verdict::Waiting if !volume.is_overdue(now, volume.host_time_max()) => {
             VOLUMES.save(tx, volume)?;
             return Ok(Next::Again(HOST_TIME_MAX));
         }
