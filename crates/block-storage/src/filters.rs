@@ -3,6 +3,7 @@
 use rest::{Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::{Condition, Tx};
+use types::Timestamp;
 
 use crate::api::since;
 use crate::error::Error;
@@ -84,22 +85,60 @@ pub(crate) fn conditions(
     if request.version >= STRICT && !request.caller().is_admin() {
         refuse_unknown(request, resource)?;
     }
-    Ok(columns_of(request, columns))
+    columns_of(request, columns)
 }
 
 /// The same for a list that is not strict about it.
-pub(crate) fn columns_of(request: &Request, columns: Sortable) -> Vec<Condition> {
+pub(crate) fn columns_of(request: &Request, columns: Sortable) -> Result<Vec<Condition>, Error> {
     let asked = request.query.iter().filter(|(name, _)| !is_no_filter(name));
     let conditions = asked.map(|(name, value)| {
         let like = name.strip_suffix('~').filter(|_| request.version >= LIKE);
         let plain = like.unwrap_or(name);
-        match (columns.iter().find(|(known, _)| *known == plain), like) {
-            (Some((_, column)), Some(_)) => Condition::Like(column, format!("%{}%", escaped(value))),
-            (Some((_, column)), None) => Condition::Eq(column, value.as_str().into()),
-            (None, _) => Condition::Any(Vec::new()),
-        }
+        let column = columns.iter().find(|(known, _)| *known == plain).map(|(_, column)| *column);
+        Ok(match (column, like) {
+            // A time has no parts.
+            (Some(column), Some(_)) if is_time(column) => nothing(),
+            (Some(column), Some(_)) => Condition::Like(column, format!("%{}%", escaped(value))),
+            (Some(column), None) if is_time(column) => time(column, value)?,
+            (Some(column), None) => Condition::Eq(column, value.as_str().into()),
+            (None, _) => nothing(),
+        })
     });
     conditions.collect()
+}
+
+/// What nothing is like.
+pub(crate) fn nothing() -> Condition {
+    Condition::Any(Vec::new())
+}
+
+fn is_time(column: &str) -> bool {
+    column.ends_with("_at")
+}
+
+/// A time with an operator before it, as `gte:2026-11-22T00:00:00`; several are separated by commas.
+pub(crate) fn time(column: &'static str, value: &str) -> Result<Condition, Error> {
+    let parts = value.split(',').map(|part| {
+        let (operator, text) = match part.split_once(':') {
+            Some((word @ ("gt" | "gte" | "lt" | "lte" | "eq" | "neq"), rest)) => (word, rest),
+            _ => ("eq", part),
+        };
+        let at = Timestamp::parse(text).map_err(|_| invalid(column, value))?;
+        Ok(match operator {
+            "gt" => Condition::Gt(column, at.into()),
+            "gte" => Condition::Gt(column, (at.0.saturating_sub(1)).into()),
+            "lt" => Condition::Lt(column, at.into()),
+            "lte" => Condition::Lt(column, (at.0.saturating_add(1)).into()),
+            "neq" => Condition::Ne(column, at.into()),
+            _ => Condition::Eq(column, at.into()),
+        })
+    });
+    Ok(Condition::All(parts.collect::<Result<_, Error>>()?))
+}
+
+/// That a filter cannot have this value.
+pub(crate) fn invalid(name: &str, value: &str) -> Error {
+    Error::Invalid(format!("Invalid input received: {name} cannot be {value}."))
 }
 
 /// Refuses a query with a filter that a kind of thing does not have. To find parts of names would have to be configured, as

@@ -2,22 +2,18 @@
 
 use rest::{Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
-use store::{Condition, Tx};
+use store::Tx;
 
 use super::{Message, ops};
 use crate::api::{links_of, since};
 use crate::error::Error;
-use crate::filters::refuse_unknown;
-use crate::list::{Paging, Sortable, escaped, next_links};
+use crate::filters;
+use crate::list::{Paging, Sortable, next_links};
 
 /// The first microversion that has messages.
 const FIRST: Microversion = Microversion(3, 3);
 /// The first microversion that gives them in pages and filtered.
 const PAGES: Microversion = Microversion(3, 5);
-/// The first microversion that refuses other filters.
-const STRICT: Microversion = Microversion(3, 31);
-/// From here on `event_id~` finds parts.
-const LIKE: Microversion = Microversion(3, 34);
 
 /// Sort keys and filters, which are columns.
 const COLUMNS: Sortable = &[
@@ -31,8 +27,6 @@ const COLUMNS: Sortable = &[
     ("created_at", "created_at"),
     ("expires_at", "expires_at"),
 ];
-/// Columns that hold a time, by which nobody filters.
-const TIMES: [&str; 2] = ["created_at", "expires_at"];
 
 /// The routes of messages.
 pub(crate) fn routes() -> Routes {
@@ -63,10 +57,7 @@ fn view(request: &Request, message: &Message) -> Json {
 fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let paged = request.version >= PAGES;
     let paging = if paged { Paging::of(request, COLUMNS)? } else { Paging::newest() };
-    if request.version >= STRICT && !request.caller().is_admin() {
-        refuse_unknown(request, "message")?;
-    }
-    let conditions = if paged { conditions(request) } else { Vec::new() };
+    let conditions = if paged { filters::conditions(request, "message", COLUMNS)? } else { Vec::new() };
     let found = ops::list(request.caller(), tx, conditions, &paging)?;
     let views: Vec<Json> = found.iter().map(|message| view(request, message)).collect();
     let mut body = json!({"messages": views});
@@ -74,28 +65,6 @@ fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         body["messages_links"] = links;
     }
     Ok(Reply::ok(body))
-}
-
-fn conditions(request: &Request) -> Vec<Condition> {
-    let mut conditions = Vec::new();
-    for (name, value) in &request.query {
-        if matches!(
-            name.as_str(),
-            "limit" | "marker" | "offset" | "sort" | "sort_key" | "sort_dir" | "all_tenants"
-        ) {
-            continue;
-        }
-        let like = name.strip_suffix('~').filter(|_| request.version >= LIKE);
-        let column = COLUMNS.iter().map(|(_, column)| *column);
-        let mut column = column.filter(|column| !TIMES.contains(column));
-        conditions.push(match (column.find(|column| *column == like.unwrap_or(name)), like) {
-            (Some(column), Some(_)) => Condition::Like(column, format!("%{}%", escaped(value))),
-            (Some(column), None) => Condition::Eq(column, value.as_str().into()),
-            // What no message has, none can have with this value.
-            (None, _) => Condition::Any(Vec::new()),
-        });
-    }
-    conditions
 }
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -8,7 +8,7 @@ use testkit::{Api, Begun, Conversations, Scratch, Server, Varied};
 use crate::tests::{ADMIN, Node, api, api_over, golden};
 
 /// Parameters of the lists.
-const QUERIES: [&str; 26] = [
+const QUERIES: [&str; 43] = [
     "limit",
     "marker",
     "offset",
@@ -35,6 +35,23 @@ const QUERIES: [&str; 26] = [
     "resource_type",
     "group_id",
     "list_volume",
+    "id",
+    "description",
+    "volume_id",
+    "snapshot_id",
+    "user_id",
+    "host",
+    "binary",
+    "availability_zone",
+    "migration_status",
+    "attach_status",
+    "consumes_quota",
+    "updated_at",
+    "expires_at",
+    "data_timestamp",
+    "message_level",
+    "resource_uuid",
+    "created_at~",
 ];
 
 /// The folders of conversations: each resource has one.
@@ -50,14 +67,16 @@ fn folders() -> Vec<PathBuf> {
     found
 }
 
-/// Sends so many of them to clouds that are made so.
-fn send(wanted: usize, fresh: impl Fn() -> Api) {
+fn service() -> Varied {
     let table = crate::tests::service().routes.table();
     let routes = table.into_iter().map(|(method, path)| (method.to_string(), path)).collect();
-    let service =
-        Varied { prefix: "/volume", routes, queries: &QUERIES, microversions: Some(("volume", 71)) };
+    Varied { prefix: "/volume", routes, queries: &QUERIES, microversions: Some(("volume", 71)) }
+}
+
+/// Sends so many of them to clouds that are made so.
+fn send(wanted: usize, fresh: impl Fn() -> Api) {
     let folders = folders();
-    service.check(wanted, |dice| {
+    service().check(wanted, |dice| {
         let api = fresh();
         let mut node = Node::join(&api, "one", 10);
         let (mut asked, last) = (Vec::new(), dice.below(3));
@@ -106,6 +125,7 @@ fn answers_alike_on(server: Server) {
     for path in PLAIN {
         golden(&api_over(scratch(), image::Config::default()), path);
     }
+    service().check_lists(&api_over(scratch(), image::Config::default()), ADMIN);
     send(500, || api_over(scratch(), image::Config::default()));
 }
 

@@ -2,13 +2,14 @@
 
 use rest::{Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
-use store::{Condition, Direction, Tx};
+use store::{Direction, Tx};
 use types::VolumeId;
 
 use super::ops::TransferDraft;
 use super::{Transfer, ops};
 use crate::api::{asked, flag_in, links_of, own, sole_fields, text_in};
 use crate::error::Error;
+use crate::filters;
 use crate::list::{Paging, Sortable};
 
 /// The first microversion that says whether snapshots stay behind.
@@ -77,20 +78,9 @@ fn listed(request: &Request, tx: &mut Tx<'_>, view: fn(&Request, &Transfer) -> J
         }
     };
     let all = asked(request, "all_tenants")?;
-    let found = ops::list(request.caller(), tx, (all, conditions(request)), &paging)?;
+    let found = ops::list(request.caller(), tx, (all, filters::columns_of(request, COLUMNS)?), &paging)?;
     let views: Vec<Json> = found.iter().map(|transfer| view(request, transfer)).collect();
     Ok(Reply::ok(json!({"transfers": views})))
-}
-
-fn conditions(request: &Request) -> Vec<Condition> {
-    let no_filter = ["all_tenants", "limit", "marker", "offset", "sort", "sort_key", "sort_dir"];
-    let filters = request.query.iter().filter(|(name, _)| !no_filter.contains(&name.as_str()));
-    let condition = |(name, value): &(String, String)| {
-        let column = COLUMNS.iter().find(|(known, column)| known == name && *column != "created_at");
-        // What no transfer has, none can have with this value.
-        column.map_or(Condition::Any(Vec::new()), |(_, column)| Condition::Eq(column, value.as_str().into()))
-    };
-    filters.map(condition).collect()
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {

@@ -10,7 +10,7 @@ mod varied_tests;
 use testkit::{Api, Conversations, Remote, Scratch, Server};
 
 use crate::Config;
-use crate::tests::{cloud, cloud_over};
+use crate::tests::{ADMIN, cloud, cloud_over};
 
 fn conversations() -> Conversations {
     Conversations::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/upstream"))
@@ -33,6 +33,8 @@ fn answers_alike_on(server: Server) {
     let config = || Config { bcrypt_cost: 4, ..Config::default() };
     if scratch().is_some() {
         conversations().check(|| cloud_over(scratch(), config()).api);
+        let cloud = cloud_over(scratch(), config());
+        varied_tests::service().check_lists(&cloud.api, &cloud.token(ADMIN));
     }
 }
 

@@ -7,7 +7,7 @@ use super::{conversations, fresh};
 use crate::tests::cloud;
 
 /// Parameters of identity's lists.
-const QUERIES: [&str; 14] = [
+const QUERIES: [&str; 24] = [
     "limit",
     "marker",
     "sort_key",
@@ -22,15 +22,28 @@ const QUERIES: [&str; 14] = [
     "tags",
     "page_reverse",
     "since",
+    "id",
+    "parent_id",
+    "is_domain",
+    "user_id",
+    "type",
+    "service_id",
+    "region_id",
+    "enabled__gt",
+    "created_at",
+    "expires_at__lt",
 ];
 
-#[test]
-fn nothing_that_is_sent_is_a_fault_of_ours() {
+pub(super) fn service() -> Varied {
     let cloud = cloud();
     let routes = crate::service(&cloud.api.store, &cloud.tokens).routes.table();
     let routes = routes.into_iter().map(|(method, path)| (method.to_string(), path)).collect();
-    let service = Varied { prefix: "/identity", routes, queries: &QUERIES, microversions: None };
-    service.check(10_000, |dice| {
+    Varied { prefix: "/identity", routes, queries: &QUERIES, microversions: None }
+}
+
+#[test]
+fn nothing_that_is_sent_is_a_fault_of_ours() {
+    service().check(10_000, |dice| {
         let api = fresh();
         let (file, left_out) = (dice.below(1000), dice.below(40));
         let asked = conversations().ask(&api, file, left_out);

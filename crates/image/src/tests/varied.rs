@@ -11,7 +11,7 @@ use super::{ADMIN, api_on, two_stores};
 use crate::{Config, ImportFiltering};
 
 /// Parameters of the lists.
-const QUERIES: [&str; 24] = [
+const QUERIES: [&str; 31] = [
     "limit",
     "marker",
     "sort",
@@ -36,6 +36,13 @@ const QUERIES: [&str; 24] = [
     "prefer",
     "resource_types",
     "type",
+    "min_disk",
+    "checksum",
+    "os_hash_value",
+    "architecture",
+    "message",
+    "created_at~",
+    "expires_at",
 ];
 
 /// The folders of conversations: each resource has one.
@@ -62,14 +69,17 @@ fn cloud(scratch: Option<Scratch>) -> Api {
     api_on(scratch, two_stores(&Fake::new(), &Fake::new()), config)
 }
 
-/// Sends so many of them to clouds that are made so.
-fn send(wanted: usize, fresh: impl Fn() -> Api) {
+fn service() -> Varied {
     let stores = two_stores(&Fake::new(), &Fake::new());
     let table = crate::service(&cloud(None).store, stores, Config::default()).routes.table();
     let routes = table.into_iter().map(|(method, path)| (method.to_string(), path)).collect();
-    let service = Varied { prefix: "/image", routes, queries: &QUERIES, microversions: None };
+    Varied { prefix: "/image", routes, queries: &QUERIES, microversions: None }
+}
+
+/// Sends so many of them to clouds that are made so.
+fn send(wanted: usize, fresh: impl Fn() -> Api) {
     let folders = folders();
-    service.check(wanted, |dice| {
+    service().check(wanted, |dice| {
         let api = fresh();
         let (mut asked, last) = (Vec::new(), dice.below(3));
         for _ in 0..=last {
@@ -114,6 +124,7 @@ fn answers_alike_on(server: Server) {
         let api = api_on(scratch(), Arc::new(Fake::new()), Config::default());
         testkit::check_golden(&api, format!("{}/src/{path}", env!("CARGO_MANIFEST_DIR")));
     }
+    service().check_lists(&cloud(scratch()), ADMIN);
     send(500, || cloud(scratch()));
 }
 

@@ -36,7 +36,7 @@ pub(super) fn routes() -> Routes {
 }
 
 fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, Error> {
-    let asked = (asked(request, "all_tenants")?, filters::columns_of(request, COLUMNS));
+    let asked = (asked(request, "all_tenants")?, filters::columns_of(request, COLUMNS)?);
     let found = ops::list(request.caller(), tx, asked, &Paging::of(request, COLUMNS)?)?;
     let view = |group: &Group| if detailed { plain(group) } else { summary(group) };
     let views: Vec<Json> = found.iter().map(view).collect();

@@ -2,10 +2,9 @@
 
 use rest::{Microversion, Request};
 use store::Condition;
-use types::Timestamp;
 
 use crate::error::Error;
-use crate::filters::{is_no_filter, refuse_unknown};
+use crate::filters::{invalid, is_no_filter, nothing, refuse_unknown, time};
 use crate::list::{Paging, escaped, pairs};
 use crate::volume::ops::{Trait, VolumeList};
 
@@ -93,38 +92,10 @@ fn filter(list: &mut VolumeList, name: &str, value: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn nothing() -> Condition {
-    Condition::Any(Vec::new())
-}
-
 fn flag(name: &str, value: &str) -> Result<bool, Error> {
     match value.to_lowercase().as_str() {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
         _ => Err(invalid(name, value)),
     }
-}
-
-fn invalid(name: &str, value: &str) -> Error {
-    Error::Invalid(format!("Invalid input received: {name} cannot be {value}."))
-}
-
-/// A time with an operator before it, as `gte:2026-11-22T00:00:00`; several are separated by commas.
-fn time(column: &'static str, value: &str) -> Result<Condition, Error> {
-    let parts = value.split(',').map(|part| {
-        let (operator, text) = match part.split_once(':') {
-            Some((word @ ("gt" | "gte" | "lt" | "lte" | "eq" | "neq"), rest)) => (word, rest),
-            _ => ("eq", part),
-        };
-        let at = Timestamp::parse(text).map_err(|_| invalid(column, value))?;
-        Ok(match operator {
-            "gt" => Condition::Gt(column, at.into()),
-            "gte" => Condition::Gt(column, (at.0.saturating_sub(1)).into()),
-            "lt" => Condition::Lt(column, at.into()),
-            "lte" => Condition::Lt(column, (at.0.saturating_add(1)).into()),
-            "neq" => Condition::Ne(column, at.into()),
-            _ => Condition::Eq(column, at.into()),
-        })
-    });
-    Ok(Condition::All(parts.collect::<Result<_, Error>>()?))
 }
