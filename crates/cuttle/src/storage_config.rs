@@ -82,6 +82,8 @@ pub struct Storage {
     pub images: Arc<dyn ImageStore>,
     /// All places of images, for the image service.
     pub stores: Stores,
+    /// The clusters among the backends, by name.
+    pub clusters: Vec<(String, Rbd)>,
 }
 
 impl Storage {
@@ -97,13 +99,14 @@ impl Storage {
             place: place(FIRST, "file", local_images.clone()),
         };
         let mut all = vec![local];
-        for (name, cluster) in clusters(config)? {
+        let clusters = clusters(config)?;
+        for (name, cluster) in &clusters {
             let elsewhere: Arc<dyn ImageStore> = local_images.clone();
             all.push(Opened {
                 volumes: Arc::new(cluster.volumes(Some(elsewhere.clone()))),
                 root_disks: Arc::new(cluster.root_disks(Some(elsewhere))),
-                place: place(&name, "rbd", Arc::new(cluster.images())),
-                name,
+                place: place(name, "rbd", Arc::new(cluster.images())),
+                name: name.clone(),
             });
         }
         let at = all.iter().position(|opened| opened.name == default_name(config)).unwrap_or(0);
@@ -115,7 +118,7 @@ impl Storage {
             backends = backends.with(&opened.name, opened.volumes);
             others.push(opened.place);
         }
-        Ok(Storage { backends, images, stores: Stores::new(default.place, others) })
+        Ok(Storage { backends, images, stores: Stores::new(default.place, others), clusters })
     }
 }
 

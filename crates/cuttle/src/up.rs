@@ -25,6 +25,7 @@ use crate::audit_file::AuditFile;
 use crate::cli::Which;
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::metrics::Metrics;
 use crate::policy_file::PolicyFile;
 use crate::process::Process;
 use crate::storage_config::Storage;
@@ -193,6 +194,7 @@ fn reload_when_told(policy: Arc<PolicyFile>) -> anyhow::Result<()> {
 struct ControlPlane {
     store: Store,
     storage: Storage,
+    metrics: Metrics,
     tokens: Arc<identity::Tokens>,
     inquiries: Inquiries,
     runner: Runner,
@@ -216,6 +218,8 @@ impl ControlPlane {
             // A cluster that is away now may be back later; the cloud does not wait for it.
             Err(error) => tracing::error!("cannot sweep the image store: {error}"),
         }
+        let metrics = Metrics::default();
+        metrics.watch(&storage)?;
         let owner = bootstrap(&store, dir, config)?;
         register_guest(&store, &storage.stores, config, owner);
         let inquiries = Inquiries::default();
@@ -237,7 +241,7 @@ impl ControlPlane {
         let credential_keys = keys;
         let settings = identity::Config { policy, oidc, credential_keys, ..identity_config(config) };
         let tokens = identity::Tokens::new(&store, settings);
-        Ok(ControlPlane { store, storage, tokens, inquiries, runner })
+        Ok(ControlPlane { store, storage, metrics, tokens, inquiries, runner })
     }
 
     fn router(&self, config: &Config) -> Result<axum::Router, String> {
@@ -248,7 +252,7 @@ impl ControlPlane {
             inquiries: &self.inquiries,
         };
         let mut all = services::all(shared, image_config(config));
-        all.push(health());
+        all.push(watched(&self.metrics));
         rest::router(rest::Cloud {
             store: self.store.clone(),
             authenticate: self.tokens.clone(),
@@ -404,9 +408,9 @@ fn wait_for_host(store: &Store, dir: &DataDir, agent: Option<&Supervision>) -> a
     }
 }
 
-/// `/healthz`: answers 200 while the database can be read.
-fn health() -> rest::Service {
-    let routes = rest::Routes::new().open("/healthz", |_: &rest::Request, tx: &mut store::Tx<'_>| {
+/// What is for whoever watches the cloud: `/metrics`, and `/healthz`, which answers 200 while the database can be read.
+fn watched(metrics: &Metrics) -> rest::Service {
+    let routes = metrics.routes().open("/healthz", |_: &rest::Request, tx: &mut store::Tx<'_>| {
         let hosts = nodes::hosts::list(tx)?;
         let up = hosts.iter().filter(|host| host.is_up(tx.now())).count();
         Ok::<_, image::Error>(rest::Reply::ok(serde_json::json!({"status": "ok", "hosts_up": up})))

@@ -109,6 +109,8 @@ fn a_server_on_ceph_loses_no_byte_when_an_osd_is_killed_and_another_added() {
     assert_eq!(cloud.run("ssh", &["web", "--", CHECK]).trim(), "40");
     println!("placement groups on the OSDs: {before:?} before, {:?} after", groups(&ceph));
     println!("{}", status(&cloud, &ceph));
+    let figures = cloud.metrics("cuttle_ceph_osds_up{cluster=\"ceph\"} 4\n");
+    assert!(figures.contains("cuttle_storage_up{backend=\"ceph\"} 1\n"), "{figures}");
 }
 
 fn groups(ceph: &Ceph) -> Vec<u64> {

@@ -151,6 +151,15 @@ impl Cloud {
         std::fs::read_to_string(self.folder.0.join("up.log")).unwrap_or_default()
     }
 
+    /// What Prometheus reads, once it tells this much.
+    pub fn metrics(&self, wanted: &str) -> String {
+        wait_for(|| {
+            let mut answer = ureq::get(format!("{}/metrics", self.endpoint)).call().unwrap();
+            let text = answer.body_mut().read_to_string().unwrap();
+            if text.contains(wanted) { Ok(text) } else { Err(text) }
+        })
+    }
+
     /// The data directory.
     pub fn dir(&self) -> PathBuf {
         self.folder.0.join("data")

@@ -19,6 +19,8 @@ fn every_command_works_on_a_simulated_cloud() {
     let client = Client::start(&openstack, &cloud.dir().join("clouds.yaml"));
     let mut stage = Stage { cloud: &cloud, client, image: image.into(), key: key.into(), probe: &|_, _| {} };
     commands::run(&mut stage);
+    let figures = cloud.metrics("# TYPE cuttle_storage_up gauge\ncuttle_storage_up{backend=\"local\"} 1\n");
+    assert!(figures.contains("cuttle_storage_free_bytes{backend=\"local\"} "), "{figures}");
     let worries: Vec<String> =
         cloud.log().lines().filter(|line| line.contains(" ERROR ")).map(str::to_owned).collect();
     assert!(worries.is_empty(), "{worries:?}");

@@ -23,6 +23,7 @@ pub mod copy;
 pub mod disk;
 mod error;
 pub mod fake;
+pub mod figures;
 pub mod file;
 mod hashes;
 pub mod inspect;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use storage::figures::written;
 use storage::rbd::Health;
 
 use crate::config::Config;
@@ -60,11 +61,11 @@ impl Status {
                 "the configuration names no Ceph cluster; images and volumes are files in the data folder"
             );
         }
-        let mut worst = Health::Ok;
+        let (mut worst, mut figures) = (Health::Ok, Vec::new());
         for (name, cluster) in clusters {
             match cluster.status() {
                 Ok(status) if self.metrics => {
-                    print!("{}", status.metrics(&name));
+                    figures.extend(status.figures(&name));
                     worst = worst.max(status.health);
                 }
                 Ok(status) => {
@@ -77,6 +78,7 @@ impl Status {
                 }
             }
         }
+        print!("{}", written(&figures));
         Ok(ExitCode::from(worst as u8))
     }
 }

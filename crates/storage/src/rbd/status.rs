@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::figures::Figure;
+
 /// The cluster's own judgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
@@ -189,40 +191,39 @@ impl ClusterStatus {
         if parts.is_empty() { "all copies are where they belong".to_owned() } else { parts.join(", ") }
     }
 
-    /// The same figures as Prometheus reads them. `cluster` is its name in the configuration.
-    pub fn metrics(&self, cluster: &str) -> String {
-        let mut out = String::new();
-        let mut gauge = |name: &str, value: u64| {
-            let _ = writeln!(out, "cuttle_ceph_{name}{{cluster=\"{cluster}\"}} {value}");
-        };
-        gauge("health", self.health as u64);
-        gauge("monitors_agreeing", self.monitors.0);
-        gauge("osds_up", self.osds.0);
-        gauge("osds_in", self.osds.1);
-        gauge("osds", self.osds.2);
-        gauge("placement_groups", self.groups);
-        gauge("placement_groups_clean", self.groups_clean);
-        gauge("placement_groups_inactive", self.groups_inactive);
-        gauge("copies_degraded", self.copies_degraded);
-        gauge("copies_misplaced", self.copies_misplaced);
-        gauge("objects_unfound", self.objects_unfound);
-        gauge("recovery_bytes_per_second", self.recovery_bytes_per_second);
-        gauge("total_bytes", self.total_bytes);
-        gauge("used_bytes", self.used_bytes);
+    /// The same for Prometheus. `cluster` is its name in the configuration.
+    pub fn figures(&self, cluster: &str) -> Vec<Figure> {
+        let of_all = [
+            ("health", self.health as u64),
+            ("monitors", self.monitors.1),
+            ("monitors_agreeing", self.monitors.0),
+            ("osds_up", self.osds.0),
+            ("osds_in", self.osds.1),
+            ("osds", self.osds.2),
+            ("placement_groups", self.groups),
+            ("placement_groups_clean", self.groups_clean),
+            ("placement_groups_inactive", self.groups_inactive),
+            ("copies", self.copies),
+            ("copies_degraded", self.copies_degraded),
+            ("copies_misplaced", self.copies_misplaced),
+            ("objects_unfound", self.objects_unfound),
+            ("recovery_bytes_per_second", self.recovery_bytes_per_second),
+            ("total_bytes", self.total_bytes),
+            ("used_bytes", self.used_bytes),
+        ];
+        let mut figures: Vec<Figure> = of_all
+            .into_iter()
+            .map(|(name, value)| Figure::new(format!("cuttle_ceph_{name}"), &[("cluster", cluster)], value))
+            .collect();
         for pool in &self.pools {
-            for (name, value) in [
-                ("replicas", pool.replicas),
-                ("stored_bytes", pool.stored_bytes),
-                ("free_bytes", pool.free_bytes),
-            ] {
-                let _ = writeln!(
-                    out,
-                    "cuttle_ceph_pool_{name}{{cluster=\"{cluster}\",pool=\"{}\"}} {value}",
-                    pool.name
-                );
-            }
+            let labels = [("cluster", cluster), ("pool", &pool.name)];
+            let of = |name: &str, value| Figure::new(format!("cuttle_ceph_pool_{name}"), &labels, value);
+            figures.push(of("replicas", pool.replicas));
+            figures.push(of("replicas_min", pool.replicas_min));
+            figures.push(of("stored_bytes", pool.stored_bytes));
+            figures.push(of("free_bytes", pool.free_bytes));
         }
-        out
+        figures
     }
 }
 
@@ -262,6 +263,7 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::written;
     use serde_json::json;
 
     #[test]
@@ -296,7 +298,8 @@ mod tests {
         ] {
             assert!(words.contains(part), "{part:?} is not in:\n{words}");
         }
-        assert!(found.metrics("ceph").contains("cuttle_ceph_copies_degraded{cluster=\"ceph\"} 50\n"));
+        let text = written(&found.figures("ceph"));
+        assert!(text.contains("cuttle_ceph_copies_degraded{cluster=\"ceph\"} 50\n"), "{text}");
         let silent = ClusterStatus::of(&json!({}), &json!({}), &json!({}));
         assert_eq!((silent.health, silent.is_whole()), (Health::Error, false));
     }
