@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use sha2::{Digest, Sha256};
 
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -21,6 +22,9 @@ use crate::storage_config::Storage;
 const LOOK: Duration = Duration::from_millis(100);
 /// The first and the longest pause before an agent that ended is started again.
 const RESTART: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+/// How long an agent may take to end.
+const END_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The node side of a cloud.
 #[derive(Debug, Args)]
@@ -38,7 +42,6 @@ impl AgentArgs {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         crate::data_dir::keep_to_ourselves();
         let dir = DataDir::open(&self.data_dir)?;
-        let config = Config::load(self.config.as_deref())?;
         // A session of its own, so that what ends the terminal or the control plane does not end it. It fails only where
         // this process leads one already, which is as good.
         let _ = nix::unistd::setsid();
@@ -48,7 +51,9 @@ impl AgentArgs {
         let _lock = dir.lock_agent()?;
         let this = Process::of_pid(i32::try_from(std::process::id())?)
             .context("cannot find this process in /proc")?;
+        crate::data_dir::write_private(&settled_file(&dir), settled(self.config.as_deref()).as_bytes())?;
         this.write(&pid_file(&dir))?;
+        let config = Config::load(self.config.as_deref())?;
         let storage = Storage::open(&dir, &config)?;
         agent::run(&settings(&dir, &config)?, storage.backends, storage.images)
             .context("the agent failed")?;
@@ -85,6 +90,31 @@ pub fn pid_file(dir: &DataDir) -> PathBuf {
 /// The agent of this cloud, as far as it runs.
 pub fn running(dir: &DataDir) -> Option<Process> {
     Process::of_file(&pid_file(dir))
+}
+
+/// By what configuration the running agent goes.
+fn settled_file(dir: &DataDir) -> PathBuf {
+    dir.run().join("agent.config")
+}
+
+/// A configuration's hash, for it may hold secrets. What cannot be read is like nothing.
+fn settled(config: Option<&Path>) -> String {
+    let text = config.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Ends an agent that goes by another configuration than this, or is of another program. The VMs go on, and the one that
+/// is started instead finds them.
+pub fn end_if_outdated(dir: &DataDir, config: Option<&Path>) -> anyhow::Result<()> {
+    let Some(agent) = running(dir) else { return Ok(()) };
+    let program = |pid: &str| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let is_same_program = program(&agent.pid.to_string()) == program("self");
+    let goes_by = std::fs::read_to_string(settled_file(dir)).unwrap_or_default();
+    if is_same_program && goes_by == settled(config) {
+        return Ok(());
+    }
+    tracing::info!("the agent (process {}) is of another program or configuration; ending it", agent.pid);
+    agent.end(END_TIME_MAX).context("cannot end the agent that runs")
 }
 
 /// Keeps an agent running for as long as this process does: adopts the one that runs, starts another when it ends.

@@ -81,6 +81,7 @@ impl Up {
         let this = Process::of_pid(i32::try_from(std::process::id())?)
             .context("cannot find this process in /proc")?;
         this.write(&pid_file(&dir))?;
+        agent_process::end_if_outdated(&dir, self.config.as_deref())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.context("cannot start the runtime")?;
         runtime.block_on(self.serve(&dir, &config, policy))?;

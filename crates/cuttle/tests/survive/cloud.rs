@@ -120,18 +120,23 @@ impl Cloud {
     pub fn start(&mut self) {
         let listen = self.endpoint.strip_prefix("http://").unwrap_or("127.0.0.1:0").to_owned();
         let log = std::fs::File::options().create(true).append(true).open(self.dir.join("up.log")).unwrap();
-        let mut up = Command::new(CUTTLE)
-            .args(["up", "--listen", &listen, "--data-dir"])
-            .arg(&self.dir)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let config = self.config();
+        let mut up = Command::new(CUTTLE);
+        up.args(["up", "--listen", &listen, "--data-dir"]).arg(&self.dir);
+        if config.exists() {
+            up.arg("--config").arg(config);
+        }
+        let mut up = up.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(up.stdout.take().unwrap()).read_line(&mut line).unwrap();
         self.up = Some(up);
         let endpoint = line.trim().strip_prefix("ready ");
         self.endpoint = endpoint.unwrap_or_else(|| panic!("`cuttle up` is not ready: {line:?}")).to_owned();
+    }
+
+    /// The configuration, as far as there is a file.
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("cuttle.toml")
     }
 
     /// Ends `cuttle up` with a signal and waits for its end.

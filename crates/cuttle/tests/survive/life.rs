@@ -55,6 +55,18 @@ fn a_guest_outlives_its_agent_and_comes_back_after_its_qemu_and_its_host() {
     assert!(cloud.greets(&address));
     assert_eq!(cloud.vms().get(&server), Some(&process));
 
+    // The configuration: an `up` that goes by the same one adopts the agent, one that goes by another has it ended.
+    let by_the_old = cloud.agent();
+    cloud.signal_up(Signal::SIGTERM);
+    cloud.start();
+    assert_eq!(cloud.agent(), by_the_old);
+    cloud.signal_up(Signal::SIGTERM);
+    std::fs::write(cloud.config(), "password_cost = 4\n").unwrap();
+    cloud.start();
+    assert!(cloud.agent().is_some() && cloud.agent() != by_the_old);
+    assert!(cloud.greets(&address));
+    assert_eq!(cloud.vms().get(&server), Some(&process));
+
     // QEMU: the server is off, says so, and starts again.
     kill(Pid::from_raw(process), Signal::SIGKILL).unwrap();
     cloud.wait_for_status(&server, "SHUTOFF");
