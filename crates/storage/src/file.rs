@@ -29,6 +29,7 @@ mod background;
 mod chain;
 mod converted;
 mod images;
+mod opening;
 mod raw;
 mod snapshots;
 mod unmanaged;

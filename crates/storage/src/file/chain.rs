@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use types::{SnapshotId, VolumeId};
 
+use super::opening::Opening;
 use super::volumes::{BASE, DISK, SECTOR_BYTES, read_head};
 use crate::error::Doing;
 use crate::qcow2::{Backing, Header};
@@ -188,7 +189,7 @@ impl Chain {
 
     /// The tree of block nodes from a layer on down. Below the layer all is read-only; what other volumes have, too, in
     /// a way that no block job can get around.
-    pub(super) fn blockdev(&self, from: usize, read_only: bool, direct: bool) -> Value {
+    pub(super) fn blockdev(&self, from: usize, read_only: bool, opening: Opening) -> Value {
         let mut tree = self.base.as_ref().map_or(Value::Null, |format| {
             let mut base = json!({
                 "driver": format,
@@ -197,7 +198,7 @@ impl Chain {
                 "auto-read-only": false,
                 // Through the page cache, which all clones of an image share.
                 "cache": { "direct": false, "no-flush": false },
-                "file": self.file(BASE, Some(true), false),
+                "file": Opening::cached().file(&self.dir.join(BASE), Some(true)),
             });
             if format == "qcow2" {
                 base["backing"] = Value::Null;
@@ -206,7 +207,7 @@ impl Chain {
         });
         for (at, layer) in self.layers.iter().enumerate().skip(from).rev() {
             let below = tree;
-            tree = self.layer(layer, at > from || read_only, direct);
+            tree = self.layer(layer, at > from || read_only, opening);
             // Explicit also where there is none: QEMU must not follow what the header names.
             tree["backing"] = below;
         }
@@ -214,7 +215,7 @@ impl Chain {
     }
 
     /// The node of one layer, without what is below it.
-    pub(super) fn layer(&self, layer: &Layer, read_only: bool, direct: bool) -> Value {
+    pub(super) fn layer(&self, layer: &Layer, read_only: bool, opening: Opening) -> Value {
         // A file that is this volume's alone takes from its layer whether it can be written to: a job that merges
         // layers opens them so.
         let file_read_only = if !read_only { Some(false) } else { (layer.links > 1).then_some(true) };
@@ -225,24 +226,10 @@ impl Chain {
             "auto-read-only": false,
             "discard": "unmap",
             "detect-zeroes": "unmap",
-            "cache": { "direct": direct, "no-flush": false },
-            "file": self.file(&layer.name, file_read_only, direct),
+            "cache": { "direct": opening.direct, "no-flush": false },
+            "file": opening.file(&self.dir.join(&layer.name), file_read_only),
             "backing": null,
         })
-    }
-
-    fn file(&self, name: &str, read_only: Option<bool>, direct: bool) -> Value {
-        let mut file = json!({
-            "driver": "file",
-            "filename": self.dir.join(name).to_string_lossy(),
-            "auto-read-only": false,
-            "discard": "unmap",
-            "cache": { "direct": direct, "no-flush": false },
-        });
-        if let Some(read_only) = read_only {
-            file["read-only"] = read_only.into();
-        }
-        file
     }
 
     /// Files in the directory that belong to nothing.

@@ -20,6 +20,7 @@ use types::{SnapshotId, VolumeId};
 
 use super::background::Tool;
 use super::chain::{HEAD, Moment, is_layer};
+use super::opening::Opening;
 use super::volumes::{BASE, DISK, FileVolumes, SECTOR_BYTES};
 use super::{create_file, remove_tree, sync_dir};
 use crate::error::Doing;
@@ -58,7 +59,8 @@ impl FileVolumes {
                 let driver = self.link_base(dir, id, format, volume.size_bytes)?;
                 let base = dir.join(BASE);
                 self.place.check_room_for(allocated(&base)?)?;
-                let mut image = json!({ "driver": driver, "file": node(&base, true, false) });
+                let mut image =
+                    json!({ "driver": driver, "file": Opening::cached().file(&base, Some(true)) });
                 if driver != "raw" {
                     image["backing"] = Value::Null;
                 }
@@ -89,7 +91,7 @@ impl FileVolumes {
         let of_layers: u64 = chain.layers.iter().map(|layer| layer.allocated_bytes).sum();
         self.place.check_room_for(of_base + of_layers)?;
         let (dir, size_bytes) = (self.path(volume), chain.head().header.size_bytes);
-        let (nodes, scratch) = (chain.blockdev(0, true, self.direct), dir.join(SCRATCH));
+        let (nodes, scratch) = (chain.blockdev(0, true, self.opening), dir.join(SCRATCH));
         let made = self.raw_path(volume);
         let work = move |tool: &Tool| {
             copy(&nodes, &scratch, tool)?;
@@ -107,7 +109,7 @@ impl FileVolumes {
         }
         let (dir, raw) = (self.path(volume), self.raw_path(volume));
         // QEMU copies nothing of what a VM has open, be it only a sector.
-        let sector = json!({ "driver": "raw", "size": SECTOR_BYTES, "file": node(&raw, true, self.direct) });
+        let sector = json!({ "driver": "raw", "size": SECTOR_BYTES, "file": node(self.opening, &raw, true) });
         copy(&sector, &dir.join(SCRATCH), &Tool::default())?;
         remove_tree(&dir.join(SCRATCH))?;
         let size_bytes = length(&raw)?;
@@ -138,7 +140,7 @@ impl FileVolumes {
         if !to.exists() {
             self.place.check_room_for(allocated(&self.raw_path(at.volume))?)?;
         }
-        let (dir, from) = (self.path(at.volume), node(&self.raw_path(at.volume), true, self.direct));
+        let (dir, from) = (self.path(at.volume), node(self.opening, &self.raw_path(at.volume), true));
         let (scratch, made) = (dir.join(SCRATCH), to.clone());
         let work = move |tool: &Tool| {
             copy(&from, &scratch, tool)?;
@@ -169,7 +171,7 @@ impl FileVolumes {
         }
         self.place.check_room_for(allocated(&self.raw_snapshot(to))?)?;
         let (dir, raw) = (self.path(to.volume), self.raw_path(to.volume));
-        let (from, size_bytes) = (node(&self.raw_snapshot(to), true, self.direct), length(&raw)?);
+        let (from, size_bytes) = (node(self.opening, &self.raw_snapshot(to), true), length(&raw)?);
         let (volumes, token, scratch) = (self.clone(), token.to_owned(), dir.join(SCRATCH));
         let work = move |tool: &Tool| {
             copy(&from, &scratch, tool)?;
@@ -223,13 +225,13 @@ impl FileVolumes {
     }
 
     pub(super) fn raw_blockdev(&self, volume: VolumeId) -> Value {
-        node(&self.raw_path(volume), false, self.direct)
+        node(self.opening, &self.raw_path(volume), false)
     }
 
     pub(super) fn raw_snapshot_blockdev(&self, at: Snapshot) -> Result<Value> {
         let path = self.raw_snapshot(at);
         match path.exists() {
-            true => Ok(node(&path, true, self.direct)),
+            true => Ok(node(self.opening, &path, true)),
             false => Err(Error::NoSnapshot { volume: at.volume, id: at.id }),
         }
     }
@@ -301,16 +303,10 @@ fn kept_by_snapshots(volume: VolumeId) -> Error {
 
 /// The block node of a raw file. Guests see what others wrote at once: either nobody has it in a cache, or all of this host
 /// have it in the same one.
-fn node(path: &Path, read_only: bool, direct: bool) -> Value {
-    json!({
-        "driver": "file",
-        "filename": path.to_string_lossy(),
-        "read-only": read_only,
-        "auto-read-only": false,
-        "discard": "unmap",
-        "detect-zeroes": "unmap",
-        "cache": { "direct": direct, "no-flush": false },
-    })
+fn node(opening: Opening, path: &Path, read_only: bool) -> Value {
+    let mut node = opening.file(path, Some(read_only));
+    node["detect-zeroes"] = "unmap".into();
+    node
 }
 
 /// Writes what a tree of block nodes shows into a raw file with holes, anew. QEMU refuses to read what a VM writes to.

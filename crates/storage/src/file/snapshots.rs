@@ -131,7 +131,7 @@ impl FileVolumes {
             });
         }
         for at in (0..missing).rev() {
-            let layer = chain.layer(&chain.layers[at], false, self.direct);
+            let layer = chain.layer(&chain.layers[at], false, self.opening);
             let over = chain.node(&chain.layers[at + 1].name);
             live.push_layer(&layer, &over).map_err(vm("lay a new layer over a disk"))?;
         }

@@ -11,6 +11,7 @@ use types::{ImageId, VolumeId};
 
 use super::background::{Background, Tool};
 use super::chain::{Chain, HEAD, Moment};
+use super::opening::Opening;
 use super::snapshots::exchange_link;
 use super::{FileConfig, Place, create_file, hold_new_dir, remove_tree, sync_dir};
 use crate::error::Doing;
@@ -33,8 +34,7 @@ pub struct FileVolumes {
     images: Place,
     /// What becomes a volume, and what is one no longer.
     pub(super) unmanaged: Place,
-    /// Whether the file system takes `O_DIRECT`.
-    pub(super) direct: bool,
+    pub(super) opening: Opening,
     /// What goes on beside.
     pub(super) merges: Background,
 }
@@ -43,10 +43,10 @@ impl FileVolumes {
     /// Opens the backend, and makes its directory if there is none.
     pub fn open(config: &FileConfig) -> Result<FileVolumes> {
         let place = Place::open(config, "volumes")?;
-        let direct = takes_direct(&place)?;
+        let opening = Opening::probe(&place)?;
         let images = Place { path: config.root.join("images"), reserve_bytes: config.reserve_bytes };
         let unmanaged = Place::open(config, "unmanaged")?;
-        Ok(FileVolumes { place, images, unmanaged, direct, merges: Background::default() })
+        Ok(FileVolumes { place, images, unmanaged, opening, merges: Background::default() })
     }
 
     /// The file that QEMU writes to, as long as the volume never had a snapshot.
@@ -143,7 +143,7 @@ impl FileVolumes {
         let from = chain
             .position(Moment::managed(at.id))
             .ok_or(Error::NoSnapshot { volume: at.volume, id: at.id })?;
-        Ok(chain.blockdev(from, true, self.direct))
+        Ok(chain.blockdev(from, true, self.opening))
     }
 
     pub(super) fn chain_if_any(&self, volume: VolumeId) -> Result<Option<Chain>> {
@@ -295,7 +295,7 @@ impl VolumeBackend for FileVolumes {
         if self.is_raw(volume) {
             return Ok(self.raw_blockdev(volume));
         }
-        Ok(self.chain(volume)?.blockdev(0, false, self.direct))
+        Ok(self.chain(volume)?.blockdev(0, false, self.opening))
     }
 
     fn snapshot_blockdev(&self, at: Snapshot) -> Result<Value> {
@@ -353,15 +353,4 @@ pub(super) fn qemu_img(options: &[&str], operands: &[&OsStr], doing: &str) -> Re
     }
     let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(Error::Tool { doing: doing.to_owned(), message })
-}
-
-/// Whether files there can be opened around the page cache; tmpfs of older kernels refuses.
-fn takes_direct(place: &Place) -> Result<bool> {
-    use std::os::unix::fs::OpenOptionsExt;
-
-    let path = place.scratch_path("probe");
-    drop(create_file(&path)?);
-    let direct = fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_DIRECT).open(&path).is_ok();
-    remove_tree(&path)?;
-    Ok(direct)
 }
