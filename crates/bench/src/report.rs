@@ -129,6 +129,8 @@ fn described(number: f64, unit: &str, how: &str) -> String {
 fn with_unit(number: f64, unit: &str) -> String {
     let digits = if number.abs() >= 100.0 || number.fract() == 0.0 {
         0
+    } else if number.abs() < 0.1 {
+        3
     } else if unit.is_empty() || number.abs() < 10.0 {
         2
     } else {
@@ -148,11 +150,14 @@ mod tests {
         report.judge("fast enough", Goal::AtMost(20.0), 20.0, "ms", "");
         report.judge("often enough", Goal::AtLeast(0.9), 0.91, "", "of 7 pairs");
         assert_eq!(report.missed(), 0);
+        report.judge("hardly more", Goal::AtMost(0.01), 0.0134, "", "");
+        assert_eq!(report.missed(), 1);
         report.judge("too slow", Goal::AtMost(20.0), 20.1, "ms", "");
         report.skip("KVM", "there is none");
-        assert_eq!(report.missed(), 1);
+        assert_eq!(report.missed(), 2);
         let page = report.page();
         assert!(page.contains("| often enough | ≥ 0.90 | 0.91 (of 7 pairs) | met |"), "{page}");
+        assert!(page.contains("| hardly more | ≤ 0.010 | 0.013 | **missed** |"), "{page}");
         assert!(page.contains("| too slow | ≤ 20 ms | 20.1 ms | **missed** |"), "{page}");
         assert!(page.contains("\n- kernel: 6.1\n"), "{page}");
         assert!(page.contains("| KVM |  | there is none | not measured |"), "{page}");
