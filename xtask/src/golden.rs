@@ -134,8 +134,10 @@ impl Original {
 impl Drop for Original {
     fn drop(&mut self) {
         // Asked and not killed, for it has processes of its own to end.
-        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
-        let _ = self.process.wait();
+        if let Ok(None) = self.process.try_wait() {
+            let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+            let _ = self.process.wait();
+        }
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
