@@ -4,20 +4,23 @@
 
 API, scheduler, volume and backup service are one process, over oslo.messaging's transport in memory. Everything it
 makes is in FOLDER: an SQLite database, volumes as sparse files, backups, configuration and log. It listens on loopback,
-below /volume as Cuttle does, and prints `ready URL` once it answers. Who calls is in the token (by_name.py). GLANCE is
-the address of the image service.
+below /volume as Cuttle does, and prints `ready URL NAME` once it answers. Who calls is in the token (by_name.py). GLANCE
+is the address of the image service.
+
+With a distribution's packages (packaged.py) API, scheduler and volume service are the programs that these start, over
+RabbitMQ, and projects have no quotas.
 """
 
 import os
 import pathlib
-import subprocess
 import sys
 
+import over_sqlite
+import packaged
 import serving
 
 folder = pathlib.Path(sys.argv[1]).resolve()
 glance = sys.argv[4] if len(sys.argv) > 4 else "http://127.0.0.1:9"
-shipped = pathlib.Path(sys.prefix) / "etc/cinder"
 configuration = folder / "cinder.conf"
 
 CONFIGURATION = f"""
@@ -27,7 +30,7 @@ state_path = {folder}
 transport_url = fake://
 auth_strategy = keystone
 api_paste_config = {folder}/paste.ini
-resource_query_filters_file = {shipped}/resource_filters.json
+resource_query_filters_file = {serving.shipped("cinder", "resource_filters.json")}
 enabled_backends = file
 host = cuttle
 service_down_time = 86400
@@ -69,14 +72,12 @@ UNDER_WAY = {
 }
 
 
-def set_up():
+def set_up(*more):
     for name in ["backups", "conversion", "locks", "volumes"]:
         (folder / name).mkdir(parents=True, exist_ok=True)
     configuration.write_text(CONFIGURATION)
-    serving.write_pipeline(shipped / "api-paste.ini", folder / "paste.ini")
-    program = pathlib.Path(sys.executable).with_name("cinder-manage")
-    command = [program, "--config-file", configuration, "db", "sync"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    serving.write_pipeline(serving.shipped("cinder", "api-paste.ini"), folder / "paste.ini")
+    serving.manage("cinder", "--config-file", configuration, *more, "db", "sync")
 
 
 def believe_in_projects():
@@ -103,16 +104,6 @@ def know_no_servers():
     nova.API.get_server_volume = missing
 
 
-def write_one_after_another():
-    """A transaction of SQLite's that has begun to read cannot always write, and Cinder has several at once."""
-    from sqlalchemy import event
-    from sqlalchemy.engine import Engine
-
-    @event.listens_for(Engine, "before_cursor_execute", retval=True)
-    def executes(_connection, _cursor, statement, parameters, _context, _many):
-        return "BEGIN IMMEDIATE" if statement == "BEGIN" else statement, parameters
-
-
 def call_the_default_type_default():
     from cinder import context
     from cinder.volume import volume_types
@@ -130,7 +121,7 @@ def application():
     monkey_patch.patch()
     from cinder.wsgi import wsgi
 
-    write_one_after_another()
+    over_sqlite.write_one_after_another()
     made = wsgi.initialize_application()
     import os_brick
     from oslo_config import cfg
@@ -158,5 +149,29 @@ def application():
     return made
 
 
-set_up()
-serving.serve(application, "/volume", folder / "cinder.db", UNDER_WAY, [folder / "volumes"], processes_max=1)
+def serve_packaged():
+    port, programs, own = serving.free_port(), packaged.Programs(folder), folder / "packaged.conf"
+    url = f"http://127.0.0.1:{port}"
+    pools = url + "/v3/scheduler-stats/get_pools"
+    transport = packaged.broker(programs, folder)
+    own.write_text(f"[DEFAULT]\ntransport_url = {transport}\ndefault_volume_type = __DEFAULT__\n"
+                   "quota_volumes = -1\nquota_gigabytes = -1\n")
+    # The quotas go into the database when that is made.
+    set_up("--config-file", own)
+    arguments = ["--config-file", configuration, "--config-file", own]
+    run = [sys.executable, over_sqlite.__file__]
+    programs.start("cinder-scheduler", [*run, "scheduler", *arguments])
+    programs.start("cinder-api", packaged.uwsgi("cinder", "cinder-api", "over_sqlite:api()", folder, port, arguments))
+    # A backend tells of itself as it starts, and then not for two minutes: the scheduler is to hear it.
+    programs.wait_for_answer("cinder-scheduler", pools, b'"pools"')
+    programs.start("cinder-volume", [*run, "volume", *arguments])
+    programs.wait_for_answer("cinder-volume", pools, b"cuttle@file")
+    packaged.serve("cinder", url)
+
+
+if serving.packages:
+    serve_packaged()
+else:
+    set_up()
+    under_way = (folder / "cinder.db", UNDER_WAY, [folder / "volumes"])
+    serving.serve("cinder", application, "/volume", *under_way, processes_max=1)

@@ -3,18 +3,18 @@
     serve_glance.py FOLDER PORT [recorded | measured]
 
 Everything it makes is in FOLDER: an SQLite database, two stores of files, configuration and log. It listens on
-loopback, below /image as Cuttle does, and prints `ready URL` once it answers. Who calls is in the token (by_name.py).
+loopback, below /image as Cuttle does, and prints `ready URL NAME` once it answers. Who calls is in the token
+(by_name.py). With a distribution's packages (packaged.py) it is the program that these start, at a port that is free.
 """
 
 import os
 import pathlib
-import subprocess
 import sys
 
+import packaged
 import serving
 
 folder = pathlib.Path(sys.argv[1]).resolve()
-shipped = pathlib.Path(sys.prefix) / "etc/glance"
 
 CONFIGURATION = f"""
 [DEFAULT]
@@ -22,7 +22,7 @@ log_file = {folder}/glance.log
 enabled_backends = cuttle:file, second:file
 node_staging_uri = file://{folder}/staging
 enabled_import_methods = [glance-direct,web-download,copy-image]
-metadata_source_path = {shipped}/metadefs
+metadata_source_path = {serving.shipped("glance", "metadefs")}
 worker_self_reference_url = http://127.0.0.1
 [database]
 connection = sqlite:///{folder}/glance.db
@@ -40,7 +40,7 @@ filesystem_store_datadir = {folder}/tasks
 allowed_ports = [80,443]
 [paste_deploy]
 flavor = keystone
-config_file = {folder}/paste.ini
+config_file = {folder}/glance-api-paste.ini
 """
 
 
@@ -48,10 +48,8 @@ def set_up():
     for name in ["first", "second", "staging", "tasks"]:
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "glance-api.conf").write_text(CONFIGURATION)
-    serving.write_pipeline(shipped / "glance-api-paste.ini", folder / "paste.ini")
-    program = pathlib.Path(sys.executable).with_name("glance-manage")
-    command = [program, "--config-file", folder / "glance-api.conf", "db_sync"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    serving.write_pipeline(serving.shipped("glance", "glance-api-paste.ini"), folder / "glance-api-paste.ini")
+    serving.manage("glance", "--config-file", folder / "glance-api.conf", "db_sync")
 
 
 def application():
@@ -62,7 +60,25 @@ def application():
     return wsgi_app.init_app()
 
 
+def serve_packaged():
+    port, programs = serving.free_port(), packaged.Programs(folder)
+    url = f"http://127.0.0.1:{port}"
+    if packaged.is_served_by_uwsgi("glance-api"):
+        command = packaged.uwsgi("glance", "glance-api", "glance.common.wsgi_app:init_app()", folder, port, [])
+    else:
+        own = folder / "listener.conf"
+        own.write_text(f"[DEFAULT]\nbind_host = 127.0.0.1\nbind_port = {port}\nworkers = {os.cpu_count() or 1}\n")
+        command = [sys.executable, serving.program("glance-api"), "--config-file", folder / "glance-api.conf"]
+        command += ["--config-file", own]
+    programs.start("glance-api", command, OS_GLANCE_CONFIG_DIR=str(folder))
+    programs.wait_for_answer("glance-api", url + "/v2/images", b'"images"')
+    packaged.serve("glance", url)
+
+
 UNDER_WAY = {"images": ["saving", "importing", "deleting"], "tasks": ["pending", "processing"]}
 
 set_up()
-serving.serve(application, "/image", folder / "glance.db", UNDER_WAY)
+if serving.packages:
+    serve_packaged()
+else:
+    serving.serve("glance", application, "/image", folder / "glance.db", UNDER_WAY)

@@ -9,7 +9,6 @@ Passwords cost next to nothing, because it is its answers, and its work apart fr
 
 import os
 import pathlib
-import subprocess
 import sys
 
 import serving
@@ -44,9 +43,7 @@ enforce_new_defaults = true
 
 
 def manage(*arguments):
-    program = pathlib.Path(sys.executable).with_name("keystone-manage")
-    command = [program, "--config-file", configuration, *arguments]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    serving.manage("keystone", "--config-file", configuration, *arguments)
 
 
 def set_up():
@@ -70,4 +67,4 @@ def application():
 
 
 set_up()
-serving.serve(application, "/identity")
+serving.serve("keystone", application, "/identity")

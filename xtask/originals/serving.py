@@ -1,13 +1,55 @@
-"""What the originals' programs share: who calls, one answer after another, and processes."""
+"""What the originals' programs share: where they come from, who calls, one answer after another, and processes."""
 
+import importlib.metadata
 import os
+import pathlib
+import platform
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 import time
 
 PATIENCE_SECONDS = 120
+# Where a distribution's packages are; without them there is what was installed beside this Python.
+packages = pathlib.Path(os.environ["CUTTLE_PACKAGES"]) if "CUTTLE_PACKAGES" in os.environ else None
+
+
+def found(folder, pattern):
+    files = sorted(folder.glob(pattern))
+    return files[-1] if files else sys.exit(f"there is no {folder / pattern}")
+
+
+def shipped(service, name):
+    """A file that a service ships for its administrators."""
+    folders = [pathlib.Path(sys.prefix) / "etc" / service]
+    if packages:
+        folders = [packages / "usr/share" / f"{service}-common", packages / "etc" / service]
+    return found(next((folder for folder in folders if (folder / name).exists()), folders[-1]), name)
+
+
+def program(name):
+    return packages / "usr/bin" / name if packages else pathlib.Path(sys.executable).with_name(name)
+
+
+def manage(service, *arguments):
+    command = [sys.executable, program(f"{service}-manage"), *arguments]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def say_ready(service, url):
+    """Tells that it answers, and what it is: its name, its version and, of packages, whose they are."""
+    name = f"{service.capitalize()} {importlib.metadata.version(service)}"
+    if packages:
+        system = platform.freedesktop_os_release()
+        name += f" of {system['ID'].capitalize()} {system.get('VERSION_ID', '')}".rstrip()
+    print(f"ready {url} {name}", flush=True)
 
 
 def write_pipeline(shipped, to):
@@ -66,7 +108,7 @@ class OneAfterAnother:
         return connection.execute(query, states).fetchone()[0]
 
 
-def serve(make, prefix, database=None, under_way=None, folders=(), processes_max=None):
+def serve(service, make, prefix, database=None, under_way=None, folders=(), processes_max=None):
     """Serves what `make` makes, and ends with this program.
 
     To be recorded, in one process: with a database whose tables show what is under way in their status, one request
@@ -93,7 +135,7 @@ def serve(make, prefix, database=None, under_way=None, folders=(), processes_max
         application = make()
         if database and not measured:
             application = OneAfterAnother(application, database, under_way, folders)
-        print(f"ready http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        say_ready(service, f"http://127.0.0.1:{listener.getsockname()[1]}")
         return run(application, listener, prefix)
     return run(make(), listener, prefix)
 

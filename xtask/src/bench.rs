@@ -11,19 +11,18 @@ pub fn run(arguments: &[String]) -> Outcome {
     // What is measured stands beside what measures.
     let build = ["build", "--quiet", "--release", "--locked", "--package", "cuttle", "--package", "bench"];
     project::run(&mut project::cargo(&build))?;
-    let beside = [("identity", KEYSTONE), ("beside", GLANCE), ("beside", CINDER)];
-    let originals: Vec<(Kind, Original)> = beside
+    let beside = [
+        ("identity", KEYSTONE, Purpose::Measured),
+        ("beside", GLANCE, Purpose::Packaged),
+        ("beside", CINDER, Purpose::Packaged),
+    ];
+    // They run until all is measured.
+    let originals: Vec<(Kind, Outcome<Original>)> = beside
         .into_iter()
-        .filter(|(part, _)| is_wanted(arguments, part))
-        .filter_map(|(_, kind)| Some((kind, start(kind)?)))
+        .filter(|(part, ..)| is_wanted(arguments, part))
+        .map(|(_, kind, purpose)| (kind, Original::start(kind, purpose)))
         .collect();
-    let told: Vec<_> = originals
-        .iter()
-        .map(|(kind, original)| {
-            let name = format!("CUTTLE_{}", kind.name.to_uppercase());
-            (name, PathBuf::from(original.told()))
-        })
-        .collect();
+    let told: Vec<_> = originals.iter().map(|(kind, original)| tell(*kind, original)).collect();
     let image = std::env::var_os("CUTTLE_GUEST_IMAGE").map(PathBuf::from);
     let mut variables: Vec<_> = image.iter().map(|image| ("CUTTLE_GUEST_IMAGE", image.as_path())).collect();
     variables.extend(told.iter().map(|(name, value)| (name.as_str(), value.as_path())));
@@ -39,11 +38,13 @@ fn is_wanted(arguments: &[String], part: &str) -> bool {
     only.is_none_or(|parts| parts.split(',').any(|wanted| wanted == part))
 }
 
-/// An original to compare with; without it, the others are measured.
-fn start(kind: Kind) -> Option<Original> {
-    Original::start(kind, Purpose::Measured)
-        .map_err(|why| println!("bench: there is no {} to compare with: {why}", kind.name))
-        .ok()
+/// The variable that tells the measurements of an original, or why there is none; then the others are measured.
+fn tell(kind: Kind, original: &Outcome<Original>) -> (String, PathBuf) {
+    let name = kind.name.to_uppercase();
+    match original {
+        Ok(original) => (format!("CUTTLE_{name}"), original.told().into()),
+        Err(why) => (format!("CUTTLE_NO_{name}"), why.to_string().into()),
+    }
 }
 
 /// Builds and runs the seeded simulation.

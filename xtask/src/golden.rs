@@ -1,17 +1,27 @@
-//! Goldens recorded with the original: a Keystone, Glance or Cinder of this run's own answers the requests of the
-//! conversations of the service that is to be like it.
+//! Originals of our services: a Keystone, Glance or Cinder of a run's own. The newest of PyPI answers the requests of the
+//! conversations of the service that is to be like it, which are its goldens; those of the system's packages are measured.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::clock;
+use crate::packages::Packages;
 use crate::project::{self, Failure, Outcome, cargo, doing, failed};
 use crate::python::python;
 
 const USAGE: &str = "golden takes --against keystone, --against glance or --against cinder";
 /// Its schema has a long history, which is run through.
 const START_SECONDS: f64 = 120.0;
+
+/// What shows that an original's packages are there, with what Cinder's processes talk over.
+const PACKAGED: [&str; 5] = [
+    "usr/bin/glance-api",
+    "usr/bin/cinder-api",
+    "usr/bin/cinder-volume",
+    "usr/bin/uwsgi-core",
+    "usr/lib/rabbitmq",
+];
 
 /// A service that one of ours is to be like, or a way to run it.
 #[derive(Clone, Copy)]
@@ -57,6 +67,8 @@ pub struct Original {
     folder: PathBuf,
     /// Where it answers: scheme, host and port.
     pub url: String,
+    /// What it is called, its version included.
+    name: String,
 }
 
 /// What an original is for.
@@ -66,14 +78,27 @@ pub enum Purpose {
     Recorded,
     /// Its speed: in a process for each processor, if it can be more than one.
     Measured,
+    /// The speed of the one in this system's packages, run as these run it.
+    Packaged,
 }
 
 impl Purpose {
     fn word(self) -> &'static str {
         match self {
             Purpose::Recorded => "recorded",
-            Purpose::Measured => "measured",
+            Purpose::Measured | Purpose::Packaged => "measured",
         }
+    }
+
+    /// The Python that has the original's modules.
+    fn python(self, name: &str) -> Outcome<Command> {
+        if let Purpose::Recorded | Purpose::Measured = self {
+            return Ok(Command::new(python(name, &format!("originals/{name}-requirements.txt"))?));
+        }
+        let packages = Packages::find("originals", &PACKAGED, "./x bench")?;
+        let mut command = packages.python();
+        command.env("CUTTLE_PACKAGES", packages.root());
+        Ok(command)
     }
 }
 
@@ -98,17 +123,16 @@ impl Original {
     /// Starts a fresh one.
     pub fn start(kind: Kind, purpose: Purpose) -> Outcome<Original> {
         let name = kind.name;
-        let python = python(name, &format!("originals/{name}-requirements.txt"))?;
+        let mut command = purpose.python(name)?;
         let folder = std::env::temp_dir().join(format!("cuttle-{name}-{}", std::process::id()));
         doing("cannot make a folder for the original", fs::create_dir_all(&folder))?;
         let said = folder.join("said");
         let out = doing("cannot write what the original says", File::create(&said))?;
         let errors = doing("cannot write what the original says", out.try_clone())?;
-        let mut command = Command::new(python);
         command.arg(project::root().join("xtask/originals").join(kind.script)).arg(&folder);
         command.args(["0", purpose.word()]).stdin(Stdio::null()).stdout(out).stderr(errors);
         let process = doing("cannot start the original", command.spawn())?;
-        let mut original = Original { process, folder, url: String::new() };
+        let mut original = Original { process, folder, url: String::new(), name: String::new() };
         let mut ended = false;
         let ready = clock::poll(START_SECONDS, || {
             ended = original.process.try_wait().ok().flatten().is_some();
@@ -116,18 +140,20 @@ impl Original {
             let url = said.lines().find_map(|line| line.strip_prefix("ready ")).map(str::to_owned);
             (ended || url.is_some()).then_some(url)
         });
-        original.url = ready.flatten().ok_or_else(|| {
+        let ready = ready.flatten().ok_or_else(|| {
             let said = fs::read_to_string(&said).unwrap_or_default();
             failed(format!("{name} does not start: {}", said.lines().last().unwrap_or("it says nothing")))
         })?;
+        let (url, name) = ready.split_once(' ').unwrap_or((&ready, name));
+        (original.url, original.name) = (url.to_owned(), name.to_owned());
         Ok(original)
     }
 }
 
 impl Original {
-    /// Where it answers, the process that was started and whose children serve too, and its folder, for who measures it.
+    /// For who measures it, a line each: where it answers, the process whose descendants serve too, its folder, its name.
     pub fn told(&self) -> String {
-        format!("{} {} {}", self.url, self.process.id(), self.folder.display())
+        format!("{}\n{}\n{}\n{}", self.url, self.process.id(), self.folder.display(), self.name)
     }
 }
 

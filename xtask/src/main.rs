@@ -9,6 +9,7 @@ mod databases;
 mod demo;
 mod golden;
 mod new_resource;
+mod packages;
 mod project;
 mod python;
 mod test;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::linux::net::TcpStreamExt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -22,10 +23,12 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// A connection that is kept.
+/// A connection that is kept, unless the other side closes it after each answer; then the next request opens another.
 pub struct Connection {
+    to: SocketAddr,
     stream: BufReader<TcpStream>,
     line: String,
+    is_closed: bool,
 }
 
 impl Connection {
@@ -34,12 +37,18 @@ impl Connection {
         let stream = TcpStream::connect(to).with_context(|| format!("cannot connect to {to}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
-        Ok(Connection { stream: BufReader::with_capacity(64 << 10, stream), line: String::new() })
+        let stream = BufReader::with_capacity(64 << 10, stream);
+        Ok(Connection { to, stream, line: String::new(), is_closed: false })
     }
 
     /// Sends a request without waiting for its answer.
     pub fn send(&mut self, request: &[u8]) -> Result<()> {
-        self.stream.get_mut().write_all(request).context("cannot send a request")
+        if self.is_closed {
+            *self = Connection::open(self.to)?;
+        }
+        self.stream.get_mut().write_all(request).context("cannot send a request")?;
+        // Who sends head and body apart would wait for us: nobody's work, and no part of what is compared.
+        self.stream.get_ref().set_quickack(true).context("cannot acknowledge at once")
     }
 
     /// Sends the body of a request whose head was sent, from the beginning of a file.
@@ -55,7 +64,7 @@ impl Connection {
     /// Waits for a good answer of this length, and keeps nothing of it.
     pub fn receive_and_drop(&mut self, length: u64) -> Result<()> {
         let mut answer = Answer::default();
-        let promised = self.head(&mut answer)? as u64;
+        let promised = self.head(&mut answer)?.unwrap_or(0) as u64;
         ensure!(answer.status == 200, "the answer is {}", answer.status);
         ensure!(promised == length, "the answer has {promised} bytes instead of {length}");
         let mut body = (&mut self.stream).take(length);
@@ -67,25 +76,33 @@ impl Connection {
     /// Waits for the answer of the last request, and puts it into `answer`, whose room is used again.
     pub fn receive(&mut self, answer: &mut Answer) -> Result<()> {
         let len = self.head(answer)?;
+        if len.is_none() && self.is_closed {
+            answer.body.clear();
+            let mut body = (&mut self.stream).take(BODY_LEN_MAX as u64);
+            return body.read_to_end(&mut answer.body).map(drop).context("the answer ended early");
+        }
+        let len = len.unwrap_or(0);
         ensure!(len <= BODY_LEN_MAX, "an answer of {len} bytes is too large");
         answer.body.resize(len, 0);
         self.stream.read_exact(&mut answer.body).context("the answer ended early")
     }
 
-    /// Reads an answer up to its body, and tells how long that is.
-    fn head(&mut self, answer: &mut Answer) -> Result<usize> {
+    /// Reads an answer up to its body, and tells how long that is, if it is told.
+    fn head(&mut self, answer: &mut Answer) -> Result<Option<usize>> {
         self.next_line()?;
         let status = self.line.split(' ').nth(1).and_then(|status| status.parse().ok());
         answer.status = status.with_context(|| format!("this is no answer: {:?}", self.line))?;
         answer.subject_token = None;
-        let mut len = 0;
+        let mut len = None;
         loop {
             self.next_line()?;
             let Some((name, value)) = self.line.split_once(':') else { break };
             if name.eq_ignore_ascii_case("content-length") {
-                len = value.trim().parse().context("the answer's length is no number")?;
+                len = Some(value.trim().parse().context("the answer's length is no number")?);
             } else if name.eq_ignore_ascii_case("x-subject-token") {
                 answer.subject_token = Some(value.trim().to_owned());
+            } else if name.eq_ignore_ascii_case("connection") {
+                self.is_closed = value.trim().eq_ignore_ascii_case("close");
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
                 bail!("an answer in chunks was not expected");
             }
@@ -183,5 +200,38 @@ pub fn run<'a>(
         if !waiting && connections.iter().all(|(_, on_its_way)| on_its_way.is_none()) {
             return Ok(Outcome { answers, elapsed: began.elapsed() });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::{Connection, request};
+
+    #[test]
+    fn who_closes_after_each_answer_is_asked_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut connection = Connection::open(listener.local_addr().unwrap()).unwrap();
+        let server = runtime::spawn_thread("closing", move || {
+            for answer in ["one", "another"] {
+                let (mut stream, _) = listener.accept().unwrap();
+                assert!(stream.read(&mut [0; 1000]).unwrap() > 0);
+                write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{answer}").unwrap();
+            }
+            let (mut stream, _) = listener.accept().unwrap();
+            for length in [2, 0] {
+                assert!(stream.read(&mut [0; 1000]).unwrap() > 0);
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").unwrap();
+                stream.write_all(&b"ok"[..length]).unwrap();
+            }
+        })
+        .unwrap();
+        for expected in ["one", "another", "ok", ""] {
+            let answer = connection.ask(&request("GET", "/", &[], "")).unwrap();
+            assert_eq!((answer.status, answer.body.as_slice()), (200, expected.as_bytes()));
+        }
+        server.join().unwrap();
     }
 }

@@ -55,11 +55,18 @@ pub fn resident_mb(pid: u32) -> Result<f64> {
     Ok(kib.context("the kernel tells no resident memory")? * 1024.0 / 1e6)
 }
 
-/// The seconds of processor time that a process and the children it has now have used.
-pub fn cpu_seconds_with_children(pid: u32) -> Result<f64> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
-    std::iter::once(pid).chain(children).map(cpu_seconds).sum()
+/// The seconds of processor time that a process and the descendants it has now have used.
+pub fn cpu_seconds_with_descendants(pid: u32) -> Result<f64> {
+    let mut seconds = cpu_seconds(pid)?;
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    for task in tasks {
+        let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
+            // One that has just ended has no times any more.
+            seconds += cpu_seconds_with_descendants(child).unwrap_or(0.0);
+        }
+    }
+    Ok(seconds)
 }
 
 /// The seconds of processor time that a process has used, its threads included.

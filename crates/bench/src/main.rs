@@ -94,7 +94,7 @@ fn run(options: &Options) -> Result<usize> {
             println!("-- {name}");
             if let Err(error) = part(&mut report, options) {
                 failures += 1;
-                report.skip(name, &format!("it failed: {error:#}").replace(['\n', '|'], " "));
+                report.skip(name, &format!("it failed: {error:#}"));
             }
         }
     }

@@ -21,22 +21,29 @@ pub struct Identity {
 pub struct Original {
     /// Where it listens.
     pub address: SocketAddr,
-    /// The first of its processes, whose children serve too.
+    /// The first of its processes, whose descendants serve too.
     pub pid: u32,
     /// Where its data is.
     pub folder: PathBuf,
+    /// What it is called, its version included.
+    pub name: String,
 }
 
 impl Original {
-    /// The one that a variable tells of, as `http://ADDRESS:PORT PID FOLDER`, if there is one.
-    pub fn find(variable: &str) -> Result<Option<Original>> {
-        let Ok(told) = std::env::var(variable) else { return Ok(None) };
-        let read = || {
-            let mut words = told.splitn(3, ' ');
-            let address = words.next()?.strip_prefix("http://")?.parse().ok()?;
-            Some(Original { address, pid: words.next()?.parse().ok()?, folder: words.next()?.into() })
+    /// The one of this name, of which a variable of `xtask bench` tells; or why there is none.
+    pub fn find(name: &str) -> Result<std::result::Result<Original, String>> {
+        let name = name.to_uppercase();
+        let Ok(told) = std::env::var(format!("CUTTLE_{name}")) else {
+            let why = std::env::var(format!("CUTTLE_NO_{name}"));
+            return Ok(Err(why.unwrap_or_else(|_| "there is none; ./x bench starts one".to_owned())));
         };
-        read().map(Some).with_context(|| format!("{variable} is no http://ADDRESS:PORT PID FOLDER: {told}"))
+        let read = || {
+            let mut lines = told.lines();
+            let address = lines.next()?.strip_prefix("http://")?.parse().ok()?;
+            let (pid, folder) = (lines.next()?.parse().ok()?, lines.next()?.into());
+            Some(Original { address, pid, folder, name: lines.next()?.to_owned() })
+        };
+        read().map(Ok).with_context(|| format!("CUTTLE_{name} tells of no original: {told}"))
     }
 }
 

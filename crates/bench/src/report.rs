@@ -82,7 +82,8 @@ impl Report {
 
     /// Something that could not be measured here, and why.
     pub fn skip(&mut self, what: &str, why: &str) {
-        self.add(what, "", why, Verdict::NotMeasured);
+        // What a program has said may have lines and bars, and this is one cell.
+        self.add(what, "", &why.replace(['\n', '|'], " "), Verdict::NotMeasured);
     }
 
     fn add(&mut self, what: &str, goal: &str, measured: &str, verdict: Verdict) {
@@ -102,7 +103,9 @@ impl Report {
         let mut page = String::from(
             "# What Cuttle costs\n\nWritten by `./x bench`. Times are medians unless it says otherwise; a comparison is made of \
              alternating\nmeasurements in one run, and its ratio is the median of the pairs' ratios. Where APIs are measured, the load\n\
-             generator has one processor and the control plane, with its simulated node, another.\n\n",
+             generator has one processor and the control plane, with its simulated node, another. Glance and Cinder are those\n\
+             of this system's packages, started as their init scripts start them, over SQLite and with tokens that name their\n\
+             callers; all their processes count. Keystone is the newest.\n\n",
         );
         for (name, value) in &self.facts {
             let _ = writeln!(page, "- {name}: {value}");
@@ -153,7 +156,7 @@ mod tests {
         report.judge("hardly more", Goal::AtMost(0.01), 0.0134, "", "");
         assert_eq!(report.missed(), 1);
         report.judge("too slow", Goal::AtMost(20.0), 20.1, "ms", "");
-        report.skip("KVM", "there is none");
+        report.skip("KVM", "there is\nnone");
         assert_eq!(report.missed(), 2);
         let page = report.page();
         assert!(page.contains("| often enough | ≥ 0.90 | 0.91 (of 7 pairs) | met |"), "{page}");

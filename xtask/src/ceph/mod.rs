@@ -13,6 +13,7 @@ use std::process::Command;
 use daemons::Daemons;
 
 use crate::clock::Stopwatch;
+use crate::packages::Packages;
 use crate::project::{self, Failure, Outcome, doing, failed};
 
 /// OSDs of a fresh cluster, which is also how many copies there are of everything.
@@ -65,50 +66,27 @@ pub struct Cluster {
     daemons: Daemons,
 }
 
-/// Where Ceph's programs are, and what they need to run from there.
+/// Ceph's programs.
 #[derive(Clone)]
-pub struct Programs {
-    root: PathBuf,
-}
+pub struct Programs(Packages);
 
 impl Programs {
     /// Unpacked by `./x test`, or installed.
     pub fn find() -> Outcome<Programs> {
-        let roots = [project::cache().join("ceph"), PathBuf::from("/")];
-        let found = roots.into_iter().find(|root| root.join("usr/bin/ceph-osd").exists());
-        found.map(|root| Programs { root }).ok_or_else(|| failed("there is no ceph-osd; ./x test brings it"))
-    }
-
-    fn libraries(&self) -> PathBuf {
-        self.root.join("usr/lib/x86_64-linux-gnu")
-    }
-
-    /// The variables with which programs there find one another and their libraries.
-    pub fn variables(&self) -> Vec<(&'static str, String)> {
-        if self.root == Path::new("/") {
-            return Vec::new();
-        }
-        let (root, libraries) = (self.root.display(), self.libraries());
-        let libraries = libraries.display();
-        let path = std::env::var("PATH").unwrap_or_default();
-        vec![
-            ("PATH", format!("{root}/usr/bin:{root}/usr/sbin:{path}")),
-            ("LD_LIBRARY_PATH", format!("{libraries}:{libraries}/ceph:{root}/lib/x86_64-linux-gnu")),
-        ]
+        Packages::find("ceph", &["usr/bin/ceph-osd"], "./x test").map(Programs)
     }
 
     /// A command of these, with nothing of some other cluster in its environment.
     pub fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(self.root.join("usr/bin").join(name));
-        command.envs(self.variables());
-        for variable in ["CEPH_CONF", "CEPH_ARGS", "CEPH_KEYRING", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME"] {
-            command.env_remove(variable);
-        }
-        if self.root != Path::new("/") {
-            command.env("PYTHONPATH", self.root.join("usr/lib/python3/dist-packages"));
-        }
-        command
+        alone(self.0.command(name))
     }
+}
+
+fn alone(mut command: Command) -> Command {
+    for variable in ["CEPH_CONF", "CEPH_ARGS", "CEPH_KEYRING"] {
+        command.env_remove(variable);
+    }
+    command
 }
 
 impl Cluster {
@@ -186,17 +164,8 @@ impl Cluster {
 
     /// Has one Python process talk to the monitors: the `ceph` command takes half a second to start for each word.
     fn monitors(&self, arguments: &[&str]) -> Outcome<String> {
-        let mut command = self.programs.command("ceph");
-        let environment: Vec<_> =
-            command.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
-        command = Command::new("/usr/bin/python3");
-        for (name, value) in environment {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command.args(["-s", "-c", include_str!("monitors.py")]).arg(self.conf()).args(arguments);
+        let mut command = alone(self.programs.0.python());
+        command.args(["-c", include_str!("monitors.py")]).arg(self.conf()).args(arguments);
         project::output(&mut command)
     }
 }

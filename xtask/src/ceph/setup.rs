@@ -93,7 +93,7 @@ fn write_conf(cluster: &Cluster, fsid: &str, port: u16) -> Outcome {
     let note =
         |path: &Path, text: &str| doing(format!("cannot write {}", path.display()), fs::write(path, text));
     note(&cluster.folder.join("sockets"), &sockets.to_string_lossy())?;
-    let libraries = cluster.programs.libraries();
+    let libraries = cluster.programs.0.libraries();
     let conf = include_str!("ceph.conf")
         .replace("@FSID@", fsid)
         .replace("@PORT@", &port.to_string())
@@ -105,14 +105,14 @@ fn write_conf(cluster: &Cluster, fsid: &str, port: u16) -> Outcome {
         .replace("@DIR@", &cluster.folder.to_string_lossy());
     note(&cluster.conf(), &conf)?;
     // For programs that use the cluster: with these variables they find its libraries.
-    let variables = cluster.programs.variables();
+    let variables = cluster.programs.0.variables();
     let lines: String = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     note(&cluster.folder.join("environment"), &lines)
 }
 
 /// The manager's modules: a few for real, and empty ones for those that it insists on.
 fn write_modules(cluster: &Cluster) -> Outcome {
-    let from = cluster.programs.root.join("usr/share/ceph/mgr");
+    let from = cluster.programs.0.root().join("usr/share/ceph/mgr");
     let to = cluster.folder.join("data/mgr-modules");
     doing("cannot make a folder", fs::create_dir_all(&to))?;
     let mut copy = Command::new("sh");
