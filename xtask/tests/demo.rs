@@ -1,8 +1,7 @@
 //! The demo against a stub of `cuttle`: what it calls, what it shows, what it says when something fails.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A cloud that remembers what was asked of it. `broken` names the subcommand that fails.
@@ -27,19 +26,25 @@ struct Stage {
     folder: PathBuf,
 }
 
+/// Makes a program, by a process of its own: one that this process has written may still be open, for writing, in what
+/// another test is just starting, and then it cannot be run.
+fn install(from: &Path, to: &Path) {
+    assert!(Command::new("install").arg("-m755").arg(from).arg(to).status().unwrap().success());
+}
+
 impl Stage {
     fn new(name: &str) -> Stage {
         let folder = std::env::temp_dir().join(format!("cuttle-demo-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("debug")).unwrap();
         // The demo takes the cuttle that was built beside it.
-        fs::copy(env!("CARGO_BIN_EXE_xtask"), folder.join("debug/xtask")).unwrap();
+        install(Path::new(env!("CARGO_BIN_EXE_xtask")), &folder.join("debug/xtask"));
         let client = "#!/bin/sh\necho \"openstack $*\" >>\"$CUTTLE_CACHE/asked\"\n\
                       case $* in *start*) echo ACTIVE >\"$CUTTLE_CACHE/demo/server\";; esac\necho a table\n";
         for (name, text) in [("cuttle", CUTTLE), ("openstack", client)] {
-            let path = folder.join("debug").join(name);
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            let written = folder.join(name);
+            fs::write(&written, text).unwrap();
+            install(&written, &folder.join("debug").join(name));
         }
         Stage { folder }
     }
