@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::linux::net::TcpStreamExt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -46,9 +45,7 @@ impl Connection {
         if self.is_closed {
             *self = Connection::open(self.to)?;
         }
-        self.stream.get_mut().write_all(request).context("cannot send a request")?;
-        // Who sends head and body apart would wait for us: nobody's work, and no part of what is compared.
-        self.stream.get_ref().set_quickack(true).context("cannot acknowledge at once")
+        self.stream.get_mut().write_all(request).context("cannot send a request")
     }
 
     /// Sends the body of a request whose head was sent, from the beginning of a file.
