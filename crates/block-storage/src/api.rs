@@ -136,7 +136,7 @@ pub(crate) fn pool_of(host: &HostId, backend: Option<&str>) -> String {
 /// Text of at most 255 characters: `None` if absent, `Some(None)` if null.
 pub(crate) fn text_in(fields: &mut Fields, name: &str) -> Result<Option<Option<String>>, InvalidBody> {
     let text = fields.nullable_text(name)?;
-    let long = text.as_ref().and_then(Option::as_ref).is_some_and(|text| is_long(text));
+    let long = text.as_ref().and_then(Option::as_ref).is_some_and(|text| !is_word(text));
     if long { Err(fields.error(name, "is longer than 255 characters")) } else { Ok(text) }
 }
 
@@ -252,16 +252,17 @@ pub(crate) fn sole_spec(request: &Request) -> Result<BTreeMap<String, Option<Str
 
 /// One key and its value, both of at most 255 characters.
 pub(crate) fn word(path: &str, key: String, value: Json) -> Result<(String, String), InvalidBody> {
-    if key.is_empty() || is_long(&key) {
+    if key.is_empty() || !is_word(&key) {
         return Err(InvalidBody::at(path, "has a key that is not of 1 to 255 characters"));
     }
     match value {
-        Json::String(text) if !is_long(&text) => Ok((key, text)),
+        Json::String(text) if is_word(&text) => Ok((key, text)),
         Json::String(_) => Err(InvalidBody::at(format!("{path}.{key}"), "is longer than 255 characters")),
         _ => Err(InvalidBody::at(format!("{path}.{key}"), "is not a string")),
     }
 }
 
-fn is_long(text: &str) -> bool {
-    text.chars().count() > TEXT_CHARS_MAX
+/// Whether a text is as short as names, keys and values are.
+pub(crate) fn is_word(text: &str) -> bool {
+    text.chars().count() <= TEXT_CHARS_MAX
 }

@@ -205,7 +205,8 @@ fn export_record(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 
 fn import_record(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let mut fields = sole_fields(request, "backup-record")?;
-    let service = fields.required_text("backup_service")?;
+    let service = text_in(&mut fields, "backup_service")?.flatten();
+    let service = service.ok_or_else(|| fields.error("backup_service", "is required"))?;
     let record = fields.required_text("backup_url")?;
     fields.finish()?;
     if !record::is_base64(&record) {

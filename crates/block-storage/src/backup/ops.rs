@@ -5,7 +5,7 @@ use store::{Condition, Stored, Tx};
 use types::{BackupId, VolumeId};
 
 use super::reconcile::KIND;
-use super::record::{self, SERVICE};
+use super::record::{Record, SERVICE};
 use super::store::{self as table, BACKUPS};
 use super::{Backup, BackupChange, BackupDraft, OfVolume, Phase};
 use crate::error::Error;
@@ -311,6 +311,7 @@ pub(crate) fn export(caller: &Caller, tx: &mut Tx<'_>, id: BackupId) -> Result<S
 }
 
 /// Takes in a backup that another cloud wrote, or this one before it lost its database. A host looks whether it is there.
+/// One that another program wrote is in error from the start.
 pub(crate) fn import(
     caller: &Caller,
     tx: &mut Tx<'_>,
@@ -321,10 +322,11 @@ pub(crate) fn import(
     let project = project.ok_or_else(|| Error::Denied("backup:backup-import".to_owned()))?;
     RULES.check("backup:backup-import", caller, &Target::project(&project))?;
     let now = tx.now();
-    let backup = record::decode(record, (&project, &caller.user_id), now)?;
-    if service != SERVICE {
-        return Err(Error::Unavailable(format!("Service {service} could not be found.")));
-    }
+    let (record, owner) = (Record::parse(record)?, (&project, &caller.user_id));
+    let backup = match service {
+        SERVICE => record.decode(owner, now)?,
+        other => record.of_another(owner, now, other),
+    };
     if BACKUPS.load(tx, backup.id)?.is_some() {
         return Err(Error::Backup("Backup already exists in database.".to_owned()));
     }

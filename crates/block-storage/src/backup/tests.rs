@@ -327,14 +327,66 @@ fn records_that_are_none_are_refused() {
     check(&without("size"), 400, "missing size attribute");
     check(&without("object_count"), 400, "there are missing fields (object_count)");
     check(&changed(&record, |fields| fields["id"] = json!("../../etc")), 400, "Can't parse backup record.");
-    check(&changed(&record, |fields| fields["size"] = json!(0)), 400, "Can't parse backup record.");
-    let mut elsewhere = record.clone();
-    elsewhere["backup_service"] = json!("cinder.backup.drivers.swift.SwiftBackupDriver");
-    check(&elsewhere, 503, "could not be found");
+    let long = "x".repeat(256);
+    for (name, value) in [
+        ("size", json!(0)),
+        ("status", json!("error")),
+        ("deleted", json!(true)),
+        ("deleted_at", json!("2026-11-27T00:00:00")),
+        ("object_count", json!("many")),
+        ("object_count", json!(-1)),
+        ("service", json!("cinder.backup.drivers.swift.SwiftBackupDriver")),
+        ("user_id", json!(7)),
+        ("host", json!("one")),
+        ("temp_volume_id", json!(volume)),
+        ("restore_volume_id", json!(volume)),
+        ("parent_id", json!("nobody")),
+        ("data_timestamp", json!("soon")),
+        ("container", json!(long)),
+        ("display_name", json!(long)),
+        ("metadata", json!({"": "nothing"})),
+        ("metadata", json!({"k": long})),
+        ("metadata", json!({"k": 1})),
+        ("driver_info", json!("{}")),
+        ("driver_info", json!({"of_another": null})),
+        ("driver_info", json!({"of_volume": {"metadata": {}}})),
+        ("driver_info", json!({"of_volume": {"metadata": {long.clone(): ""}, "image_metadata": {}}})),
+        ("driver_info", json!({"of_volume": {"metadata": {}, "image_metadata": {}, "more": {}}})),
+        ("colour", json!("blue")),
+    ] {
+        check(&changed(&record, |fields| fields[name] = value), 400, "Can't parse backup record.");
+    }
     check(&json!({"backup_service": "cinder.backup.drivers.cuttle"}), 400, "backup_url");
     let member = api.post(MEMBER, "/volume/v3/backups/import_record", &json!({"backup-record": record}));
     assert_eq!(member.status, 403);
     assert_eq!(import(&api, &record).status, 201);
+}
+
+#[test]
+fn what_another_program_wrote_is_an_error_that_says_so() {
+    let api = api();
+    let id = runtime::new_uuid().to_string();
+    let foreign =
+        json!({"id": id, "size": 3, "service_metadata": "volume_1/20261127/az_nova", "of": "swift"});
+    let record = |service: Json| {
+        let url = BASE64_STANDARD.encode(foreign.to_string());
+        json!({"backup_service": service, "backup_url": url})
+    };
+    for service in [json!("x".repeat(256)), json!(null), json!(7)] {
+        assert_eq!(import(&api, &record(service)).status, 400);
+    }
+    for service in ["cinder.backup.drivers.swift.SwiftBackupDriver", ""] {
+        let answer = import(&api, &record(json!(service)));
+        assert_eq!((answer.status, &answer.body["backup"]["id"]), (201, &json!(id)), "{answer:?}");
+        let backup = shown(&api, &id);
+        assert_eq!((&backup["status"], &backup["size"]), (&json!("error"), &json!(3)));
+        let reason = backup["fail_reason"].as_str().unwrap();
+        assert!(reason.contains(&format!("'{service}'")), "{reason}");
+        assert_eq!(import(&api, &record(json!(service))).status, 400, "it is there");
+        assert_eq!(api.delete(ADMIN, &path(&id)).status, 202);
+        api.settle();
+        assert_eq!(state(&api, &id), "gone", "without a host");
+    }
 }
 
 #[test]
