@@ -2,7 +2,7 @@
 
 use policy::{Caller, Target};
 use store::{Condition, Stored, Tx};
-use types::{BackupId, VolumeId};
+use types::{BackupId, HostId, VolumeId};
 
 use super::reconcile::KIND;
 use super::record::{Record, SERVICE};
@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::list::{Page, Paging, in_sight};
 use crate::policy::RULES;
 use crate::quota::{self, Resource};
+use crate::service::{BACKUP, ops as services};
 use crate::snapshot::{self, Phase as SnapshotPhase};
 use crate::volume::store::VOLUMES;
 use crate::volume::{self, Phase as VolumePhase, Volume, VolumeDraft, WorkKey};
@@ -174,6 +175,14 @@ pub(crate) fn update(
     Ok(found)
 }
 
+/// Somebody must be there that does something with backups; on this host, if it has to be that one.
+fn check_service(tx: &mut Tx<'_>, on: Option<&HostId>) -> Result<(), Error> {
+    let hosts = services::backup_hosts(tx)?;
+    let is_there = on.map_or(!hosts.is_empty(), |on| hosts.contains(on));
+    let absent = || Error::NoSuch(format!("Service {BACKUP} could not be found."));
+    if is_there { Ok(()) } else { Err(absent()) }
+}
+
 /// Deletes a backup that no other adds to; by force also one that is being made or removed.
 pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: BackupId, force: bool) -> Result<(), Error> {
     let mut found = show_for(caller, tx, id, "backup:delete")?;
@@ -189,6 +198,7 @@ pub(crate) fn delete(caller: &Caller, tx: &mut Tx<'_>, id: BackupId, force: bool
     if table::has_dependents(tx, id)? {
         return Err(Error::Backup("Incremental backups exist for this backup.".to_owned()));
     }
+    check_service(tx, None)?;
     let now = tx.now();
     found.request_id = tx.request_id();
     found.enter(Phase::Deleting, now);
@@ -210,6 +220,7 @@ pub(crate) fn restore(
     let now = tx.now();
     let volume = match into {
         None => {
+            check_service(tx, None)?;
             let name = name.unwrap_or_else(|| format!("restore_backup_{id}"));
             let description = Some("auto-created_from_restore_from_backup".to_owned());
             let draft = VolumeDraft { name: Some(name), description, ..VolumeDraft::default() };
@@ -228,6 +239,7 @@ pub(crate) fn restore(
                 return Err(Error::Invalid(text));
             }
             check_encryption(&found, &volume)?;
+            check_service(tx, volume.host.as_ref())?;
             volume.enter(VolumePhase::RestoringBackup, now);
             VOLUMES.save(tx, &mut volume)?;
             volume
@@ -307,6 +319,7 @@ pub(crate) fn export(caller: &Caller, tx: &mut Tx<'_>, id: BackupId) -> Result<S
         let text = "It is of an encrypted volume, and its key is in no record.";
         return Err(Error::Backup(text.to_owned()));
     }
+    check_service(tx, None)?;
     Ok(found)
 }
 
@@ -321,6 +334,9 @@ pub(crate) fn import(
     let project = caller.project_id().cloned();
     let project = project.ok_or_else(|| Error::Denied("backup:backup-import".to_owned()))?;
     RULES.check("backup:backup-import", caller, &Target::project(&project))?;
+    if services::backup_hosts(tx)?.is_empty() {
+        return Err(Error::Unavailable(format!("Service {service} could not be found.")));
+    }
     let now = tx.now();
     let (record, owner) = (Record::parse(record)?, (&project, &caller.user_id));
     let backup = match service {
@@ -365,6 +381,7 @@ pub(crate) fn reset_phase(caller: &Caller, tx: &mut Tx<'_>, id: BackupId, phase:
         let text = format!("A host is busy with it: its status is {}.", found.phase.status());
         return Err(Error::Backup(text));
     }
+    check_service(tx, None)?;
     let now = tx.now();
     found.enter(phase, now);
     BACKUPS.save(tx, &mut found)?;

@@ -96,13 +96,9 @@ fn fail_create(tx: &mut Tx<'_>, backup: &mut Stored<Backup>, reason: String) -> 
 
 /// A host looks whether it is there.
 fn import(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
-    let now = tx.now();
-    let hosts = nodes::hosts::list(tx)?;
-    let Some(host) = hosts.iter().find(|host| host.is_up(now)).or(hosts.first()) else {
-        return Ok(Next::Again(HOST_TIME_MAX));
-    };
+    let Some(host) = any_host(tx)? else { return Ok(Next::Again(HOST_TIME_MAX)) };
     let from = CopyFrom::Backup(backup.objects_id());
-    let reason = match work(tx, backup, host.id.clone(), (from, CopyTo::Check))? {
+    let reason = match work(tx, backup, host, (from, CopyTo::Check))? {
         Copying::Going(_) => return Ok(Next::Again(HOST_TIME_MAX)),
         Copying::Failed(reason) => reason,
         Copying::Done(copied) if copied.virtual_size_bytes != u64::from(backup.size_gib) << 30 => {
@@ -170,6 +166,11 @@ fn restore(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> 
     let Some(host) = volume.host.clone() else {
         return end_restore(tx, backup, Some("the volume is on no host".to_owned()));
     };
+    // That of a volume that was there before was asked for when it was promised.
+    let is_new = volume.backup_id == Some(backup.id);
+    if is_new && backup.job.is_none() && !service::ops::makes_backups(tx, &host)? {
+        return end_restore(tx, backup, Some(format!("the backup service of host {host} is out of use")));
+    }
     let from = CopyFrom::Backup(backup.objects_id());
     match work(tx, backup, host, (from, CopyTo::Volume(volume.id)))? {
         Copying::Going(_) => Ok(Next::Again(HOST_TIME_MAX)),
@@ -232,12 +233,9 @@ fn delete(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
         return remove(tx, backup);
     }
     let now = tx.now();
-    let hosts = nodes::hosts::list(tx)?;
-    let Some(host) = hosts.iter().find(|host| host.is_up(now)).or(hosts.first()) else {
-        return remove(tx, backup);
-    };
+    let Some(host) = any_host(tx)? else { return remove(tx, backup) };
     let from = CopyFrom::Backup(backup.objects_id());
-    match work(tx, backup, host.id.clone(), (from, CopyTo::Nothing))? {
+    match work(tx, backup, host, (from, CopyTo::Nothing))? {
         Copying::Going(_) => Ok(Next::Again(HOST_TIME_MAX)),
         Copying::Done(_) => {
             end_job(tx, backup)?;
@@ -252,6 +250,16 @@ fn delete(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
             Ok(Next::Done)
         }
     }
+}
+
+/// A host, for what each can do: one that makes backups, as long as there is one. What was promised others do, too.
+fn any_host(tx: &mut Tx<'_>) -> Result<Option<HostId>, Error> {
+    if let Some(host) = service::ops::backup_hosts(tx)?.into_iter().next() {
+        return Ok(Some(host));
+    }
+    let (now, hosts) = (tx.now(), nodes::hosts::list(tx)?);
+    let host = hosts.iter().find(|host| host.is_up(now)).or(hosts.first());
+    Ok(host.map(|host| host.id.clone()))
 }
 
 fn remove(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {

@@ -40,6 +40,12 @@ fn ready() -> (Api, Node, String) {
     (api, node, volume)
 }
 
+/// Puts a host's backup service into use, or out of it.
+fn turn(api: &Api, verb: &str, host: &str) {
+    let part = json!({"host": host, "binary": "cinder-backup"});
+    assert_eq!(api.put(ADMIN, &format!("/volume/v3/os-services/{verb}"), &part).status, 200);
+}
+
 #[test]
 fn a_backup_is_written_by_a_host_and_leaves_the_volume_as_it_was() {
     let (api, mut node, volume) = ready();
@@ -64,10 +70,7 @@ fn a_backup_is_written_by_a_host_and_leaves_the_volume_as_it_was() {
 #[test]
 fn a_host_out_of_use_makes_no_backups() {
     let (api, mut node, volume) = ready();
-    let turn = |verb: &str| {
-        let part = json!({"host": "one", "binary": "cinder-backup"});
-        assert_eq!(api.put(ADMIN, &format!("/volume/v3/os-services/{verb}"), &part).status, 200);
-    };
+    let turn = |verb: &str| turn(&api, verb, "one");
     turn("disable");
     let (code, id) = back_up(&api, json!({"volume_id": volume}));
     node.work(&api);
@@ -81,6 +84,68 @@ fn a_host_out_of_use_makes_no_backups() {
     let (_, id) = back_up(&api, json!({"volume_id": volume}));
     node.work(&api);
     assert_eq!(state(&api, &id), "available");
+}
+
+#[test]
+fn a_host_out_of_use_does_nothing_else_with_backups() {
+    let (api, mut node, volume) = ready();
+    let (_, id) = back_up(&api, json!({"volume_id": volume}));
+    node.work(&api);
+    let record = json!({"backup-record": record_of(&api, &id)});
+    let (one, reset) = (path(&id), json!({"os-reset_status": {"status": "error"}}));
+    let asked = |code: u16, text: &str| {
+        let into = |volume: &Json| json!({"restore": {"volume_id": volume}});
+        for (method, rest, body) in [
+            ("POST", "/restore", into(&Json::Null)),
+            ("POST", "/restore", into(&json!(volume))),
+            ("GET", "/export_record", Json::Null),
+            ("POST", "/action", reset.clone()),
+            ("POST", "/action", json!({"os-force_delete": null})),
+            ("DELETE", "", Json::Null),
+        ] {
+            let answer = api.call(ADMIN, method, &format!("{one}{rest}"), &[], &body);
+            assert_eq!(answer.status, code, "{method} {rest}: {answer:?}");
+            assert!(answer.body.to_string().contains(text), "{answer:?}");
+        }
+        assert_eq!(api.post(ADMIN, "/volume/v3/backups/import_record", &record).status, 503);
+        assert_eq!((state(&api, &id).as_str(), status(&api, &volume).as_str()), ("available", "available"));
+        let volumes = api.get(MEMBER, "/volume/v3/volumes").body["volumes"].as_array().unwrap().len();
+        assert_eq!(volumes, 1, "none for a backup that is not put back");
+    };
+    turn(&api, "disable", "one");
+    asked(404, "Service cinder-backup could not be found.");
+    let header = [("openstack-api-version", "volume 3.71")];
+    let body = json!({"volume": {"backup_id": id}});
+    let made = api.call(MEMBER, "POST", "/volume/v3/volumes", &header, &body);
+    let new = made.body["volume"]["id"].as_str().unwrap().to_owned();
+    node.work(&api);
+    assert_eq!((status(&api, &new).as_str(), state(&api, &id).as_str()), ("error", "available"));
+    // Another does what any can do, but not what the volume's has to do.
+    let mut other = Node::join(&api, "other", 1);
+    let restore = json!({"restore": {"volume_id": volume}});
+    assert_eq!(api.post(MEMBER, &format!("{one}/restore"), &restore).status, 404);
+    assert_eq!(api.delete(MEMBER, &one).status, 202);
+    node.work(&api);
+    assert_eq!(state(&api, &id), "deleting", "it is not for the one that is out of use");
+    other.work(&api);
+    assert_eq!(state(&api, &id), "gone");
+}
+
+#[test]
+fn what_was_promised_is_done_out_of_use() {
+    let (api, mut node, volume) = ready();
+    let (_, id) = back_up(&api, json!({"volume_id": volume}));
+    node.work(&api);
+    let restore = json!({"restore": {"volume_id": volume}});
+    assert_eq!(api.post(MEMBER, &format!("{}/restore", path(&id)), &restore).status, 202);
+    turn(&api, "disable", "one");
+    node.work(&api);
+    assert_eq!((status(&api, &volume).as_str(), state(&api, &id).as_str()), ("available", "available"));
+    turn(&api, "enable", "one");
+    assert_eq!(api.delete(MEMBER, &path(&id)).status, 202);
+    turn(&api, "disable", "one");
+    node.work(&api);
+    assert_eq!(state(&api, &id), "gone");
 }
 
 #[test]
@@ -216,11 +281,12 @@ fn another_cloud_takes_in_a_backup_by_its_record() {
     assert_eq!(import(&api, &first).status, 400, "it is there");
 
     let other = crate::tests::api();
+    assert_eq!(import(&other, &first).status, 503, "nobody makes backups there");
+    let mut far = Node::join(&other, "far", 10);
     assert_eq!(import(&other, &second).status, 400, "the one that it adds to comes first");
     let answer = import(&other, &first);
     assert_eq!((answer.status, &answer.body["backup"]["id"]), (201, &json!(full)));
     assert_eq!(state(&other, &full), "creating", "no host has seen it");
-    let mut far = Node::join(&other, "far", 10);
     far.work(&other);
     assert_eq!(import(&other, &second).status, 201);
     far.work(&other);
@@ -365,6 +431,7 @@ fn records_that_are_none_are_refused() {
 #[test]
 fn what_another_program_wrote_is_an_error_that_says_so() {
     let api = api();
+    let _node = Node::join(&api, "one", 10);
     let id = runtime::new_uuid().to_string();
     let foreign =
         json!({"id": id, "size": 3, "service_metadata": "volume_1/20261127/az_nova", "of": "swift"});
@@ -385,7 +452,7 @@ fn what_another_program_wrote_is_an_error_that_says_so() {
         assert_eq!(import(&api, &record(json!(service))).status, 400, "it is there");
         assert_eq!(api.delete(ADMIN, &path(&id)).status, 202);
         api.settle();
-        assert_eq!(state(&api, &id), "gone", "without a host");
+        assert_eq!(state(&api, &id), "gone", "without asking a host");
     }
 }
 

@@ -9,4 +9,4 @@ pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use model::{Part, Switch, VOLUME, backends};
+pub(crate) use model::{BACKUP, Part, Switch, VOLUME, backends};

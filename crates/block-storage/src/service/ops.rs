@@ -20,6 +20,18 @@ pub(crate) fn makes_backups(tx: &mut Tx<'_>, host: &HostId) -> Result<bool, stor
     is_in_use(tx, BACKUP, host.as_str())
 }
 
+/// The hosts that make backups now, put them back and remove them.
+pub(crate) fn backup_hosts(tx: &mut Tx<'_>) -> Result<Vec<HostId>, store::Error> {
+    let now = tx.now();
+    let mut found = Vec::new();
+    for host in hosts::list(tx)? {
+        if host.is_up(now) && makes_backups(tx, &host.id)? {
+            found.push(host.id.clone());
+        }
+    }
+    Ok(found)
+}
+
 fn is_in_use(tx: &mut Tx<'_>, binary: &str, host: &str) -> Result<bool, store::Error> {
     Ok(SWITCHES.load(tx, key(binary, host))?.is_none_or(|said| !said.disabled))
 }
