@@ -1,9 +1,9 @@
 //! What backends can do, and whether that is what a type demands: Cinder's capabilities filter.
 
-use std::collections::BTreeMap;
-
 use agent_api::BackendFacts;
 use serde_json::{Map, Value as Json, json};
+
+use crate::volume_type::Specs;
 
 /// What a backend says of itself, but for what was promised there. The words are those of Cinder's drivers for files and
 /// for Ceph, so that types that were made for these serve here too.
@@ -27,10 +27,12 @@ pub(crate) fn of_backend(facts: &BackendFacts) -> Map<String, Json> {
 }
 
 /// Whether a backend is what all extra specs ask for. Those of another scope than `capabilities` ask nothing of backends.
-pub(crate) fn satisfies(facts: &BackendFacts, extra_specs: &BTreeMap<String, String>) -> bool {
+pub(crate) fn satisfies(facts: &BackendFacts, extra_specs: &Specs) -> bool {
     let told = of_backend(facts);
     let demands = extra_specs.iter().filter_map(|(key, demand)| Some((demanded(key)?, demand)));
-    demands.into_iter().all(|(name, demand)| told.get(name).is_some_and(|value| meets(value, demand)))
+    demands
+        .into_iter()
+        .all(|(name, demand)| told.get(name).is_some_and(|value| meets(value, demand.as_deref())))
 }
 
 /// What an extra spec asks a backend for, if it asks one.
@@ -42,7 +44,9 @@ fn demanded(key: &str) -> Option<&str> {
 }
 
 /// Whether a value is as demanded: the same text, or what an operator before it says (`<is> True`, `>= 10`, `<or> a <or> b`).
-fn meets(value: &Json, demand: &str) -> bool {
+/// A key without a value demands that there is none.
+fn meets(value: &Json, demand: Option<&str>) -> bool {
+    let Some(demand) = demand else { return value.is_null() };
     let mut words = demand.split_whitespace();
     let (operator, operand) = (words.next().unwrap_or_default(), words.next());
     let text = match value {
@@ -79,9 +83,13 @@ fn is_yes(word: &str) -> bool {
 mod tests {
     use super::{BackendFacts, satisfies};
 
-    fn meets(key: &str, demand: &str) -> bool {
+    fn meets_or(key: &str, demand: Option<&str>) -> bool {
         let facts = BackendFacts { name: "fast".to_owned(), total_gib: 100, ..BackendFacts::default() };
-        satisfies(&facts, &[(key.to_owned(), demand.to_owned())].into())
+        satisfies(&facts, &[(key.to_owned(), demand.map(str::to_owned))].into())
+    }
+
+    fn meets(key: &str, demand: &str) -> bool {
+        meets_or(key, Some(demand))
     }
 
     #[test]
@@ -123,5 +131,9 @@ mod tests {
             ("capabilities:a:b", "1"),
         ];
         assert_eq!(unmet.into_iter().find(|(key, demand)| meets(key, demand)), None);
+        // Without a value: every backend has one for what it knows, and none knows the others.
+        let unmet = ["volume_backend_name", "capabilities:multiattach", "colour"];
+        assert_eq!(unmet.into_iter().find(|key| meets_or(key, None)), None);
+        assert!(meets_or("provisioning:max_vol_size", None));
     }
 }

@@ -20,6 +20,17 @@ fn new_type(api: &Api, backend: &str) {
 }
 
 #[test]
+fn a_demand_without_a_value_is_met_by_no_backend() {
+    let api = api();
+    let mut node = Node::join(&api, "one", 10);
+    let body = json!({"volume_type": {"name": "odd", "extra_specs": {"colour": null}}});
+    assert_eq!(api.post(ADMIN, "/volume/v3/types", &body).status, 200);
+    let made = create(&api, MEMBER, &json!({"size": 1, "volume_type": "odd"}));
+    node.work(&api);
+    assert_eq!(status(&api, made.body["volume"]["id"].as_str().unwrap()), "error");
+}
+
+#[test]
 fn room_is_that_of_a_backend() {
     let api = api();
     let mut node = Node::join_over(&api, "one", &[("fast", 1), ("slow", 100)]);

@@ -179,7 +179,7 @@ fn check_compatible(
     volume_type: &Stored<VolumeType>,
 ) -> Result<(), Error> {
     let Some(origin) = source.volume_type_id.filter(|id| *id != volume_type.id) else { return Ok(()) };
-    let backend = |recipe: &Recipe| recipe.extra_specs.get("volume_backend_name").cloned();
+    let backend = |recipe: &Recipe| recipe.extra_specs.get("volume_backend_name").cloned().flatten();
     let (wanted, origin) =
         (volume_type::ops::recipe(tx, volume_type.id)?, volume_type::ops::recipe(tx, origin)?);
     let is_near = backend(&wanted).is_none_or(|wanted| Some(wanted) == backend(&origin));

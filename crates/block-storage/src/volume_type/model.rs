@@ -124,8 +124,8 @@ pub(crate) fn refuse_specs(specs: &Specs) -> Option<String> {
 pub struct Recipe {
     /// The type's name.
     pub name: String,
-    /// Words for backends; those without a value are left out.
-    pub extra_specs: BTreeMap<String, String>,
+    /// Words for backends.
+    pub extra_specs: Specs,
     /// How fast a volume may be, and who holds it to that.
     pub qos_specs: Option<QosSpecs>,
     /// How it is encrypted, if it is.

@@ -172,10 +172,9 @@ pub(crate) fn load(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<Stored<VolumeTyp
 pub fn recipe(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<Recipe, Error> {
     let found = load(tx, id)?.into_inner();
     let qos_specs = found.qos_specs_id.map(|id| qos_specs::ops::load(tx, id)).transpose()?;
-    let specs = found.extra_specs.into_iter();
     Ok(Recipe {
         name: found.name,
-        extra_specs: specs.filter_map(|(key, value)| Some((key, value?))).collect(),
+        extra_specs: found.extra_specs,
         qos_specs: qos_specs.map(Stored::into_inner),
         encryption: found.encryption,
     })

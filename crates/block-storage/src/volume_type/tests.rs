@@ -183,7 +183,8 @@ fn a_volume_learns_what_its_type_asks_for() {
         crate::volume_type::ops::recipe(tx, kind.parse().unwrap())
     });
     let recipe = recipe.unwrap();
-    assert_eq!(recipe.extra_specs, [("volume_backend_name".to_owned(), "ceph".to_owned())].into());
+    let specs = [("k".to_owned(), None), ("volume_backend_name".to_owned(), Some("ceph".to_owned()))];
+    assert_eq!(recipe.extra_specs, specs.into());
     let qos = recipe.qos_specs.unwrap();
     assert_eq!((qos.front_end(), qos.back_end()), ([("total_iops_sec", "500")].into(), [].into()));
     assert_eq!(recipe.encryption.unwrap().key_size_bits, Some(256));
