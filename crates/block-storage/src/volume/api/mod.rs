@@ -33,9 +33,9 @@ const SUMMARY: Microversion = Microversion(3, 12);
 /// The routes of volumes, their actions and their metadata.
 pub(crate) fn routes(images: Terms) -> Routes {
     Routes::new()
-        .get("/volumes", own(index))
+        .get("/volumes", own(|request, tx| listed(request, tx, false)))
         .post("/volumes", own(create))
-        .get("/volumes/detail", own(detail))
+        .get("/volumes/detail", own(|request, tx| listed(request, tx, true)))
         .get("/volumes/summary", since(SUMMARY, summary))
         .get("/volumes/{id}", own(show))
         .put("/volumes/{id}", own(update))
@@ -63,22 +63,18 @@ pub(crate) fn managed(request: &Request, tx: &mut Tx<'_>, volume: &Volume) -> Re
     Ok(Reply::json(202, json!({"volume": viewer.plain(volume)})))
 }
 
-fn index(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
+fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, Error> {
     let (query, paging) = list::query(request)?;
     let page = ops::list(request.caller(), tx, &query, &paging)?;
     let viewer = Viewer::of(request, tx, &page.rows)?;
-    let views: Vec<_> = page.rows.iter().map(|volume| viewer.brief(volume)).collect();
-    let last = page.rows.last().map(|last| last.id);
-    Ok(written(request, "volumes", &views, (last, page.all)))
-}
-
-fn detail(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
-    let (query, paging) = list::query(request)?;
-    let page = ops::list(request.caller(), tx, &query, &paging)?;
-    let viewer = Viewer::of(request, tx, &page.rows)?;
-    let views: Vec<_> = page.rows.iter().map(|volume| viewer.detail(volume)).collect();
-    let last = page.rows.last().map(|last| last.id);
-    Ok(written(request, "volumes/detail", &views, (last, page.all)))
+    let end = (page.rows.last().map(|last| last.id), page.all);
+    Ok(if detailed {
+        let views: Vec<_> = page.rows.iter().map(|volume| viewer.detail(volume)).collect();
+        written(request, "volumes/detail", &views, end)
+    } else {
+        let views: Vec<_> = page.rows.iter().map(|volume| viewer.brief(volume)).collect();
+        written(request, "volumes", &views, end)
+    })
 }
 
 fn summary(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
