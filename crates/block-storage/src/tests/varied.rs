@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
 use testkit::{Api, Begun, Conversations, Scratch, Server, Varied};
 
 use crate::tests::{ADMIN, Node, api, api_over, golden};
@@ -126,7 +127,33 @@ fn answers_alike_on(server: Server) {
         golden(&api_over(scratch(), image::Config::default()), path);
     }
     service().check_lists(&api_over(scratch(), image::Config::default()), ADMIN);
+    gives_back_what_it_got(&api_over(scratch(), image::Config::default()));
     send(500, || api_over(scratch(), image::Config::default()));
+}
+
+/// Cinder takes a NUL where it takes any character, PostgreSQL does not.
+fn gives_back_what_it_got(api: &Api) {
+    let _node = Node::join(api, "one", 10);
+    let odd = "a\0b";
+    let part = json!({"host": "one", "binary": "cinder-backup", "disabled_reason": odd});
+    let said = api.put(ADMIN, "/volume/v3/os-services/disable-log-reason", &part);
+    assert_eq!((said.status, &said.body["disabled_reason"]), (200, &json!(odd)));
+    let parts = api.get(ADMIN, "/volume/v3/os-services?binary=cinder-backup").body;
+    assert_eq!(parts["services"][0]["disabled_reason"], odd);
+    let body = json!({"volume_type": {"name": odd, "description": odd, "extra_specs": {"k": odd}}});
+    let made = api.post(ADMIN, "/volume/v3/types", &body);
+    assert_eq!(made.status, 200, "{made:?}");
+    let path = format!("/volume/v3/types/{}", made.body["volume_type"]["id"].as_str().unwrap());
+    let specs = json!({"extra_specs": {"more": odd}});
+    assert_eq!(api.post(ADMIN, &format!("{path}/extra_specs"), &specs).status, 200);
+    let kept = api.get(ADMIN, &path).body["volume_type"].clone();
+    assert_eq!((&kept["name"], &kept["description"]), (&json!(odd), &json!(odd)));
+    assert_eq!(kept["extra_specs"], json!({"k": odd, "more": odd}));
+}
+
+#[test]
+fn a_nul_is_a_character() {
+    gives_back_what_it_got(&api());
 }
 
 #[test]
