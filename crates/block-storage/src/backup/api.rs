@@ -1,5 +1,8 @@
 //! Backups over HTTP.
 
+use std::collections::BTreeSet;
+use std::slice;
+
 use rest::{Fields, InvalidBody, Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
@@ -70,7 +73,24 @@ fn summary(request: &Request, backup: &Backup) -> Json {
     json!({"id": backup.id, "name": backup.name, "links": links_of(request, "backups", backup.id)})
 }
 
-fn detail(request: &Request, tx: &mut Tx<'_>, backup: &Backup) -> Result<Json, Error> {
+/// What the views of one answer have in common.
+struct Viewer {
+    /// Whether the caller is told whose they are.
+    sees_whose: bool,
+    /// Those that others add to.
+    parents: BTreeSet<BackupId>,
+}
+
+impl Viewer {
+    /// For these backups.
+    fn of(request: &Request, tx: &mut Tx<'_>, backups: &[Backup]) -> Result<Viewer, Error> {
+        let rule = "backup:backup_project_attribute";
+        let sees_whose = RULES.allows(rule, request.caller(), &policy::Target::default());
+        Ok(Viewer { sees_whose, parents: ops::parents_among(tx, backups)? })
+    }
+}
+
+fn detail(request: &Request, viewer: &Viewer, backup: &Backup) -> Json {
     let mut view = summary(request, backup);
     let changed = backup.updated_at != backup.created_at;
     let more = json!({
@@ -85,16 +105,14 @@ fn detail(request: &Request, tx: &mut Tx<'_>, backup: &Backup) -> Result<Json, E
         "fail_reason": backup.fail_reason,
         "volume_id": backup.volume_id,
         "is_incremental": backup.parent_id.is_some(),
-        "has_dependent_backups": ops::has_dependents(tx, backup.id)?,
+        "has_dependent_backups": viewer.parents.contains(&backup.id),
         "snapshot_id": backup.snapshot_id,
         "data_timestamp": backup.data_timestamp.iso_micros(),
     });
     if let (Json::Object(view), Json::Object(more)) = (&mut view, more) {
         view.extend(more);
     }
-    let rule = "backup:backup_project_attribute";
-    let sees_whose = RULES.allows(rule, request.caller(), &policy::Target::default());
-    if request.version >= PROJECT && sees_whose {
+    if request.version >= PROJECT && viewer.sees_whose {
         view["os-backup-project-attr:project_id"] = json!(backup.project_id);
     }
     if let (true, Some(encryption)) = (request.version >= ENCRYPTION_KEY_ID, &backup.encryption) {
@@ -103,10 +121,10 @@ fn detail(request: &Request, tx: &mut Tx<'_>, backup: &Backup) -> Result<Json, E
     if request.version >= METADATA {
         view["metadata"] = json!(backup.metadata);
     }
-    if request.version >= USER && sees_whose {
+    if request.version >= USER && viewer.sees_whose {
         view["user_id"] = json!(backup.user_id);
     }
-    Ok(view)
+    view
 }
 
 fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, Error> {
@@ -114,13 +132,15 @@ fn listed(request: &Request, tx: &mut Tx<'_>, detailed: bool) -> Result<Reply, E
     let conditions = filters::conditions(request, "backup", FILTERS)?;
     let paging = Paging::counted_of(request, SORTABLE)?;
     let page = ops::list(request.caller(), tx, (all_projects, conditions), &paging)?;
-    let mut views = Vec::with_capacity(page.rows.len());
-    for one in &page.rows {
-        views.push(if detailed { detail(request, tx, one)? } else { summary(request, one) });
-    }
-    let path = if detailed { "backups/detail" } else { "backups" };
-    let last = page.rows.last().map(|last| last.id);
-    Ok(written(request, path, &views, (last, page.all)))
+    let end = (page.rows.last().map(|last| last.id), page.all);
+    Ok(if detailed {
+        let viewer = Viewer::of(request, tx, &page.rows)?;
+        let views: Vec<Json> = page.rows.iter().map(|one| detail(request, &viewer, one)).collect();
+        written(request, "backups/detail", &views, end)
+    } else {
+        let views: Vec<Json> = page.rows.iter().map(|one| summary(request, one)).collect();
+        written(request, "backups", &views, end)
+    })
 }
 
 fn create(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -161,7 +181,8 @@ fn id_in(fields: &mut Fields, name: &str) -> Result<Option<String>, InvalidBody>
 
 fn show(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let found = ops::show(request.caller(), tx, backup_id(request)?)?;
-    let view = detail(request, tx, &found)?;
+    let viewer = Viewer::of(request, tx, slice::from_ref(&*found))?;
+    let view = detail(request, &viewer, &found);
     Ok(Reply::ok(json!({"backup": view})))
 }
 
@@ -199,7 +220,8 @@ fn restore(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
 
 fn export_record(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     let found = ops::export(request.caller(), tx, backup_id(request)?)?;
-    let record = record::encode(&found, ops::has_dependents(tx, found.id)?);
+    let is_parent = !ops::parents_among(tx, slice::from_ref(&*found))?.is_empty();
+    let record = record::encode(&found, is_parent);
     Ok(Reply::ok(json!({"backup-record": {"backup_service": SERVICE, "backup_url": record}})))
 }
 

@@ -1,5 +1,7 @@
 //! What callers do with backups.
 
+use std::collections::BTreeSet;
+
 use policy::{Caller, Target};
 use store::{Condition, Stored, Tx};
 use types::{BackupId, HostId, VolumeId};
@@ -148,9 +150,9 @@ pub(crate) fn list(
     paging.page(tx, &BACKUPS, select, marker.as_deref())
 }
 
-/// Whether other backups add to this one.
-pub(crate) fn has_dependents(tx: &mut Tx<'_>, id: BackupId) -> Result<bool, Error> {
-    Ok(table::has_dependents(tx, id)?)
+/// Those of these backups that others add to.
+pub(crate) fn parents_among(tx: &mut Tx<'_>, of: &[Backup]) -> Result<BTreeSet<BackupId>, Error> {
+    Ok(table::parents_among(tx, of)?)
 }
 
 /// Changes what its owner says about a backup.

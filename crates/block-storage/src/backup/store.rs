@@ -1,6 +1,8 @@
 //! The table of backups.
 
-use store::{Column, Direction, Error, Select, Stored, Table, Tx};
+use std::collections::BTreeSet;
+
+use store::{Column, Direction, Error, Select, Stored, Table, Tx, Value};
 use types::{BackupId, ProjectId, SnapshotId, VolumeId};
 
 use super::{Backup, Phase};
@@ -44,6 +46,18 @@ pub(crate) fn newest_of(
 /// Whether backups add to this one.
 pub(crate) fn has_dependents(tx: &mut Tx<'_>, id: BackupId) -> Result<bool, Error> {
     Ok(BACKUPS.count(tx, &Select::all().eq("parent_id", id))? > 0)
+}
+
+/// Those of these backups that others add to.
+pub(crate) fn parents_among(tx: &mut Tx<'_>, of: &[Backup]) -> Result<BTreeSet<BackupId>, Error> {
+    if of.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let marks = vec!["?"; of.len()].join(", ");
+    let sql = format!("SELECT DISTINCT parent_id FROM block_storage_backups WHERE parent_id IN ({marks})");
+    let ids: Vec<Value> = of.iter().map(|backup| backup.id.into()).collect();
+    let rows = tx.rows(&sql, &ids)?;
+    Ok(rows.iter().filter_map(|row| row[0].text()?.parse().ok()).collect())
 }
 
 /// Whether another backup has the same objects: one of the two came as the other's record under another id. A record whose

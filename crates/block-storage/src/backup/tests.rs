@@ -159,6 +159,13 @@ fn an_incremental_backup_keeps_the_one_it_adds_to() {
     node.work(&api);
     assert_eq!(shown(&api, &added)["is_incremental"], true);
     assert_eq!(shown(&api, &full)["has_dependent_backups"], true);
+    let list = api.get(MEMBER, "/volume/v3/backups/detail?sort=created_at:asc").body["backups"].clone();
+    let told = |at: usize, id: &str, is_parent: bool| {
+        let known = (&list[at]["id"], &list[at]["has_dependent_backups"]);
+        assert_eq!(known, (&json!(id), &json!(is_parent)), "{list}");
+    };
+    told(0, &full, true);
+    told(1, &added, false);
     assert_eq!(api.delete(MEMBER, &path(&full)).status, 400);
     for id in [&added, &full] {
         assert_eq!(api.delete(MEMBER, &path(id)).status, 202);
