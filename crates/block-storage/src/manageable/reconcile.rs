@@ -16,10 +16,14 @@ use crate::{quota, volume_type};
 pub(crate) fn manage(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Next, Error> {
     let now = tx.now();
     let Some(host) = volume.host.clone() else { return refuse(tx, volume, "it is on no host".to_owned()) };
-    if volume.size_gib == 0
-        && let Some(reason) = cannot_be(tx, volume)?
-    {
-        return refuse(tx, volume, reason);
+    if volume.size_gib == 0 {
+        if let Some(reason) = cannot_be(tx, volume)? {
+            return refuse(tx, volume, reason);
+        }
+        if !place::is_right(tx, volume, volume.volume_type_id)? {
+            let reason = "the storage backend is not what its type demands".to_owned();
+            return end(tx, volume, (Action::ScheduleAllocateVolume, Detail::NoBackendAvailable), reason);
+        }
     }
     want(tx, volume, &host)?;
     let said = seen(tx, volume, &host)?;
@@ -50,16 +54,12 @@ pub(crate) fn manage(tx: &mut Tx<'_>, volume: &mut Stored<Volume>) -> Result<Nex
     }
 }
 
-/// Why a volume cannot be where it is to be managed.
+/// Why nothing can be managed as this volume.
 fn cannot_be(tx: &mut Tx<'_>, volume: &Volume) -> Result<Option<String>, Error> {
     if volume.managed_from.as_deref().is_none_or(str::is_empty) {
         return Ok(Some("its reference has neither source-name nor source-id".to_owned()));
     }
-    if ops::is_claimed(tx, volume)? {
-        return Ok(Some("it becomes another volume already".to_owned()));
-    }
-    let is_right = place::is_right(tx, volume, volume.volume_type_id)?;
-    Ok((!is_right).then(|| "the storage backend is not what its type demands".to_owned()))
+    Ok(ops::is_claimed(tx, volume)?.then(|| "it becomes another volume already".to_owned()))
 }
 
 /// Takes note of how large it is, if that may be.
@@ -76,9 +76,7 @@ fn measured(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, found_gib: u64) -> Res
     match quota::ops::check_growth(tx, &volume.project_id, &volume_type, (0, size_gib)) {
         Ok(()) => {}
         Err(crate::Error::OverLimit(reason)) => {
-            volume.size_gib = 0;
-            messages::leave_failure(tx, (Action::CreateVolumeFromBackend, Detail::QuotaExceed), &**volume)?;
-            return fail(tx, volume, reason);
+            return end(tx, volume, (Action::CreateVolumeFromBackend, Detail::QuotaExceed), reason);
         }
         Err(error) => return Err(error.into_store()),
     }
@@ -90,9 +88,18 @@ fn measured(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, found_gib: u64) -> Res
     Ok(Next::Again(HOST_TIME_MAX))
 }
 
-/// A volume that cannot be managed is none, and has no size.
 fn refuse(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, reason: String) -> Result<Next, Error> {
+    end(tx, volume, (Action::CreateVolumeFromBackend, Detail::DriverFailedCreate), reason)
+}
+
+/// A volume that cannot be managed is none, and has no size. What its users may know of the reason is in the message.
+fn end(
+    tx: &mut Tx<'_>,
+    volume: &mut Stored<Volume>,
+    told: (Action, Detail),
+    reason: String,
+) -> Result<Next, Error> {
     volume.size_gib = 0;
-    messages::leave_failure(tx, (Action::CreateVolumeFromBackend, Detail::DriverFailedCreate), &**volume)?;
+    messages::leave_failure(tx, told, &**volume)?;
     fail(tx, volume, reason)
 }

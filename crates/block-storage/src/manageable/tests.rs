@@ -173,8 +173,12 @@ fn what_cannot_be_managed_stays_what_it_is() {
         assert_eq!(world.ask(ADMIN, "POST", "types", &body).status, 200);
     }
     let body = json!({"quota_set": {"gigabytes": 2}});
-    let check = |world: &mut World, body: Json, why: &str| {
+    let check = |world: &mut World, body: Json, why: &str, told: &str| {
         let id = world.managed(body);
+        let messages = world.ask(ADMIN, "GET", &format!("messages?resource_uuid={id}"), &Json::Null).body;
+        let messages = messages["messages"].as_array().unwrap();
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert_eq!(messages[0]["user_message"], told);
         let shown = world.show(&id);
         assert_eq!((&shown["status"], &shown["size"]), (&json!("error"), &json!(0)), "{why}");
         assert!(world.fault(&id).contains(why), "{} is not {why}", world.fault(&id));
@@ -185,16 +189,20 @@ fn what_cannot_be_managed_stays_what_it_is() {
         assert_eq!(status(&world.api, &id), "gone");
         assert_eq!(world.names(""), ["disk"]);
     };
-    check(&mut world, json!({"ref": {"source-name": "nothing"}}), "nothing called \"nothing\"");
-    check(&mut world, json!({"ref": {"x": "y"}}), "neither source-name nor source-id");
-    check(&mut world, json!({"ref": "disk", "volume_type": "elsewhere"}), "not what its type demands");
-    check(&mut world, json!({"ref": "disk", "volume_type": "small"}), "maximum allowable size");
+    let failed = "create volume from backend storage:Driver failed to create the volume.";
+    let nowhere = "schedule allocate volume:Could not find any available weighted backend.";
+    let quota = "create volume from backend storage:Not enough quota resource for operation.";
+    check(&mut world, json!({"ref": {"source-name": "nothing"}}), "nothing called \"nothing\"", failed);
+    check(&mut world, json!({"ref": {"x": "y"}}), "neither source-name nor source-id", failed);
+    check(
+        &mut world,
+        json!({"ref": "disk", "volume_type": "elsewhere"}),
+        "not what its type demands",
+        nowhere,
+    );
+    check(&mut world, json!({"ref": "disk", "volume_type": "small"}), "maximum allowable size", failed);
     assert_eq!(world.ask(ADMIN, "PUT", "os-quota-sets/admin", &body).status, 200);
-    check(&mut world, json!({"ref": "disk"}), "exceeds allowed");
-    let messages = world.ask(ADMIN, "GET", "messages", &Json::Null).body;
-    let said =
-        |message: &Json| message["user_message"].as_str().unwrap_or_default().contains("Not enough quota");
-    assert!(messages["messages"].as_array().unwrap().iter().any(said), "{messages}");
+    check(&mut world, json!({"ref": "disk"}), "exceeds allowed", quota);
 }
 
 #[test]
