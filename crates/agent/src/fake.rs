@@ -1,6 +1,7 @@
 //! A node's networking and copies in memory, for simulations.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,14 +9,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use agent_api::block::{Copied, CopySeen};
 use agent_api::compute::Vm;
 use agent_api::network::{External, Network, Port, Router};
+use serde_json::Value as Json;
+use storage::backup;
+use storage::objects::Objects;
+use storage::qcow2::Header;
 use storage::{DiskFormat, ImageStore, Upload};
 use types::{CopyId, ImageId, PortId, RouterId};
 
-use crate::copies::{Copier, Job, Target};
+use crate::copies::{Copier, Job, Origin, Target, copied_backup};
 use crate::effects::{Event, Fabric, NetworkView};
 use crate::trouble::Trouble;
 use crate::vms::words;
 
+/// How much of a file has its header.
+const HEAD_BYTES: u64 = 64 << 10;
 /// How many bytes an image has that a simulated host makes.
 const FAKE_IMAGE_BYTES: usize = 1 << 20;
 
@@ -144,23 +151,46 @@ impl Fabric for FakeFabric {
     }
 }
 
-/// Makes copies in no time, of nothing: an image it makes has as many zeros as the disk would have. It is done at the
+/// Makes copies in no time, of zeros: what it makes is as large as what real ones make of an empty disk. It is done at the
 /// second look, so that whoever waits for it has to.
 #[derive(Default)]
 pub struct FakeCopier {
     begun: BTreeSet<CopyId>,
     done: BTreeMap<CopyId, Copied>,
-    images: Option<Arc<dyn ImageStore>>,
+    places: Option<(Arc<dyn ImageStore>, Arc<dyn Objects>)>,
 }
 
 impl FakeCopier {
-    /// Copies to this store of images.
-    pub fn new(images: Arc<dyn ImageStore>) -> FakeCopier {
-        FakeCopier { images: Some(images), ..FakeCopier::default() }
+    /// Copies to this store of images, and keeps backups here.
+    pub fn new(images: Arc<dyn ImageStore>, backups: Arc<dyn Objects>) -> FakeCopier {
+        FakeCopier { places: Some((images, backups)), ..FakeCopier::default() }
+    }
+
+    fn make(&self, job: &Job) -> Result<Copied, String> {
+        let places = self.places.as_ref().ok_or("this simulated host has no place for copies");
+        let backups = places.map(|(_, backups)| backups.as_ref());
+        match (&job.from, &job.to) {
+            (Origin::Disk(tree), Target::Backup(id, parent)) => {
+                let size_bytes = size_bytes(&tree.nodes)?;
+                let stored = backup::write_zeros(size_bytes, (*id, *parent), backups?).map_err(words)?;
+                Ok(copied_backup(stored))
+            }
+            (Origin::Backup(id), Target::Check) => {
+                Ok(copied_backup(backup::check(*id, backups?).map_err(words)?))
+            }
+            (Origin::Backup(id), Target::Disk(_) | Target::Encrypted(..)) => {
+                backup::check(*id, backups?).map(|_| Copied::default()).map_err(words)
+            }
+            (Origin::Backup(id), Target::Nothing) => {
+                backup::remove(*id, backups?).map(|()| Copied::default()).map_err(words)
+            }
+            (_, Target::Image(image, format)) => self.image(*image, *format),
+            _ => Ok(Copied::default()),
+        }
     }
 
     fn image(&self, image: ImageId, format: DiskFormat) -> Result<Copied, String> {
-        let images = self.images.as_ref().ok_or("this simulated host has no store of images")?;
+        let (images, _) = self.places.as_ref().ok_or("this simulated host has no store of images")?;
         let upload = Upload { image, format, size_bytes_max: u64::MAX, enforce: false };
         let mut writer = images.writer(&upload).map_err(words)?;
         writer.write(&[0; FAKE_IMAGE_BYTES]).map_err(words)?;
@@ -180,11 +210,7 @@ impl Copier for FakeCopier {
         if self.begun.insert(job.id) {
             return Ok(CopySeen::default());
         }
-        let copied = match &job.to {
-            Target::Disk(_) | Target::Encrypted(..) | Target::Nothing => Copied::default(),
-            Target::Backup(..) | Target::Check => Copied { objects: 2, ..Copied::default() },
-            Target::Image(image, format) => self.image(*image, *format)?,
-        };
+        let copied = self.make(job)?;
         self.done.insert(job.id, copied.clone());
         Ok(CopySeen { percent: 100, done: Some(copied) })
     }
@@ -197,5 +223,24 @@ impl Copier for FakeCopier {
         self.begun.remove(&id);
         self.done.remove(&id);
         Ok(())
+    }
+}
+
+/// How large the disk is that a tree of block nodes shows: in memory, or as a file, of which no more than the header is read.
+fn size_bytes(nodes: &Json) -> Result<u64, String> {
+    let failed = |e: std::io::Error| format!("cannot look at a disk: {e}");
+    let path = |nodes: &Json| nodes["filename"].as_str().unwrap_or_default().to_owned();
+    match (nodes["driver"].as_str(), nodes["size"].as_u64()) {
+        (_, Some(size)) => Ok(size),
+        (Some("file"), _) => Ok(std::fs::metadata(path(nodes)).map_err(failed)?.len()),
+        (Some("qcow2"), _) => {
+            let mut head = Vec::new();
+            let file = std::fs::File::open(path(&nodes["file"])).map_err(failed)?;
+            file.take(HEAD_BYTES).read_to_end(&mut head).map_err(failed)?;
+            let header = Header::parse(&head).map_err(|why| format!("cannot read a disk: {why:?}"))?;
+            Ok(header.size_bytes)
+        }
+        (Some("raw"), _) => size_bytes(&nodes["file"]),
+        (driver, _) => Err(format!("no simulated host can read a disk of {driver:?}")),
     }
 }

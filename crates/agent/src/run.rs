@@ -105,13 +105,9 @@ pub fn run_simulated(
     forward_vms(vm_observed, inputs.clone())?;
     let fabric = Box::new(FakeFabric::new(World::default(), events));
     let hypervisor = Box::new(hypervisor::fake::Fake::new(hypervisor::fake::World::new(), vm_events));
-    run_over(
-        settings,
-        Effects { fabric, hypervisor, backends, copier: Box::new(FakeCopier::new(images)) },
-        None,
-        inputs,
-        &queue,
-    )
+    let backups = settings.backups.open().map_err(failed)?;
+    let copier = Box::new(FakeCopier::new(images, backups));
+    run_over(settings, Effects { fabric, hypervisor, backends, copier }, None, inputs, &queue)
 }
 
 fn run_over(

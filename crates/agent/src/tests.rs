@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use agent_api::block::{
-    Copy, CopyFrom, CopySeen, CopyTo, Encryption, ImageSource, Limits, UnmanagedSnapshot, UnmanagedVolume,
-    Volume, VolumeSeen, VolumeSource,
+    Copied, Copy, CopyFrom, CopySeen, CopyTo, Encryption, ImageSource, Limits, UnmanagedSnapshot,
+    UnmanagedVolume, Volume, VolumeSeen, VolumeSource,
 };
 use agent_api::compute::{Metadata, Nic, Power, PowerSeen, Reboot, RootDisk, Vm, VmSeen, VmVolume};
 use agent_api::network::{Network, Port};
 use agent_api::{Document, DocumentKey, FromNode, Kind, Question, Report, ToNode};
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use storage::{Adoption, DiskFormat, ImageStore, Upload, VolumeBackend};
-use types::{CopyId, ImageId, NetworkId, PortId, ServerId, SnapshotId, Timestamp, VolumeId};
+use types::{BackupId, CopyId, ImageId, NetworkId, PortId, ServerId, SnapshotId, Timestamp, VolumeId};
 
 use crate::Agent;
 use crate::backends::Backends;
@@ -177,7 +177,7 @@ impl Outside {
             fabric: Box::new(FakeFabric::new(self.world.clone(), sender)),
             hypervisor: Box::new(hypervisor),
             backends: Backends::new("local", Arc::new(self.disks.clone())),
-            copier: Box::new(FakeCopier::new(Arc::new(self.disks.clone()))),
+            copier: Box::new(FakeCopier::new(Arc::new(self.disks.clone()), Arc::new(self.disks.clone()))),
         };
         let agent = Agent::open("host", "test", Some(&self.state), &self.state.join("log"), effects).unwrap();
         Node { agent, events }
@@ -608,4 +608,78 @@ fn what_lies_on_a_backend_is_told_whoever_asks() {
     assert_eq!(all, [UnmanagedVolume { name: "disk".to_owned(), size_gib: 1, refused: None }]);
     let unknown = node.ask(&Question::UnmanagedVolumes { backend: Some("none".to_owned()) });
     assert!(unknown.unwrap_err().contains("no storage backend none"));
+}
+
+#[test]
+fn a_simulated_host_refuses_what_a_real_one_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut node = outside.start();
+    let mut vm = vm();
+    vm.volumes.push(VmVolume { id: id(30), device: "/dev/vdb".to_owned(), boot: false });
+    let shared = Volume { multiattach: true, ..volume(30) };
+    let mut all = documents();
+    all[0] = document(Kind::Vm, id::<ServerId>(1), 3, Some(&vm));
+    all.push(of_volume(1, Some(&shared)));
+    node.receive(all, true);
+    node.reports();
+    let with = Volume { snapshots: BTreeSet::from([id(31)]), ..shared };
+    node.receive(vec![of_volume(2, Some(&with))], false);
+    let refused = volume_seen(&mut node).unwrap_err();
+    assert!(refused.contains("as long as a server runs that has it"), "{refused}");
+    // It may grow meanwhile, and one that is for one server has its snapshots.
+    let larger = Volume { size_gib: 2, snapshots: BTreeSet::new(), ..with };
+    node.receive(vec![of_volume(3, Some(&larger))], false);
+    assert_eq!(volume_seen(&mut node).unwrap().size_gib, 2);
+    let with = Volume { multiattach: false, snapshots: BTreeSet::from([id(31)]), ..volume(32) };
+    let mut vm = vm.clone();
+    vm.volumes.push(VmVolume { id: id(32), device: "/dev/vdc".to_owned(), boot: false });
+    let documents = vec![
+        document(Kind::Volume, with.id, 4, Some(&with)),
+        document(Kind::Vm, id::<ServerId>(1), 5, Some(&vm)),
+    ];
+    node.receive(documents, false);
+    let report = node.reports()[&format!("volume/{}", with.id)].clone();
+    assert_eq!(
+        (report.error, report.seen.unwrap()["snapshots"].clone()),
+        (None, json!([id::<SnapshotId>(31)]))
+    );
+}
+
+#[test]
+fn a_simulated_host_keeps_backups_as_large_as_disks() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut node = outside.start();
+    let backup: BackupId = id(40);
+    let with = Volume { snapshots: BTreeSet::from([id(31)]), ..volume(30) };
+    node.receive(vec![of_volume(1, Some(&with))], true);
+    node.reports();
+    let mut copy = |n: u128, from: CopyFrom, to: CopyTo| -> Result<Copied, String> {
+        let copy = Copy { id: id(n), from, to, sealed: false };
+        node.receive(vec![document(Kind::Copy, copy.id, n as i64, Some(&copy))], false);
+        let key = format!("copy/{}", copy.id);
+        let mut last = Err("nothing was said".to_owned());
+        for _ in 0..3 {
+            node.agent.observe(Event::Copy(copy.id));
+            if let Some(report) = node.reports().remove(&key) {
+                let seen = report.seen.map(|seen| serde_json::from_value::<CopySeen>(seen).unwrap());
+                last =
+                    report.error.map_or_else(|| seen.and_then(|seen| seen.done).ok_or_else(String::new), Err);
+            }
+        }
+        last
+    };
+    let check = || (CopyFrom::Backup(backup), CopyTo::Check);
+    let (from, to) = check();
+    assert!(copy(50, from, to).unwrap_err().contains("backup"), "there is none");
+    let from = CopyFrom::Snapshot { volume: id(30), id: id(31) };
+    let made = copy(51, from, CopyTo::Backup { id: backup, parent: None }).unwrap();
+    assert_eq!((made.virtual_size_bytes, made.objects), (1 << 30, 1));
+    let (from, to) = check();
+    let found = copy(52, from, to).unwrap();
+    assert_eq!((found.virtual_size_bytes, found.objects), (1 << 30, 1));
+    copy(53, CopyFrom::Backup(backup), CopyTo::Volume(id(30))).unwrap();
+    copy(54, CopyFrom::Backup(backup), CopyTo::Nothing).unwrap();
+    assert!(copy(55, CopyFrom::Backup(backup), CopyTo::Volume(id(30))).is_err());
 }

@@ -73,11 +73,12 @@ impl Node {
             return Ok(());
         }
         let ((events, observed), (vm_events, vm_observed)) = (channel(), channel());
+        let images = Arc::new(self.disks.images.clone());
         let effects = Effects {
             fabric: Box::new(FakeFabric::new(self.fabric.clone(), events)),
             hypervisor: Box::new(hypervisor::fake::Fake::new(self.vms.clone(), vm_events)),
             backends: Backends::new("local", Arc::new(self.disks.clone())),
-            copier: Box::new(FakeCopier::new(Arc::new(self.disks.images.clone()))),
+            copier: Box::new(FakeCopier::new(images.clone(), images)),
         };
         let dir = self.state.path();
         let agent = Agent::open(self.host.as_str(), "simulated", Some(dir), &dir.join("consoles"), effects)?;

@@ -1,4 +1,4 @@
-//! Images and volumes in memory, for simulations: no thread, no file, no clock.
+//! Images, volumes and backups in memory, for simulations: no thread, no file, no clock.
 //!
 //! Clones of the handle share one world, so that what stores images and what makes volumes of them can be
 //! different parts of a program, and both can be "restarted".
@@ -14,6 +14,7 @@ use types::{ImageId, SnapshotId, VolumeId};
 
 use crate::file::{Hashes, check_size};
 use crate::inspect::Inspector;
+use crate::objects::Objects;
 use crate::{
     Adoption, Capacity, Error, ImageStore, ImageWriter, LiveDisk, NewVolume, Refusal, Result, Snapshot,
     Source, StoredImage, Tidied, Unmanaged, UnmanagedSnapshot, Upload, VolumeBackend, VolumeState,
@@ -31,6 +32,7 @@ struct World {
     images: BTreeMap<ImageId, Arc<Vec<u8>>>,
     volumes: BTreeMap<VolumeId, Volume>,
     unmanaged: BTreeMap<String, Volume>,
+    objects: BTreeMap<String, Vec<u8>>,
     failures: VecDeque<String>,
     full: bool,
     away: bool,
@@ -196,6 +198,27 @@ impl ImageWriter for FakeWriter {
     }
 }
 
+impl Objects for Fake {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.change("keep an object")?.objects.insert(name.to_owned(), bytes.to_owned());
+        Ok(())
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.world().objects.get(name).cloned())
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>> {
+        let within = format!("{folder}/");
+        Ok(self.world().objects.keys().filter(|name| name.starts_with(&within)).cloned().collect())
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        self.change("remove an object")?.objects.remove(name);
+        Ok(())
+    }
+}
+
 impl Adoption for Fake {
     fn observe_unmanaged(&self) -> Result<Vec<Unmanaged>> {
         let world = self.world();
@@ -345,10 +368,15 @@ impl VolumeBackend for Fake {
         false
     }
 
-    fn ensure_snapshot(&self, at: Snapshot, _live: Option<&mut dyn LiveDisk>) -> Result<()> {
+    fn ensure_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()> {
         let mut world = self.change("make a snapshot")?;
         let volume = world.volume_mut(at.volume)?;
         if volume.snapshot(at).is_err() {
+            // As a file, which has no layers then.
+            if volume.multiattach && live.is_some() {
+                let doing = "make a snapshot of a volume that is for several servers".to_owned();
+                return Err(Error::InUse { doing });
+            }
             volume.snapshots.push((at.id, volume.size_bytes));
         }
         Ok(())

@@ -519,7 +519,7 @@ fn copied_image(stored: StoredImage) -> Copied {
     }
 }
 
-fn copied_backup(stored: Stored) -> Copied {
+pub(crate) fn copied_backup(stored: Stored) -> Copied {
     Copied {
         size_bytes: stored.bytes,
         virtual_size_bytes: stored.disk_bytes,

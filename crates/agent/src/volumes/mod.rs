@@ -77,11 +77,11 @@ pub fn ensure_on(
     let (disk_bytes, size_bytes) = (volume.size_gib * GIB, size_of(volume));
     let mut live = vms_with(effects, volume, servers)?;
     match &mut live {
-        Some(disk) => {
+        Some(disk) if !disk.is_simulated => {
             backend.ensure_live(volume.id, disk)?;
             disk.limit(&volume.limits)?;
         }
-        None => {
+        _ => {
             if let VolumeSource::Unmanaged(name) = &volume.source
                 && volume.size_gib == 0
             {
@@ -96,7 +96,7 @@ pub fn ensure_on(
     }
     let grows = there.size_bytes < size_bytes;
     match &mut live {
-        Some(disk) => {
+        Some(disk) if !disk.is_simulated => {
             if grows {
                 check_room(backend)?;
             }
@@ -105,8 +105,8 @@ pub fn ensure_on(
                 disk.resize(disk_bytes)?;
             }
         }
-        None if grows => backend.ensure_size(volume.id, size_bytes)?,
-        None => {}
+        _ if grows => backend.ensure_size(volume.id, size_bytes)?,
+        _ => {}
     }
     let at = |id| Snapshot { volume: volume.id, id };
     if let Some(revert) = &volume.revert
@@ -196,6 +196,8 @@ struct VmDisk<'e> {
     others: Vec<ServerId>,
     volume: VolumeId,
     is_encrypted: bool,
+    /// Whether nothing is open, so that nothing is changed through it.
+    is_simulated: bool,
 }
 
 impl VmDisk<'_> {
@@ -300,7 +302,8 @@ fn observe(backend: &dyn VolumeBackend, volume: &Volume) -> Result<VolumeState, 
     Ok(state.ok_or_else(|| format!("volume {} vanished from its backend", volume.id))?)
 }
 
-/// The running VMs that have a volume open, which then is changed through them. A simulated VM has nothing open.
+/// The running VMs that have a volume open, which then is changed through them. A simulated VM has nothing open; it counts
+/// where one that has it open would be in the way.
 fn vms_with<'e>(
     effects: &'e mut Effects,
     volume: &Volume,
@@ -309,10 +312,14 @@ fn vms_with<'e>(
     let hypervisor = effects.hypervisor.as_mut();
     let (is_encrypted, is_for_several) = (volume.encryption.is_some(), volume.multiattach);
     let volume = volume.id;
-    let mut found = Vec::new();
+    let (mut found, mut is_simulated) = (Vec::new(), false);
     for server in servers.iter().copied() {
-        let has_it = hypervisor.observe(server).map_err(words)?.disks.contains(&volume);
-        if has_it && hypervisor.layers(server).map_err(words)?.is_some() {
+        if !hypervisor.observe(server).map_err(words)?.disks.contains(&volume) {
+            continue;
+        }
+        let is_open = hypervisor.layers(server).map_err(words)?.is_some();
+        if is_open || is_for_several {
+            is_simulated = !is_open;
             found.push(server);
             if !is_for_several {
                 break;
@@ -322,7 +329,7 @@ fn vms_with<'e>(
     let mut found = found.into_iter();
     let first = found.next();
     let others = found.collect();
-    Ok(first.map(|server| VmDisk { hypervisor, server, others, volume, is_encrypted }))
+    Ok(first.map(|server| VmDisk { hypervisor, server, others, volume, is_encrypted, is_simulated }))
 }
 
 /// How much larger a volume is than its disk.

@@ -60,9 +60,7 @@ pub fn write(
     objects: &dyn Objects,
     progress: &Progress,
 ) -> Result<Stored> {
-    let parent = parent.map(|parent| read_manifest(parent, objects)).transpose()?;
-    remove(id, objects)?;
-    let mut writer = Writer::new(id, parent, disk.size_bytes(), objects);
+    let mut writer = Writer::begin((id, parent), disk.size_bytes(), objects)?;
     let mut buffer = vec![0; CHUNK_BYTES as usize];
     let size_bytes = disk.size_bytes();
     for index in chunks_with_data(disk)? {
@@ -77,6 +75,15 @@ pub fn write(
     let stored = writer.finish()?;
     progress.at(size_bytes, size_bytes)?;
     Ok(stored)
+}
+
+/// Backs up a disk of so many zeros, which need not be there.
+pub fn write_zeros(
+    size_bytes: u64,
+    backup: (BackupId, Option<BackupId>),
+    objects: &dyn Objects,
+) -> Result<Stored> {
+    Writer::begin(backup, size_bytes, objects)?.finish()
 }
 
 /// Writes a backup's content to a disk that is at least as large. What is beyond it is cleared.
@@ -178,7 +185,14 @@ struct Writer<'o> {
 }
 
 impl<'o> Writer<'o> {
-    fn new(id: BackupId, parent: Option<Manifest>, size_bytes: u64, objects: &'o dyn Objects) -> Writer<'o> {
+    /// Removes what an interrupted attempt left of this backup.
+    fn begin(
+        (id, parent): (BackupId, Option<BackupId>),
+        size_bytes: u64,
+        objects: &'o dyn Objects,
+    ) -> Result<Writer<'o>> {
+        let parent = parent.map(|parent| read_manifest(parent, objects)).transpose()?;
+        remove(id, objects)?;
         let mut backups = vec![id];
         let mut before = BTreeMap::new();
         if let Some(parent) = parent {
@@ -188,7 +202,7 @@ impl<'o> Writer<'o> {
             before = parent.chunks.into_iter().map(moved).collect();
         }
         let manifest = Manifest { version: manifest::VERSION, size_bytes, backups, chunks: Vec::new() };
-        Writer { id, objects, manifest, before, open: Vec::new(), number: 0, bytes: 0 }
+        Ok(Writer { id, objects, manifest, before, open: Vec::new(), number: 0, bytes: 0 })
     }
 
     fn add(&mut self, index: u64, content: &[u8]) -> Result<()> {
