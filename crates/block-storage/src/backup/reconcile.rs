@@ -101,7 +101,7 @@ fn import(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
     let reason = match work(tx, backup, host, (from, CopyTo::Check))? {
         Copying::Going(_) => return Ok(Next::Again(HOST_TIME_MAX)),
         Copying::Failed(reason) => reason,
-        Copying::Done(copied) if copied.virtual_size_bytes != u64::from(backup.size_gib) << 30 => {
+        Copying::Done(copied) if !is_as_large(backup, copied.virtual_size_bytes) => {
             format!("its disk has {} bytes", copied.virtual_size_bytes)
         }
         Copying::Done(copied) => {
@@ -113,6 +113,12 @@ fn import(tx: &mut Tx<'_>, backup: &mut Stored<Backup>) -> Result<Next, Error> {
     tracing::warn!(target: "block_storage::backup", backup = %backup.id, "it is not what its record says: {reason}");
     backup.fail_reason = Some(reason);
     end_create(tx, backup, Phase::Error)
+}
+
+/// Whether its disk is as large as it says. That in a snapshot may be smaller, for the volume grew since.
+fn is_as_large(backup: &Backup, disk_bytes: u64) -> bool {
+    let said_bytes = u64::from(backup.size_gib) << 30;
+    if backup.snapshot_id.is_some() { disk_bytes <= said_bytes } else { disk_bytes == said_bytes }
 }
 
 /// Nothing is read any more: what was held is let go, and the volume is as it was.

@@ -312,6 +312,24 @@ fn another_cloud_takes_in_a_backup_by_its_record() {
 }
 
 #[test]
+fn a_volume_may_have_grown_since_its_snapshot() {
+    let (api, mut node, volume) = ready();
+    let body = json!({"snapshot": {"volume_id": volume}});
+    let snapshot = api.post(MEMBER, "/volume/v3/snapshots", &body).body["snapshot"]["id"].clone();
+    node.work(&api);
+    assert_eq!(crate::tests::act(&api, MEMBER, &volume, &json!({"os-extend": {"new_size": 2}})), 202);
+    node.work(&api);
+    let (_, id) = back_up(&api, json!({"volume_id": volume, "snapshot_id": snapshot}));
+    node.work(&api);
+    assert_eq!(shown(&api, &id)["size"], 2, "as the volume is");
+    let other = crate::tests::api();
+    let mut far = Node::join(&other, "far", 10);
+    assert_eq!(import(&other, &record_of(&api, &id)).status, 201);
+    far.work(&other);
+    assert_eq!(state(&other, &id), "available");
+}
+
+#[test]
 fn a_record_of_what_is_not_there_removes_nothing() {
     let (api, mut node, volume) = ready();
     let (_, id) = back_up(&api, json!({"volume_id": volume}));
