@@ -184,10 +184,13 @@ pub fn records(demo: &mut Client, (cloud, openstack): (&Cloud, &Path)) {
         // The client sends it to where records come from.
         let lost = admin.fail(&format!("volume backup record import {service} {address}"));
         assert!(lost.contains("/backups/export_record"), "{lost}");
+        let other = "1f0b0a51-50f2-4f1b-9d51-4ad5bd2b7d3e";
         let script = format!(
-            "import openstack\n\
+            "import base64, json, openstack\n\
              volume = openstack.connect('cuttle-admin').block_storage\n\
-             for url in '{address}', 'nonsense':\n\
+             fields = json.loads(base64.b64decode('{address}')) | {{'id': '{other}'}}\n\
+             other = base64.b64encode(json.dumps(fields).encode()).decode()\n\
+             for url in '{address}', 'nonsense', other:\n\
              \x20   record = {{'backup_service': '{service}', 'backup_url': url}}\n\
              \x20   print(volume.post('/backups/import_record', json={{'backup-record': record}}).text)"
         );
@@ -195,6 +198,10 @@ pub fn records(demo: &mut Client, (cloud, openstack): (&Cloud, &Path)) {
         let answers = said(&output);
         assert!(answers.contains("Backup already exists in database"), "{answers}");
         assert!(answers.contains("Can't parse backup record"), "{answers}");
+        // The objects are there, under the id of the backup that they were written for.
+        admin.once(&format!("volume backup show {other}"), "available");
+        admin.run(&format!("volume backup delete {other}"));
+        admin.until_gone("volume backup list", other);
         admin.run(&format!("volume backup set --state error {id}"));
         assert_eq!(admin.column("volume backup list --project demo --status error", "ID"), [id.as_str()]);
         assert_eq!(admin.column("volume backup list --all-projects", "Name"), ["more", "safer"]);
