@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use storage::disk::{Access, OpenDisk};
-use storage::file::{FileImages, FileVolumes};
-use storage::{DiskFormat, Error, LiveDisk, NewVolume, Snapshot, Source, VolumeBackend};
+use storage::file::{FileConfig, FileImages, FileVolumes};
+use storage::{DiskFormat, Error, LiveDisk, NewVolume, Snapshot, Source, Tidied, VolumeBackend};
 use types::{SnapshotId, VolumeId};
 
 use crate::suite::underway;
@@ -268,4 +269,93 @@ fn an_interrupted_copy_leaves_nothing() {
     let left: Vec<String> =
         world.dir.tree().into_iter().filter(|path| path.starts_with("volumes/")).collect();
     assert_eq!(left, [format!("volumes/{volume}"), format!("volumes/{volume}/disk.raw")]);
+}
+
+/// Names the folder, the volume and the snapshot to [`a_copy_that_hangs`].
+const HANGS: &str = "CUTTLE_TEST_COPY";
+
+#[test]
+fn a_copy_that_hangs() {
+    let Ok(words) = std::env::var(HANGS) else {
+        println!("skipped: a_copy_that_hangs: what_a_killed_copy_wrote_goes runs it");
+        return;
+    };
+    let mut words = words.split(' ');
+    let root = PathBuf::from(words.next().unwrap());
+    let volumes = FileVolumes::open(&FileConfig { root, reserve_bytes: 1 }).unwrap();
+    let volume = words.next().unwrap().parse().unwrap();
+    match words.next() {
+        Some(id) => {
+            let at = Snapshot { volume, id: id.parse().unwrap() };
+            underway(|| volumes.ensure_snapshot(at, None));
+        }
+        None => {
+            let source = Source::Blank;
+            let new = NewVolume { id: volume, size_bytes: 2 * MIB, source, multiattach: true };
+            underway(|| volumes.ensure_volume(&new));
+        }
+    }
+}
+
+/// Begins a copy in a process that is killed in the middle of it: its `qemu-img` writes some bytes and goes no further.
+fn kill_in_the_middle(world: &World, volume: VolumeId, snapshot: Option<SnapshotId>) {
+    let tools = world.dir.path().join("tools");
+    fs::create_dir_all(&tools).unwrap();
+    let script = "#!/bin/sh\nfor last; do :; done\nprintf half > \"$last\"\nexec sleep 600\n";
+    fs::write(tools.join("qemu-img"), script).unwrap();
+    fs::set_permissions(tools.join("qemu-img"), fs::Permissions::from_mode(0o700)).unwrap();
+    let root = world.dir.path().display();
+    let about = snapshot.map_or(format!("{root} {volume}"), |id| format!("{root} {volume} {id}"));
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["raw::a_copy_that_hangs", "--exact"])
+        .env(HANGS, about)
+        .env("PATH", path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let scratch = world.folder(volume).join(".disk.raw");
+    while fs::read(&scratch).unwrap_or_default() != b"half" {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended before it was killed");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn what_a_killed_copy_wrote_goes() {
+    let Some(mut world) = world("what_a_killed_copy_wrote_goes") else { return };
+    let volume = world.make(Source::Blank, true);
+    world.write(volume, 0, 5);
+    let at = Snapshot { volume, id: SnapshotId(runtime::new_uuid()) };
+    // Once nobody wants it any more afterwards, and once it is still wanted.
+    for wanted in [false, true] {
+        kill_in_the_middle(&world, volume, Some(at.id));
+        world.volumes = FileVolumes::open(&file_config(&world.dir)).unwrap();
+        assert_eq!(world.files(volume), [".disk.raw", "disk.raw"]);
+        assert_eq!(world.volumes.observe_volume(volume).unwrap().unwrap().snapshots, []);
+        if wanted {
+            underway(|| world.volumes.ensure_snapshot(at, None));
+            let tree = world.volumes.snapshot_blockdev(at).unwrap();
+            assert_eq!(world.byte(&tree, 0), 5);
+            world.volumes.remove_snapshot(at, None).unwrap();
+        }
+        world.volumes.tidy(volume, None).unwrap();
+        assert_eq!(world.files(volume), ["disk.raw"]);
+        assert_eq!(world.content(volume), [5, 0]);
+    }
+    // A volume of layers that was on its way to be a raw file stays one of layers, or goes on.
+    let volume = world.make(Source::Blank, false);
+    world.write(volume, 0, 6);
+    for multiattach in [false, true] {
+        kill_in_the_middle(&world, volume, None);
+        world.volumes = FileVolumes::open(&file_config(&world.dir)).unwrap();
+        world.become_for(volume, multiattach).unwrap();
+        while world.volumes.tidy(volume, None).unwrap() == Tidied::More {}
+        let only = if multiattach { "disk.raw" } else { "disk.qcow2" };
+        assert_eq!(world.files(volume), [only]);
+        assert_eq!(world.content(volume), [6, 0]);
+    }
 }
