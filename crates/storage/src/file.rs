@@ -194,6 +194,12 @@ fn try_lock(path: &Path) -> Result<Option<Flock<File>>> {
     Ok(Flock::lock(file, FlockArg::LockExclusiveNonblock).ok())
 }
 
+/// Puts a file under its name, in place of what was there.
+fn exchange(dir: &Path, from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).doing(|| format!("rename {} into place", to.display()))?;
+    sync_dir(dir)
+}
+
 fn sync_dir(path: &Path) -> Result<()> {
     File::open(path).and_then(|dir| dir.sync_all()).doing(|| format!("sync {}", path.display()))
 }

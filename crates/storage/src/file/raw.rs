@@ -22,7 +22,7 @@ use super::background::Tool;
 use super::chain::{HEAD, Moment, is_layer};
 use super::opening::Opening;
 use super::volumes::{BASE, DISK, FileVolumes, SECTOR_BYTES};
-use super::{create_file, remove_tree, sync_dir};
+use super::{create_file, exchange, remove_tree, sync_dir};
 use crate::error::Doing;
 use crate::qcow2::{self, Backing};
 use crate::{Error, NewVolume, Result, Snapshot, Source, VolumeState};
@@ -96,7 +96,7 @@ impl FileVolumes {
         let work = move |tool: &Tool| {
             copy(&nodes, &scratch, tool)?;
             grow(&scratch, size_bytes)?;
-            exchange(&dir, &scratch, &made)
+            put_in_place(&dir, &scratch, &made)
         };
         self.beside(volume, "copying the volume", || self.is_raw(volume), work)
     }
@@ -120,7 +120,7 @@ impl FileVolumes {
             .and_then(|()| file.sync_all())
             .doing(|| format!("write {}", disk.display()))?;
         sync_dir(&dir)?;
-        exchange(&dir, &raw, &dir.join(BASE))
+        put_in_place(&dir, &raw, &dir.join(BASE))
     }
 
     /// Lets a volume of layers lie over a raw snapshot, which nobody writes to.
@@ -144,7 +144,7 @@ impl FileVolumes {
         let (scratch, made) = (dir.join(SCRATCH), to.clone());
         let work = move |tool: &Tool| {
             copy(&from, &scratch, tool)?;
-            exchange(&dir, &scratch, &made)
+            put_in_place(&dir, &scratch, &made)
         };
         self.beside(at.volume, "copying the volume", || to.exists(), work)
     }
@@ -176,7 +176,7 @@ impl FileVolumes {
         let work = move |tool: &Tool| {
             copy(&from, &scratch, tool)?;
             grow(&scratch, size_bytes)?;
-            exchange(&dir, &scratch, &raw)?;
+            put_in_place(&dir, &scratch, &raw)?;
             volumes.note_revert(to.volume, &token)
         };
         self.beside(to.volume, "copying the snapshot", is_done, work)
@@ -337,9 +337,8 @@ fn allocated(path: &Path) -> Result<u64> {
     Ok(found.blocks() * SECTOR_BYTES)
 }
 
-/// Puts a file that is whole under its name, in place of what was there.
-fn exchange(dir: &Path, from: &Path, to: &Path) -> Result<()> {
+/// Puts a file that others wrote under its name, in place of what was there.
+fn put_in_place(dir: &Path, from: &Path, to: &Path) -> Result<()> {
     File::open(from).and_then(|file| file.sync_all()).doing(|| format!("sync {}", from.display()))?;
-    fs::rename(from, to).doing(|| format!("rename {} into place", to.display()))?;
-    sync_dir(dir)
+    exchange(dir, from, to)
 }

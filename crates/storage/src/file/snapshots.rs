@@ -23,7 +23,7 @@ use types::VolumeId;
 use super::background::Tool;
 use super::chain::{Chain, HEAD, Moment, link, new_layer};
 use super::volumes::{BASE, FileVolumes};
-use super::{create_file, remove_tree, sync_dir};
+use super::{create_file, exchange, remove_tree, sync_dir};
 use crate::error::Doing;
 use crate::qcow2::{self, Backing};
 use crate::{Error, GIB, LiveDisk, Result, Snapshot, Tidied};
@@ -299,12 +299,6 @@ pub(super) fn exchange_link(dir: &Path, layer: &str, link: &Path) -> Result<()> 
     remove_tree(&scratch)?;
     symlink(layer, &scratch).doing(|| format!("make a link to {layer}"))?;
     exchange(dir, &scratch, link)
-}
-
-/// Puts a file under its name, in place of what was there.
-fn exchange(dir: &Path, from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).doing(|| format!("rename {} into place", to.display()))?;
-    sync_dir(dir)
 }
 
 fn vm(doing: &str) -> impl FnOnce(String) -> Error + '_ {

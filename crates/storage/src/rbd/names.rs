@@ -3,11 +3,10 @@
 use types::{ImageId, SnapshotId, VolumeId};
 
 use super::wire::Place;
-use crate::DiskFormat;
+use crate::{DiskFormat, name_of_volume, volume_of_name};
 
 /// The snapshot of an image that clones come from, and that says it is whole.
 pub const SNAPSHOT_OF_IMAGE: &str = "snap";
-const VOLUME: &str = "volume-";
 const SNAPSHOT: &str = "snapshot-";
 const ROOT_DISK: &str = "_disk";
 const BASE: &str = "_base";
@@ -16,18 +15,17 @@ const PART: &str = ".part";
 /// A volume's image.
 pub fn volume(place: Place, id: VolumeId) -> String {
     match place {
-        Place::Volumes => format!("{VOLUME}{id}"),
+        Place::Volumes => name_of_volume(id),
         Place::RootDisks => format!("{id}{ROOT_DISK}"),
     }
 }
 
 /// The volume that an image is.
 pub fn volume_id(place: Place, name: &str) -> Option<VolumeId> {
-    let id = match place {
-        Place::Volumes => name.strip_prefix(VOLUME),
-        Place::RootDisks => name.strip_suffix(ROOT_DISK),
-    };
-    id?.parse().ok()
+    match place {
+        Place::Volumes => volume_of_name(name),
+        Place::RootDisks => name.strip_suffix(ROOT_DISK)?.parse().ok(),
+    }
 }
 
 /// A volume's snapshot.
