@@ -115,6 +115,10 @@ impl VolumeBackend for Disks {
         self.local.ensure_reverted(to, token)
     }
 
+    fn ensure_replaced(&self, volume: VolumeId, by: VolumeId) -> Result<()> {
+        self.local.ensure_replaced(volume, by)
+    }
+
     fn tidy(&self, volume: VolumeId, live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
         self.local.tidy(volume, live)
     }

@@ -408,6 +408,21 @@ impl VolumeBackend for Fake {
         Ok(())
     }
 
+    fn ensure_replaced(&self, volume: VolumeId, by: VolumeId) -> Result<()> {
+        let mut world = self.change("replace a volume")?;
+        let token = by.to_string();
+        if world.volumes.get(&volume).is_some_and(|found| found.reverted.as_ref() == Some(&token)) {
+            return Ok(());
+        }
+        if world.volumes.get(&volume).is_some_and(|found| !found.unmanaged.is_empty()) {
+            return Err(Error::Keeps(volume));
+        }
+        let mut other = world.volumes.remove(&by).ok_or(Error::NoVolume(by))?;
+        other.reverted = Some(token);
+        world.volumes.insert(volume, other);
+        Ok(())
+    }
+
     fn tidy(&self, _volume: VolumeId, _live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
         Ok(Tidied::Done)
     }

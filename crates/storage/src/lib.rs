@@ -169,6 +169,11 @@ pub trait VolumeBackend: Adoption + Send + Sync {
     /// the volume, so that what is written afterwards is never lost to a repetition.
     fn ensure_reverted(&self, to: Snapshot, token: &str) -> Result<()>;
 
+    /// Lets another volume take the place of one that no VM uses, under whose id it is from then on; what was there is
+    /// gone. Neither may have unmanaged snapshots. The volume keeps by whom it was replaced, so that a repetition does
+    /// nothing; where neither that nor the other one is there it is an error.
+    fn ensure_replaced(&self, volume: VolumeId, by: VolumeId) -> Result<()>;
+
     /// Does a part of what need not be done at once for this volume: merges layers that nobody needs any more,
     /// shortens long chains. [`Tidied::More`] asks to be called again soon.
     fn tidy(&self, volume: VolumeId, live: Option<&mut dyn LiveDisk>) -> Result<Tidied>;

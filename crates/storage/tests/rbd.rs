@@ -541,6 +541,22 @@ fn a_change_of_names_that_nobody_ended_is_ended() {
     volumes.ensure_unmanaged(id, Some("disk")).unwrap();
     assert_eq!(ceph.rbd_says(&["ls"]).trim(), "disk");
     assert_eq!(volumes.observe_volume(id).unwrap(), None);
+    // The same where one volume takes the place of another: before and after the directory knows of it.
+    for is_renamed in [false, true] {
+        let (id, by) = (blank(MIB), blank(2 * MIB));
+        volumes.ensure_volume(&by).unwrap();
+        let (from, to) = (format!("volume-{}", by.id), format!("volume-{}", id.id));
+        if is_renamed {
+            volumes.ensure_replaced(id.id, by.id).unwrap();
+            copy(&to, &from);
+        } else {
+            copy(&from, &to);
+        }
+        volumes.ensure_replaced(id.id, by.id).unwrap();
+        assert_eq!(volumes.observe_volume(id.id).unwrap().unwrap().size_bytes, 2 * MIB);
+        assert_eq!(ceph.rados_says(&["ls"]).lines().filter(|name| name.starts_with("rbd_id.")).count(), 2);
+        volumes.remove_volume(id.id).unwrap();
+    }
     // Of two that wanted it, the one that was too late.
     let (first, second) = (blank(MIB).id, blank(MIB).id);
     volumes.ensure_managed(first, "disk", GIB).unwrap();

@@ -110,6 +110,40 @@ fn a_child_killed_while_names_change_loses_no_image() {
 }
 
 #[test]
+fn a_child_killed_while_a_volume_is_replaced_loses_neither() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let (killed, calm) = (ceph.rbd(), ceph.rbd());
+    let (volumes, looking) = (killed.volumes(None), calm.volumes(None));
+    let volume = blank(16 * MIB);
+    looking.ensure_volume(&volume).unwrap();
+    let (rounds, kills) = while_killing(&killed, 300, || {
+        let began = runtime::monotonic();
+        let mut rounds = 0;
+        while began.elapsed() < Duration::from_secs(15) {
+            let other = blank((17 + rounds % 100) * MIB);
+            looking.ensure_volume(&other).unwrap();
+            looking.ensure_snapshot(snapshot_of(volume.id), None).unwrap();
+            insist(|| volumes.ensure_replaced(volume.id, other.id));
+            let state = looking.observe_volume(volume.id).unwrap().unwrap();
+            assert_eq!((state.size_bytes, state.snapshots), (other.size_bytes, vec![]));
+            rounds += 1;
+        }
+        rounds
+    });
+    println!("{rounds} rounds, {kills} kills");
+    assert!(rounds > 0 && kills > 0);
+    let names = ceph.rados_says(&["ls"]);
+    let names: Vec<&str> = names.lines().filter_map(|object| object.strip_prefix("rbd_id.")).collect();
+    assert_eq!(names, [name_of_volume(volume.id)]);
+    assert_eq!(ceph.rbd_says(&["ls"]).trim(), name_of_volume(volume.id));
+    drop((volumes, killed));
+    until("nothing is left in the trash", || {
+        looking.sweep().unwrap();
+        ceph.rbd_says(&["trash", "ls"]).is_empty()
+    });
+}
+
+#[test]
 fn a_child_killed_at_any_moment_leaves_nothing_behind() {
     let Some(ceph) = Ceph::shared() else { return };
     let (killed, calm) = (ceph.rbd(), ceph.rbd());

@@ -31,6 +31,7 @@ macro_rules! storage_suite {
                 a_volume_goes_back_to_its_newest_snapshot_once
                 volumes_for_several_vms_are_made_of_anything
                 a_volume_comes_to_be_for_several_vms_and_no_longer
+                a_volume_takes_the_place_of_another
                 what_is_unmanaged_stays_and_becomes_a_volume_again
                 what_is_not_there_is_not_managed
                 capacity_is_sane
@@ -378,6 +379,60 @@ pub fn a_volume_comes_to_be_for_several_vms_and_no_longer(world: &World) {
     }
     world.volumes.remove_volume(volume.id).unwrap();
     assert_eq!(world.volumes.observe_volume(volume.id).unwrap(), None);
+}
+
+pub fn a_volume_takes_the_place_of_another(world: &World) {
+    let volume = blank(MIB);
+    world.volumes.ensure_volume(&volume).unwrap();
+    let at = snapshot(volume.id);
+    world.volumes.ensure_snapshot(at, None).unwrap();
+    let clone = NewVolume { source: Source::Snapshot(at), ..blank(MIB) };
+    world.volumes.ensure_volume(&clone).unwrap();
+    let seen = || {
+        let there = world.volumes.observe_volume(volume.id).unwrap().unwrap();
+        (there.size_bytes, there.snapshots)
+    };
+    let others = || {
+        let mut all = world.volumes.observe_volumes().unwrap();
+        all.retain(|id| ![volume.id, clone.id].contains(id));
+        all
+    };
+    for (round, size_bytes) in [2 * MIB, 3 * MIB, 4 * MIB].into_iter().enumerate() {
+        let other = blank(size_bytes);
+        world.volumes.ensure_volume(&other).unwrap();
+        match round {
+            0 => {}
+            // As it is where whoever did it was interrupted, and where somebody made the volume again then.
+            1 => world.volumes.remove_volume(volume.id).unwrap(),
+            _ => {
+                world.volumes.remove_volume(volume.id).unwrap();
+                world.volumes.ensure_volume(&volume).unwrap();
+            }
+        }
+        for _ in 0..2 {
+            world.volumes.ensure_replaced(volume.id, other.id).unwrap();
+            assert_eq!((seen(), others()), ((size_bytes, vec![]), vec![]), "round {round}");
+        }
+        // A later wish to remove the other one removes nothing.
+        world.volumes.remove_volume(other.id).unwrap();
+        world.volumes.ensure_volume(&volume).unwrap();
+        tidy(world, volume.id);
+        assert_eq!(seen().0, size_bytes);
+    }
+    let unknown = blank(MIB).id;
+    let absent = world.volumes.ensure_replaced(volume.id, unknown).unwrap_err();
+    assert!(matches!(absent, Error::NoVolume(id) if id == unknown), "{absent}");
+    assert_eq!(seen().0, 4 * MIB);
+    assert!(world.volumes.blockdev(volume.id).is_ok() && world.volumes.blockdev(clone.id).is_ok());
+    // What is unmanaged stays where it is.
+    let at = snapshot(volume.id);
+    world.volumes.ensure_snapshot(at, None).unwrap();
+    world.volumes.ensure_snapshot_unmanaged(at).unwrap();
+    let other = blank(MIB);
+    world.volumes.ensure_volume(&other).unwrap();
+    let kept = world.volumes.ensure_replaced(volume.id, other.id).unwrap_err();
+    assert!(matches!(kept, Error::Keeps(id) if id == volume.id), "{kept}");
+    assert_eq!(others(), [other.id]);
 }
 
 pub fn what_is_unmanaged_stays_and_becomes_a_volume_again(world: &World) {

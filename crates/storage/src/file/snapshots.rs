@@ -82,7 +82,8 @@ impl FileVolumes {
         self.note_revert(to.volume, token)
     }
 
-    /// Keeps the token of a revert that is done. Without it this is done once more, which no VM can have written before.
+    /// Keeps the token of a revert that is done, or of what takes the place of another volume. Without it this is done once
+    /// more, which no VM can have written before.
     pub(super) fn note_revert(&self, volume: VolumeId, token: &str) -> Result<()> {
         let dir = self.path(volume);
         let scratch = dir.join(".reverted");

@@ -283,6 +283,25 @@ impl VolumeBackend for FileVolumes {
         if self.is_raw(to.volume) { self.revert_raw(to, token) } else { self.revert(to, token) }
     }
 
+    fn ensure_replaced(&self, volume: VolumeId, by: VolumeId) -> Result<()> {
+        let token = by.to_string();
+        if self.reverted(volume).as_ref() == Some(&token) {
+            return Ok(());
+        }
+        if !self.path(by).exists() {
+            return Err(Error::NoVolume(by));
+        }
+        for id in [volume, by] {
+            self.merges.stop(id);
+        }
+        self.note_revert(by, &token)?;
+        // Until the other one has its name the volume is nowhere, or is a blank one that somebody made again.
+        self.remove_volume(volume)?;
+        fs::rename(self.path(by), self.path(volume))
+            .doing(|| format!("put volume {by} in the place of volume {volume}"))?;
+        self.place.sync()
+    }
+
     fn tidy(&self, volume: VolumeId, live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
         if self.is_raw(volume) {
             return self.tidy_raw(volume).map(|()| Tidied::Done);

@@ -53,7 +53,12 @@ pub fn upload(id: ImageId, random: u64) -> String {
     format!("{id}.{random:016x}{PART}")
 }
 
-/// Whether it is an upload on its way, or what is left of one.
+/// What an image is called whose name another one gets.
+pub fn replaced(name: &str, by: &str) -> String {
+    format!("{name}.{by}{PART}")
+}
+
+/// Whether it is an upload on its way, or what is left of one or of a volume that was replaced.
 pub fn is_upload(name: &str) -> bool {
     name.ends_with(PART)
 }

@@ -203,6 +203,10 @@ impl VolumeBackend for RbdVolumes {
         Ok(self.client.ask(&Request::Revert { place: self.place, to, token: token.to_owned() })?)
     }
 
+    fn ensure_replaced(&self, volume: VolumeId, by: VolumeId) -> Result<()> {
+        Ok(self.client.ask(&Request::Replace { place: self.place, id: volume, by })?)
+    }
+
     fn tidy(&self, volume: VolumeId, _live: Option<&mut dyn LiveDisk>) -> Result<Tidied> {
         Ok(self.client.ask(&Request::Tidy { place: self.place, id: volume })?)
     }

@@ -91,6 +91,11 @@ pub enum Request {
         to: Snapshot,
         token: String,
     },
+    Replace {
+        place: Place,
+        id: VolumeId,
+        by: VolumeId,
+    },
     Tidy {
         place: Place,
         id: VolumeId,

@@ -6,6 +6,7 @@
 mod chores;
 mod ghosts;
 mod images;
+mod replace;
 mod unmanaged;
 mod volumes;
 
@@ -186,6 +187,7 @@ impl Served {
             Request::RemoveSnapshot { place, at } => json(self.remove_snapshot(place, at)?),
             Request::HasSnapshot { place, at } => json(self.has_snapshot(place, at)?),
             Request::Revert { place, to, token } => json(self.revert(place, to, &token)?),
+            Request::Replace { place, id, by } => json(self.replace(place, id, by)?),
             Request::Tidy { place, id } => json(self.tidy(place, id)?),
             Request::ListUnmanaged => json(self.list_unmanaged()?),
             Request::FindUnmanaged { name } => json(self.find_unmanaged(&name)?),

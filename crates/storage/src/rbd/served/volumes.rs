@@ -18,7 +18,7 @@ use super::{Served, ghosts};
 use crate::{Capacity, Snapshot, Tidied, VolumeState};
 
 /// Where the last token of a revert is kept.
-const REVERTED: &str = "cuttle.reverted";
+pub(super) const REVERTED: &str = "cuttle.reverted";
 
 /// A volume that is to be made.
 pub(super) struct NewImage {

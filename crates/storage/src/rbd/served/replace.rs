@@ -1,0 +1,67 @@
+//! Volumes that take the place of others.
+//!
+//! ```text
+//! volume-V ──▶ volume-V.BY.part ──▶ the trash
+//! volume-BY ──▶ volume-V
+//! ```
+//!
+//! The old one gets a name that no other ever has before it goes, so that whoever ends its move to the trash late does not
+//! move the new one.
+
+use std::sync::Arc;
+
+use nix::libc;
+use types::VolumeId;
+
+use super::super::cluster::{Done, Pool};
+use super::super::names;
+use super::super::wire::{Fault, Place};
+use super::Served;
+use super::volumes::{REVERTED, discard};
+
+impl Served {
+    pub(super) fn replace(&self, place: Place, id: VolumeId, by: VolumeId) -> Done<()> {
+        let pool = self.pool_of(place)?;
+        let (from, to, token) = (names::volume(place, by), names::volume(place, id), by.to_string());
+        let old = names::replaced(&to, &token);
+        let directory = pool.directory()?;
+        let has = |name: &str| directory.iter().any(|(known, _)| known == name);
+        if has(&from) {
+            if has(&to) {
+                if place == Place::Volumes && self.stays(&pool, id)? {
+                    return Err(Fault::Keeps(id));
+                }
+                discard(&pool, &old)?;
+            }
+            pool.open(&from)?.set_note(REVERTED, &token)?;
+            rename(&pool, &to, &old)?;
+            rename(&pool, &from, &to)?;
+        } else {
+            let note = match pool.open_read_only(&to, None) {
+                Err(fault) if fault.is(libc::ENOENT) => None,
+                opened => opened?.note(REVERTED)?,
+            };
+            if note != Some(token) {
+                return Err(Fault::NoVolume(by));
+            }
+            pool.remove_mark(&names::id_of(&from))?;
+        }
+        discard(&pool, &old)?;
+        self.chores.purge_soon();
+        Ok(())
+    }
+}
+
+/// Gives an image another name, unless there is none or it has that. The directory of the pool decides: librbd lets the new
+/// name lead to the image, then enters it there in place of the old one, then removes the old one.
+fn rename(pool: &Arc<Pool>, from: &str, to: &str) -> Done<()> {
+    let directory = pool.directory()?;
+    let has = |name: &str| directory.iter().any(|(known, _)| known == name);
+    if !has(to) {
+        pool.remove_mark(&names::id_of(to))?;
+    }
+    match has(from) {
+        true => pool.rename(from, to),
+        false => pool.remove_mark(&names::id_of(from)),
+    }
+}
