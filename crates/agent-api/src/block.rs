@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use types::{BackupId, CopyId, EncryptionKeyId, ImageId, Secret, ServerId, SnapshotId, VolumeId};
 
 /// A volume on a backend that this node serves, with everything that is wanted of it.
@@ -52,9 +52,9 @@ pub struct Volume {
     pub limits: Limits,
 }
 
-/// What another backend of the same node has of a volume: nothing but what is copied there, or nothing any more. No VM
-/// opens it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What there is of a volume beside the volume itself: on another backend of the same node, or on its own under another id.
+/// Nothing but what is copied there, or nothing any more. No VM opens it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Elsewhere {
     /// The backend's name.
     pub backend: String,
@@ -64,6 +64,33 @@ pub struct Elsewhere {
     /// Whether several VMs may have it there.
     #[serde(default)]
     pub multiattach: bool,
+    /// How it is encrypted there, if that is not how the volume is.
+    #[serde(default)]
+    pub anew: Option<Anew>,
+    /// The id that it has there, where that is the volume's own backend.
+    #[serde(default)]
+    pub id: Option<VolumeId>,
+    /// Whether it should take the volume's place, which it does once. What was there goes.
+    #[serde(default)]
+    pub replaces: bool,
+}
+
+impl Elsewhere {
+    /// The same without what opens it: as a node may repeat it.
+    pub fn without_secrets(&self) -> Elsewhere {
+        let mut wish = self.clone();
+        if let Some(encryption) = wish.anew.as_mut().and_then(|anew| anew.encryption.as_mut()) {
+            encryption.passphrase = None;
+        }
+        wish
+    }
+}
+
+/// The encryption of what a volume is copied to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anew {
+    /// With what it is encrypted, if it is.
+    pub encryption: Option<Encryption>,
 }
 
 /// What a new volume holds.
@@ -120,10 +147,21 @@ pub struct Encryption {
     pub passphrase: Option<Secret>,
 }
 
+/// The encryptions in the body of a volume's document.
+pub fn encryptions(body: &mut Json) -> impl Iterator<Item = &mut Map<String, Json>> {
+    let fields = body.as_object_mut().into_iter().flatten();
+    let found = fields.filter_map(|(name, value)| match name.as_str() {
+        "encryption" => Some(value),
+        "elsewhere" => value.get_mut("anew")?.get_mut("encryption"),
+        _ => None,
+    });
+    found.filter_map(Json::as_object_mut)
+}
+
 /// Takes the secrets out of the body of a volume's document; tells whether there were any.
 pub fn take_secrets(body: &mut Json) -> bool {
-    let encryption = body.get_mut("encryption").and_then(Json::as_object_mut);
-    encryption.is_some_and(|encryption| encryption.remove("passphrase").is_some())
+    let taken = encryptions(body).filter_map(|encryption| encryption.remove("passphrase"));
+    taken.count() > 0
 }
 
 /// Limits of a disk by the names of QEMU's throttle groups (`iops-total`, `bps-read`, `iops-total-max`, …), in
@@ -242,7 +280,7 @@ pub enum CopyTo {
     /// A volume that has a document on this node and that no VM has. One that is encrypted is encrypted anew, unless the
     /// copy is sealed.
     Volume(VolumeId),
-    /// The other backend that such a volume is on its way to.
+    /// What there is of such a volume elsewhere, which is encrypted anew if it is otherwise there.
     Elsewhere(VolumeId),
     /// Nowhere: the backup that it is from is removed.
     Nothing,

@@ -486,7 +486,14 @@ impl Agent {
 
     fn collect_volumes(&mut self) {
         let documents = &self.documents;
+        let volumes = documents.all().filter(|kept| kept.key.kind == Kind::Volume);
+        let volumes = volumes.filter_map(Kept::parse::<Volume>);
+        let elsewhere: BTreeSet<VolumeId> =
+            volumes.filter_map(|volume| volume.elsewhere.as_ref()?.id).collect();
         volumes::collect(&mut self.effects, |id| {
+            if elsewhere.contains(&id) {
+                return true;
+            }
             let copy = DocumentKey { kind: Kind::Copy, id: id.to_string() };
             [volume_key(id), vm_key(ServerId(id.0)), copy].iter().any(|key| documents.get(key).is_some())
         });

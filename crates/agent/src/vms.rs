@@ -16,6 +16,7 @@ use crate::config_drive;
 use crate::effects::Effects;
 use crate::plan::{Action, Halt, VmNow, VmState, note, plan, plan_removal};
 use crate::root_disk;
+use crate::volumes;
 
 /// How often a VM that cannot be given an encrypted disk looks whether the key has come.
 const KEY_LOOK: Duration = Duration::from_secs(1);
@@ -358,6 +359,9 @@ impl Step<'_> {
     fn disk(&self, volume: VolumeId, boot_index: Option<u32>) -> Result<Disk, String> {
         let document = self.needs.volumes.get(&volume);
         let backend = self.backend_of(volume)?;
+        if let Some(document) = document {
+            volumes::check_replaced(backend, document).map_err(|trouble| trouble.words)?;
+        }
         let limits = document.map(|document| document.limits.clone()).unwrap_or_default();
         let read_only = document.is_some_and(|document| document.read_only);
         let shared = document.is_some_and(|document| document.multiattach);

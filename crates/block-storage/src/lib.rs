@@ -114,13 +114,13 @@ pub fn service(store: &Store, inquiries: &nodes::Inquiries, images: Terms) -> Se
 /// The reconcilers to run. `keys` has the keys of encrypted volumes.
 pub fn reconcilers(keys: Arc<dyn Keyring>) -> Vec<Arc<dyn Reconciler>> {
     vec![
-        Arc::new(volume::reconcile::Volumes { keys }),
+        Arc::new(volume::reconcile::Volumes { keys: keys.clone() }),
         Arc::new(snapshot::reconcile::Snapshots),
         Arc::new(upload::reconcile::Uploads),
         Arc::new(backup::reconcile::Backups),
         Arc::new(group::reconcile::Groups),
         Arc::new(group_snapshot::reconcile::GroupSnapshots),
-        Arc::new(migration::reconcile::Migrations),
+        Arc::new(migration::reconcile::Migrations { keys }),
         Arc::new(message::reconcile::Messages),
     ]
 }

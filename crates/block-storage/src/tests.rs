@@ -217,7 +217,10 @@ impl Node {
         let body = self.known.remove(key).and_then(|document| document.body);
         let volume = body.and_then(|body| serde_json::from_value::<Volume>(body).ok());
         if let Some(volume) = volume.filter(|volume| key.kind == Kind::Volume && !volume.unmanaged) {
-            self.disks.remove_volume(volume.id).unwrap();
+            let other = volume.elsewhere.and_then(|wish| wish.id);
+            for id in [Some(volume.id), other].into_iter().flatten() {
+                self.disks.remove_volume(id).unwrap();
+            }
         }
     }
 
@@ -254,6 +257,16 @@ fn made(disks: &Fake, volume: &Volume) -> storage::Result<VolumeSeen> {
         disks.ensure_unmanaged(id, from)?;
         return Ok(VolumeSeen { unmanaged: true, ..VolumeSeen::default() });
     }
+    if let Some(wish) = &volume.elsewhere
+        && let Some(other) = wish.id
+    {
+        let new = NewVolume { id: other, size_bytes, source: Source::Blank, multiattach: false };
+        match (wish.wanted, wish.replaces) {
+            (true, _) => disks.ensure_volume(&new)?,
+            (false, true) => disks.ensure_replaced(id, other)?,
+            (false, false) => disks.remove_volume(other)?,
+        }
+    }
     match from {
         Some(name) if size_bytes == 0 => {
             let size_gib = disks.find_unmanaged(name)?.size_bytes.div_ceil(GIB);
@@ -278,7 +291,10 @@ fn made(disks: &Fake, volume: &Volume) -> storage::Result<VolumeSeen> {
         size_gib: volume.size_gib,
         snapshots: volume.snapshots.difference(&volume.unmanaged_snapshots).copied().collect(),
         reverted: volume.revert.as_ref().map(|revert| revert.token.clone()),
-        elsewhere: volume.elsewhere.clone().map(|wish| ElsewhereSeen { wish, error: None }),
+        elsewhere: volume
+            .elsewhere
+            .as_ref()
+            .map(|wish| ElsewhereSeen { wish: wish.without_secrets(), error: None }),
         unmanaged: false,
         unmanaged_snapshots: volume.unmanaged_snapshots.clone(),
     })

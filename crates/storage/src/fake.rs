@@ -97,6 +97,11 @@ impl Fake {
         self.world().unmanaged.insert(name.to_owned(), Volume::blank(size_bytes));
     }
 
+    /// Takes it away again.
+    pub fn take_unmanaged(&self, name: &str) {
+        self.world().unmanaged.remove(name);
+    }
+
     /// The bytes a volume was cloned from.
     pub fn base_of(&self, volume: VolumeId) -> Option<Arc<Vec<u8>>> {
         self.world().volumes.get(&volume)?.base.clone()

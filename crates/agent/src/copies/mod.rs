@@ -168,7 +168,14 @@ pub fn ensure(
             }
         }
         CopyTo::Elsewhere(id) => {
-            Target::Disk(Tree::from(&volumes::elsewhere(&effects.backends, known(id)?.0)?))
+            let document = known(id)?.0;
+            let nodes = volumes::elsewhere(&effects.backends, document)?;
+            match volumes::luks_elsewhere(document) {
+                _ if copy.sealed => Target::Disk(Tree::from(&nodes)),
+                Some(None) => Target::Disk(Tree::from(&nodes)),
+                Some(Some(luks)) => Target::Encrypted(nodes, luks),
+                None => return Ok(CopySeen::default()),
+            }
         }
         CopyTo::Nothing => Target::Nothing,
         CopyTo::Check => Target::Check,

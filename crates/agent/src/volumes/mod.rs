@@ -21,7 +21,7 @@ use crate::effects::Effects;
 use crate::trouble::Trouble;
 use crate::vms::words;
 
-pub use elsewhere::blockdev as elsewhere;
+pub use elsewhere::{blockdev as elsewhere, check_replaced, luks as luks_elsewhere};
 
 /// How often a merge of a volume that no VM has is looked at.
 const MERGE_LOOK: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ fn new_volume(volume: &Volume, source: Source) -> NewVolume {
 
 /// How many bytes a volume should have on its backend.
 fn size_of(volume: &Volume) -> u64 {
-    volume.size_gib * GIB + header_of(volume)
+    volume.size_gib * GIB + header_of(volume.encryption.as_ref())
 }
 
 /// Makes a volume as its document says. `vms` are all VMs that are wanted on this node.
@@ -78,10 +78,12 @@ pub fn ensure_on(
     let mut live = vms_with(effects, volume, servers)?;
     match &mut live {
         Some(disk) if !disk.is_simulated => {
+            check_replaced(backend, volume)?;
             backend.ensure_live(volume.id, disk)?;
             disk.limit(&volume.limits)?;
         }
         _ => {
+            elsewhere::replace(backend, volume)?;
             if let VolumeSource::Unmanaged(name) = &volume.source
                 && volume.size_gib == 0
             {
@@ -131,7 +133,7 @@ pub fn ensure_on(
     let (elsewhere, later) = elsewhere::ensure(&effects.backends, volume);
     let now = observe(backend, volume)?;
     let seen = VolumeSeen {
-        size_gib: now.size_bytes.saturating_sub(header_of(volume)) / GIB,
+        size_gib: now.size_bytes.saturating_sub(header_of(volume.encryption.as_ref())) / GIB,
         snapshots: now.snapshots.into_iter().collect(),
         reverted: now.reverted,
         elsewhere,
@@ -332,9 +334,9 @@ fn vms_with<'e>(
     Ok(first.map(|server| VmDisk { hypervisor, server, others, volume, is_encrypted, is_simulated }))
 }
 
-/// How much larger a volume is than its disk.
-fn header_of(volume: &Volume) -> u64 {
-    volume.encryption.as_ref().map_or(0, |encryption| header_bytes(encryption.key_size_bits))
+/// How much larger a volume with this encryption is than its disk.
+fn header_of(encryption: Option<&Encryption>) -> u64 {
+    encryption.map_or(0, |encryption| header_bytes(encryption.key_size_bits))
 }
 
 /// With what a volume is encrypted; `None` as long as the control plane has not sent its passphrase.

@@ -327,7 +327,7 @@ fn grow(mut world: World) {
     world.volume.limits.clear();
     world.ensure();
     let backend = world.volumes.clone();
-    let size_bytes = 2 * GIB + super::header_of(&world.volume);
+    let size_bytes = 2 * GIB + super::header_of(world.volume.encryption.as_ref());
     assert_eq!(backend.observe_volume(world.volume.id).unwrap().unwrap().size_bytes, size_bytes);
     world.volume.snapshots.remove(&before);
     world.settle();

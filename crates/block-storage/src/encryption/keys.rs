@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agent_api::{Document, Kind, ToNode};
+use agent_api::{Document, Kind, ToNode, block};
 use identity::CredentialKeys;
 use store::{Select, Store, Tx};
 use types::{Secret, VolumeId};
@@ -10,6 +10,7 @@ use types::{Secret, VolumeId};
 use super::VolumeEncryption;
 use crate::backup::store::BACKUPS;
 use crate::error::Error;
+use crate::migration::store::{self as migrations, MIGRATIONS};
 use crate::upload::store::{self as uploads, UPLOADS};
 use crate::volume::store::VOLUMES;
 
@@ -60,43 +61,44 @@ pub(crate) fn ensure_key(keys: &dyn Keyring, encryption: &mut VolumeEncryption) 
 /// cannot be opened is logged and goes without.
 pub fn add_keys(store: &Store, keys: &dyn Keyring, message: &mut ToNode) -> Result<(), store::Error> {
     let ToNode::Documents { documents, .. } = message else { return Ok(()) };
-    let ids: Vec<VolumeId> = documents.iter().filter_map(encrypted_volume).collect();
+    let ids: Vec<VolumeId> = documents.iter_mut().filter_map(encrypted_volume).collect();
     if ids.is_empty() {
         return Ok(());
     }
-    let mut sealed = store.read_blocking(move |tx| sealed_keys(tx, &ids))?;
-    for document in documents {
-        // One that went meanwhile has none, and its document will follow it.
-        let Some((id, sealed)) = encrypted_volume(document).and_then(|id| sealed.remove_entry(&id)) else {
-            continue;
-        };
-        match keys.open(&sealed) {
-            Ok(secret) => set_passphrase(document, &secret),
-            Err(error) => tracing::error!("the key of volume {id} cannot be opened: {error}"),
+    let sealed = store.read_blocking(move |tx| sealed_keys(tx, &ids))?;
+    for document in documents.iter_mut().filter(|document| document.key.kind == Kind::Volume) {
+        for encryption in document.body.as_mut().into_iter().flat_map(block::encryptions) {
+            // One that went meanwhile has none, and its document will follow it.
+            let Some(sealed) = encryption["key_id"].as_str().and_then(|id| sealed.get(id)) else { continue };
+            match keys.open(sealed) {
+                Ok(secret) => drop(encryption.insert("passphrase".to_owned(), secret.expose().into())),
+                Err(error) => {
+                    tracing::error!("the key of volume {} cannot be opened: {error}", document.key.id);
+                }
+            }
         }
     }
     Ok(())
 }
 
-fn sealed_keys(tx: &mut Tx<'_>, ids: &[VolumeId]) -> Result<BTreeMap<VolumeId, String>, store::Error> {
+/// The keys of these volumes as they are sealed, by their ids.
+fn sealed_keys(tx: &mut Tx<'_>, ids: &[VolumeId]) -> Result<BTreeMap<String, String>, store::Error> {
     let mut found = BTreeMap::new();
     for id in ids {
-        let encryption = VOLUMES.load(tx, *id)?.and_then(|volume| volume.into_inner().encryption);
-        found.extend(encryption.and_then(|encryption| encryption.sealed).map(|sealed| (*id, sealed)));
+        let of_volume = VOLUMES.load(tx, *id)?.and_then(|volume| volume.into_inner().encryption);
+        let anew = migrations::of_volume(tx, *id)?.and_then(|migration| migration.into_inner().anew);
+        let anew = anew.and_then(|anew| anew.encryption);
+        let all = of_volume.into_iter().chain(anew);
+        found.extend(all.filter_map(|known| Some((known.key_id.to_string(), known.sealed?))));
     }
     Ok(found)
 }
 
-/// The volume that a document is about, if it is an encrypted one.
-fn encrypted_volume(document: &Document) -> Option<VolumeId> {
-    let body = document.body.as_ref().filter(|body| body["encryption"].is_object());
-    body.filter(|_| document.key.kind == Kind::Volume).and_then(|_| document.key.id.parse().ok())
-}
-
-fn set_passphrase(document: &mut Document, secret: &Secret) {
-    if let Some(body) = &mut document.body {
-        body["encryption"]["passphrase"] = secret.expose().into();
-    }
+/// The volume that a document is about, if there is something encrypted of it.
+fn encrypted_volume(document: &mut Document) -> Option<VolumeId> {
+    let body = document.body.as_mut().filter(|_| document.key.kind == Kind::Volume)?;
+    block::encryptions(body).next()?;
+    document.key.id.parse().ok()
 }
 
 /// Seals anew what an older key sealed, so that it can go; an error if there is something that no key reads.
@@ -105,6 +107,14 @@ pub fn reseal(tx: &mut Tx<'_>, keys: &dyn Keyring) -> Result<(), Error> {
         let whose = format!("volume {}", volume.id);
         if renew(keys, &mut volume.encryption, &whose)? {
             VOLUMES.save(tx, &mut volume)?;
+        }
+    }
+    for mut migration in MIGRATIONS.query(tx, &Select::all())? {
+        let whose = format!("the copy of volume {}", migration.volume_id);
+        let Some(anew) = &mut migration.anew else { continue };
+        let is_renewed = [renew(keys, &mut anew.encryption, &whose)?, renew(keys, &mut anew.before, &whose)?];
+        if is_renewed.contains(&true) {
+            MIGRATIONS.save(tx, &mut migration)?;
         }
     }
     for mut upload in uploads::all(tx)? {

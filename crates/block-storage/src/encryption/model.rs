@@ -1,5 +1,6 @@
 //! What an encryption is.
 
+use agent_api::block::Encryption as OnHost;
 use serde::{Deserialize, Serialize};
 use types::{CopyId, EncryptionId, EncryptionKeyId, Timestamp};
 
@@ -157,6 +158,12 @@ impl VolumeEncryption {
             of_encrypted_image: false,
             ..self.clone()
         }
+    }
+
+    /// The same for the host that has the volume. The passphrase is added as the document leaves.
+    pub(crate) fn for_host(&self) -> OnHost {
+        let VolumeEncryption { key_id, cipher, key_size_bits, .. } = self;
+        OnHost { key_id: *key_id, cipher: cipher.clone(), key_size_bits: *key_size_bits, passphrase: None }
     }
 
     /// Whether the other is encrypted in the same way, be it with another key.

@@ -149,6 +149,64 @@ fn only_the_host_learns_the_passphrase() {
 }
 
 #[test]
+fn a_volume_that_is_encrypted_anew_has_two_keys_as_long_as_it_needs_them() {
+    let api = api();
+    new_type(&api, "secret", &luks());
+    new_type(&api, "other", &json!({"provider": "luks", "control_location": "front-end"}));
+    let mut node = Node::join_over(&api, "one", &[("fast", 100)]);
+    let id = new_secret(&api, json!({}));
+    node.work(&api);
+    let old = passphrase_of(&api, &id);
+    node.slow = true;
+    let body = json!({"os-retype": {"new_type": "other", "migration_policy": "on-demand"}});
+    assert_eq!(act(&api, MEMBER, &id, &body), 202);
+    node.work(&api);
+    let of_copy = |api: &Api| {
+        let found = api.store.read_blocking(|tx: &mut store::Tx<'_>| {
+            let all = crate::migration::store::all(tx)?;
+            Ok::<_, store::Error>(all[0].anew.clone().unwrap())
+        });
+        found.unwrap()
+    };
+    let opened = |known: &Option<VolumeEncryption>| {
+        Keyring::open(&keys(), known.as_ref().unwrap().sealed.as_ref().unwrap()).unwrap()
+    };
+    let new = opened(&of_copy(&api).encryption);
+    assert_ne!(new, old);
+    // The host is told both, each beside what it opens, and the database neither.
+    let document = serde_json::to_value(&node.volumes[&id]).unwrap();
+    assert!(take_secrets(&mut document.clone()).eq(&false));
+    let key = agent_api::DocumentKey { kind: agent_api::Kind::Volume, id: id.clone() };
+    let documents = vec![Document { key, revision: 1, body: Some(document) }];
+    let mut message = ToNode::Documents { documents, complete: None };
+    add_keys(&api.store, &keys(), &mut message).unwrap();
+    let ToNode::Documents { documents, .. } = &mut message else { panic!() };
+    let body = documents[0].body.as_mut().unwrap();
+    let told: VolumeDocument = serde_json::from_value(body.clone()).unwrap();
+    assert_eq!(told.encryption.unwrap().passphrase, Some(old.clone()));
+    let anew = told.elsewhere.unwrap().anew.unwrap().encryption.unwrap();
+    assert_eq!(anew.passphrase, Some(new.clone()));
+    assert!(take_secrets(body) && !body.to_string().contains("passphrase"));
+    let database = database(&api);
+    assert!(!database.contains(old.expose()) && !database.contains(new.expose()));
+    // The old one stays until its bytes are gone, and both can be sealed anew.
+    node.slow = false;
+    (node.refuses, node.refuses_only) = (Some("it does not answer"), Some(agent_api::Kind::Volume));
+    node.again(&api, agent_api::Kind::Copy);
+    assert_eq!((passphrase_of(&api, &id), opened(&of_copy(&api).before)), (new.clone(), old.clone()));
+    let fresh = CredentialKeys::fresh_key();
+    let both = CredentialKeys::parse(&format!("{fresh}\n{}", crate::tests::KEY)).unwrap();
+    api.store.write_blocking(move |tx| reseal(tx, &both)).unwrap();
+    let fresh = CredentialKeys::parse(&fresh).unwrap();
+    let sealed = of_copy(&api).before.unwrap().sealed.unwrap();
+    assert_eq!(Keyring::open(&fresh, &sealed).unwrap(), old);
+    node.refuses = None;
+    node.again(&api, agent_api::Kind::Volume);
+    assert_eq!(status(&api, &id), "available");
+    assert!(!self::database(&api).contains(&sealed), "the old key is still there");
+}
+
+#[test]
 fn clones_share_the_key_under_ids_of_their_own() {
     let (api, mut node) = cloud();
     let volume = new_secret(&api, json!({}));

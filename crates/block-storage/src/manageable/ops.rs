@@ -11,6 +11,7 @@ use types::VolumeId;
 use super::model::{name_of_snapshot, name_of_volume, volume_of_name};
 use super::{Backend, Entry, Reference};
 use crate::error::Error;
+use crate::migration::store as migrations;
 use crate::policy::{RULES, own};
 use crate::service::{VOLUME, ops as services};
 use crate::snapshot::{self, Snapshot, SnapshotDraft};
@@ -89,7 +90,7 @@ pub(crate) fn manage(caller: &Caller, tx: &mut Tx<'_>, wanted: Managed) -> Resul
     };
     let name = wanted.reference.of_volume();
     if let Some(id) = volume_of_name(&name)
-        && VOLUMES.load(tx, id)?.is_some()
+        && (VOLUMES.load(tx, id)?.is_some() || migrations::is_copy(tx, id)?)
     {
         let text = "Unable to manage existing volume. The volume is already managed".to_owned();
         return Err(Error::Volume(text));
@@ -185,6 +186,9 @@ pub(crate) fn volumes(
     for found in there {
         // Where others keep volumes, too, some are those of this cloud's other hosts.
         let id = volume_of_name(&found.name);
+        if id.map_or(Ok(false), |id| migrations::is_copy(tx, id))? {
+            continue;
+        }
         let managed = id.map(|id| VOLUMES.load(tx, id)).transpose()?.flatten().map(|row| row.id.to_string());
         let UnmanagedVolume { name, size_gib, refused } = found;
         let entry = Entry { name: name.clone(), size_gib, managed, refused, source: None };

@@ -1,9 +1,11 @@
 //! What a migration is.
 
-use agent_api::block::Elsewhere;
+use agent_api::block::{Anew as AnewThere, Elsewhere};
 use image::image::node_copy::COPY_TIME_MAX;
 use serde::{Deserialize, Serialize};
 use types::{CopyId, HostId, ProjectId, SnapshotId, Timestamp, VolumeId, VolumeTypeId};
+
+use crate::encryption::VolumeEncryption;
 
 /// A volume's way to another backend of its host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +31,9 @@ pub(crate) struct Migration {
     /// Whether it is for several servers then.
     #[serde(default)]
     pub(crate) multiattach: bool,
+    /// What it has then beside its bytes, if it is encrypted otherwise there.
+    #[serde(default)]
+    pub(crate) anew: Option<Anew>,
     /// How far it is.
     pub(crate) phase: Phase,
     /// When it came into this phase, or was last seen to get on.
@@ -37,12 +42,25 @@ pub(crate) struct Migration {
     pub(crate) percent: u8,
 }
 
+/// A volume that is copied by what its VM sees, for it comes to be encrypted otherwise, or not at all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Anew {
+    /// With what it is encrypted then, if it is.
+    pub(crate) encryption: Option<VolumeEncryption>,
+    /// With what it was, once it is otherwise. Its key is kept as long as there may be bytes that need it.
+    pub(crate) before: Option<VolumeEncryption>,
+    /// Under which id the copy is where it stays on its backend, until it takes the volume's place.
+    pub(crate) copy_id: Option<VolumeId>,
+}
+
 /// How far a migration is.
 ///
 /// ```text
 /// Holding ──moment held, room made──▶ Copying ──copied: the volume is there──▶ Leaving ──source gone──▶ no row
 ///    └────any refusal, volume taken──────┴──▶ Stopping ──copy ended──▶ Undoing ──what was copied gone──▶ no row
 /// ```
+///
+/// Where it stays on its backend, Leaving is when the copy takes the volume's place; until it has, nobody gets the volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
@@ -66,7 +84,26 @@ impl Migration {
             Phase::Undoing => (&self.to, false),
             Phase::Leaving => (&self.from, false),
         };
-        Elsewhere { backend: backend.clone(), wanted, multiattach: self.multiattach }
+        let encryption = |anew: &Anew| anew.encryption.as_ref().map(VolumeEncryption::for_host);
+        let anew = self.anew.as_ref().map(|anew| AnewThere { encryption: encryption(anew) });
+        Elsewhere {
+            backend: backend.clone(),
+            wanted,
+            multiattach: self.multiattach,
+            anew: anew.filter(|_| wanted),
+            id: self.copy_id(),
+            replaces: self.is_replacing(),
+        }
+    }
+
+    /// The id of the copy, where that is not the volume's own.
+    pub(crate) fn copy_id(&self) -> Option<VolumeId> {
+        self.anew.as_ref().and_then(|anew| anew.copy_id)
+    }
+
+    /// Whether the copy takes the volume's place: the volume's bytes are not yet what its row says of them.
+    pub(crate) fn is_replacing(&self) -> bool {
+        self.phase == Phase::Leaving && self.copy_id().is_some()
     }
 
     /// Whether the volume may still come to where it goes.

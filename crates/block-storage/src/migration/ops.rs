@@ -6,7 +6,7 @@ use types::{HostId, VolumeId, VolumeTypeId};
 
 use super::reconcile::KIND;
 use super::store::{self as table, MIGRATIONS};
-use super::{Migration, Phase, Policy};
+use super::{Anew, Migration, Phase, Policy};
 use crate::ZONE;
 use crate::encryption::is_as_secret;
 use crate::error::Error;
@@ -31,7 +31,6 @@ pub(crate) fn retype(
     let new = volume_type::ops::by_id_or_name(caller, tx, wanted)?;
     check_type(&new, volume.size_gib, None)?;
     check_multiattach(caller, &volume, &new)?;
-    check_encryption(tx, &volume, &new)?;
     let size = i64::from(volume.size_gib);
     let quota = [(Resource::GigabytesOf(new.id), size), (Resource::VolumesOf(new.id), 1)];
     quota::ops::check(tx, &volume.project_id, Some(&new), &quota)?;
@@ -42,7 +41,8 @@ pub(crate) fn retype(
         return Err(Error::Volume(text.to_owned()));
     }
     let multiattach = new.is_multiattach();
-    if can_stay(tx, &volume, &new)? {
+    let (can_stay, anew) = (can_stay(tx, &volume, &new)?, encryption_of(tx, &volume, &new)?);
+    if can_stay && anew.is_none() {
         if volume.multiattach != multiattach {
             check_no_snapshots(tx, id)?;
             let now = tx.now();
@@ -59,11 +59,18 @@ pub(crate) fn retype(
     }
     check_no_snapshots(tx, id)?;
     let current = place::backend_of(tx, &volume)?;
-    let to = other_backend(tx, &volume, new.id, current.as_deref())?.ok_or_else(|| {
+    let near = can_stay && fits_again(tx, &volume, new.id, current.as_deref())?;
+    let to = match near {
+        true => current,
+        false => other_backend(tx, &volume, new.id, current.as_deref())?,
+    };
+    let to = to.ok_or_else(|| {
         let text = format!("No valid backends for volume {id} with type {}", new.id);
         Error::Invalid(format!("No valid backend was found. {text}"))
     })?;
-    begin(caller, tx, &mut volume, (to, Some(&*new)), Some(VolumePhase::Retyping))
+    let copy_id = near.then(|| runtime::new_uuid().into());
+    let anew = anew.map(|anew| Anew { copy_id, ..anew });
+    begin(caller, tx, &mut volume, (to, Some((&*new, anew))), Some(VolumePhase::Retyping))
 }
 
 fn check_no_snapshots(tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
@@ -102,16 +109,18 @@ fn is_free(tx: &mut Tx<'_>, volume: &Volume) -> Result<bool, Error> {
     Ok(idle && still && volume.group_id.is_none())
 }
 
-/// A volume stays as encrypted as it is.
-fn check_encryption(tx: &mut Tx<'_>, volume: &Volume, new: &VolumeType) -> Result<(), Error> {
+/// How a volume is encrypted as one of a type, if otherwise than it is.
+fn encryption_of(tx: &mut Tx<'_>, volume: &Volume, new: &VolumeType) -> Result<Option<Anew>, Error> {
     let old = volume_type::ops::load(tx, volume.volume_type_id)?;
-    match is_as_secret(old.encryption.as_ref(), new.encryption.as_ref()) {
-        true => Ok(()),
-        false => {
-            let text = "Invalid input received: Retype cannot change encryption requirements.";
-            Err(Error::Invalid(text.to_owned()))
-        }
+    if is_as_secret(old.encryption.as_ref(), new.encryption.as_ref()) {
+        return Ok(None);
     }
+    let encryption = new.encryption.as_ref().map(|wanted| wanted.of_volume()).transpose();
+    let encryption = encryption.map_err(|reason| {
+        let name = &new.name;
+        Error::Invalid(format!("Volume type {name} demands an encryption that cannot be had here: {reason}."))
+    })?;
+    Ok(Some(Anew { encryption, ..Anew::default() }))
 }
 
 /// Whether a volume can be of a type where it is.
@@ -134,6 +143,21 @@ fn other_backend(
     };
     let backends = places.filter(fits).filter_map(|found| found.backend);
     Ok(backends.into_iter().find(|backend| Some(backend.as_str()) != current))
+}
+
+/// Whether a volume's backend takes another of its size.
+fn fits_again(
+    tx: &mut Tx<'_>,
+    volume: &Volume,
+    volume_type: VolumeTypeId,
+    current: Option<&str>,
+) -> Result<bool, Error> {
+    let is_it = |found: &place::Place| {
+        Some(&found.host) == volume.host.as_ref()
+            && found.backend.is_some()
+            && found.backend.as_deref() == current
+    };
+    Ok(place::all(tx, volume_type)?.iter().any(|found| is_it(found) && found.fits(volume.size_gib)))
 }
 
 /// Where an operator wants a volume, and how.
@@ -190,11 +214,11 @@ fn begin(
     caller: &Caller,
     tx: &mut Tx<'_>,
     volume: &mut Stored<Volume>,
-    (to, new): (String, Option<&VolumeType>),
+    (to, new): (String, Option<(&VolumeType, Option<Anew>)>),
     phase: Option<VolumePhase>,
 ) -> Result<(), Error> {
     if volume.phase == VolumePhase::InUse {
-        let text = "A volume in a server cannot move to another backend here; detach it first.";
+        let text = "A volume in a server cannot be copied to where it should be; detach it first.";
         return Err(Error::Volume(text.to_owned()));
     }
     let (Some(host), Some(from)) = (volume.host.clone(), place::backend_of(tx, volume)?) else {
@@ -211,8 +235,9 @@ fn begin(
         host,
         from,
         to,
-        volume_type_id: new.map(|new| new.id),
-        multiattach: new.map_or(volume.multiattach, VolumeType::is_multiattach),
+        volume_type_id: new.as_ref().map(|(new, _)| new.id),
+        multiattach: new.as_ref().map_or(volume.multiattach, |(new, _)| new.is_multiattach()),
+        anew: new.and_then(|(_, anew)| anew),
         phase: Phase::Holding,
         heard_at: now,
         percent: 0,

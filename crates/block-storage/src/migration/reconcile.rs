@@ -1,6 +1,7 @@
 //! Moves a volume step by step: waits for the moment that is held and for room where it goes, has the host copy it, says
 //! that the volume is there, and has the host remove what is left over.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent_api::block::{Copy, CopyFrom, CopyTo, ElsewhereSeen};
@@ -12,6 +13,7 @@ use types::VolumeId;
 use super::store::{self as table, MIGRATIONS};
 use super::{Migration, Phase};
 use crate::copies::{self, Copying};
+use crate::encryption::{Keyring, ensure_key};
 use crate::message::{Action, Detail, ops as messages};
 use crate::snapshot::{self, store::SNAPSHOTS};
 use crate::volume::reconcile::{KIND as VOLUME_KIND, seen, want};
@@ -24,7 +26,10 @@ pub(crate) const KIND: &str = "block_storage::migration";
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The reconciler of migrations.
-pub(crate) struct Migrations;
+pub(crate) struct Migrations {
+    /// Who makes and keeps the keys of volumes that come to be encrypted.
+    pub(crate) keys: Arc<dyn Keyring>,
+}
 
 impl Reconciler for Migrations {
     fn kind(&self) -> &'static str {
@@ -39,7 +44,7 @@ impl Reconciler for Migrations {
         };
         let both = (&mut migration, &mut volume);
         Ok(match both.0.phase {
-            Phase::Holding => hold(tx, both)?,
+            Phase::Holding => hold(tx, both, self.keys.as_ref())?,
             Phase::Copying => copy(tx, both)?,
             Phase::Stopping => stop(tx, both)?,
             Phase::Undoing | Phase::Leaving => clear(tx, both)?,
@@ -74,9 +79,15 @@ fn elsewhere(
 }
 
 /// The host makes the snapshot, and a blank volume where this one goes.
-fn hold(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
+fn hold(tx: &mut Tx<'_>, (migration, volume): Both<'_>, keys: &dyn Keyring) -> Result<Next, Error> {
     if !volume.is_migrating() {
         return give_up(tx, (migration, volume), "the volume was taken".to_owned());
+    }
+    let encryption = migration.anew.as_mut().and_then(|anew| anew.encryption.as_mut());
+    match encryption.map(|encryption| ensure_key(keys, encryption)) {
+        Some(Ok(true)) => MIGRATIONS.save(tx, migration)?,
+        Some(Ok(false)) | None => {}
+        Some(Err(reason)) => return give_up(tx, (migration, volume), format!("it gets no key: {reason}")),
     }
     let there = elsewhere(tx, migration, volume)?;
     if let Some(error) = there.as_ref().and_then(|there| there.error.clone()) {
@@ -113,7 +124,8 @@ fn copy(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
         return give_up(tx, (migration, volume), "the volume was taken".to_owned());
     }
     let from = CopyFrom::Snapshot { volume: volume.id, id: migration.snapshot_id };
-    let document = Copy { id: migration.id, from, to: CopyTo::Elsewhere(volume.id), sealed: true };
+    let document =
+        Copy { id: migration.id, from, to: CopyTo::Elsewhere(volume.id), sealed: migration.anew.is_none() };
     let owner = volume.id.to_string();
     match copies::ask(tx, &migration.host, &document, Owner { kind: KIND, id: &owner })? {
         Copying::Done(_) => arrive(tx, (migration, volume)),
@@ -143,16 +155,25 @@ fn arrive(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error>
     if !moments.is_empty() {
         return Ok(Next::Again(LOOK_EVERY));
     }
+    if migration.copy_id().is_some() && volume.phase != VolumePhase::Retyping {
+        return give_up(tx, (migration, volume), "the volume was taken".to_owned());
+    }
     let now = tx.now();
     snapshot::reconcile::remove(tx, &mut held)?;
     volume.backend = Some(migration.to.clone());
     volume.is_whole = true;
     volume.volume_type_id = migration.volume_type_id.unwrap_or(volume.volume_type_id);
     volume.multiattach = migration.multiattach;
-    end(volume, "success", now);
-    VOLUMES.save(tx, volume)?;
+    if let Some(anew) = &mut migration.anew {
+        anew.before = std::mem::replace(&mut volume.encryption, anew.encryption.clone());
+    }
     migration.enter(Phase::Leaving, now);
     MIGRATIONS.save(tx, migration)?;
+    match migration.is_replacing() {
+        true => volume.migration_status = Some("completing".to_owned()),
+        false => end(volume, "success", now),
+    }
+    VOLUMES.save(tx, volume)?;
     tracing::info!(target: "block_storage::migration", volume = %volume.id, "it is on {} now", migration.to);
     clear(tx, (migration, volume))
 }
@@ -200,7 +221,13 @@ fn clear(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> 
     if !ended || there.is_none_or(|there| there.error.is_some()) {
         return Ok(Next::Again(LOOK_EVERY));
     }
-    forget(tx, migration)
+    if migration.is_replacing() {
+        end(volume, "success", tx.now());
+        VOLUMES.save(tx, volume)?;
+    }
+    let next = forget(tx, migration)?;
+    want(tx, volume, &migration.host)?;
+    Ok(next)
 }
 
 /// The row goes, with what was held. What there is of a volume that goes itself goes with it, once nothing copies it.

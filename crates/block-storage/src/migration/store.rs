@@ -29,6 +29,11 @@ pub(crate) fn elsewhere(tx: &mut Tx<'_>, id: VolumeId) -> Result<Option<Elsewher
     Ok(of_volume(tx, id)?.map(|migration| migration.elsewhere()))
 }
 
+/// Whether this is no volume, but what one is copied to before it takes its place.
+pub(crate) fn is_copy(tx: &mut Tx<'_>, id: VolumeId) -> Result<bool, Error> {
+    Ok(all(tx)?.iter().any(|migration| migration.copy_id() == Some(id)))
+}
+
 /// How much is on its way to a backend of a host.
 pub(crate) fn arriving_gib(tx: &mut Tx<'_>, host: &HostId, backend: &str) -> Result<i64, Error> {
     let found = MIGRATIONS.query(tx, &Select::all().eq("host", host))?;

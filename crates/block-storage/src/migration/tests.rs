@@ -6,7 +6,9 @@ use agent_api::Kind;
 use agent_api::block::Elsewhere;
 use runtime::SimulationGuard;
 use serde_json::{Value as Json, json};
+use storage::VolumeBackend;
 use testkit::{Answer, Api};
+use types::VolumeId;
 
 use crate::tests::{ADMIN, MEMBER, Node, OTHER, act, api, create, new_volume, status};
 
@@ -34,6 +36,15 @@ fn new_type(api: &Api, name: &str, specs: &Json) -> String {
     let made =
         api.post(ADMIN, "/volume/v3/types", &json!({"volume_type": {"name": name, "extra_specs": specs}}));
     made.body["volume_type"]["id"].as_str().unwrap().to_owned()
+}
+
+/// A type whose volumes are encrypted, so if `more` says nothing else.
+fn secret_type(api: &Api, name: &str, more: &Json) {
+    let kind = new_type(api, name, &json!({}));
+    let mut encryption = json!({"provider": "luks", "control_location": "front-end"});
+    encryption.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let path = format!("/volume/v3/types/{kind}/encryption");
+    assert_eq!(api.post(ADMIN, &path, &json!({"encryption": encryption})).status, 200);
 }
 
 impl World {
@@ -66,6 +77,22 @@ impl World {
             let count = move |tx: &mut store::Tx<'_>| tx.rows(&format!("SELECT COUNT(*) FROM {table}"), &[]);
             self.api.store.read_blocking(count).unwrap()[0][0].int().unwrap()
         })
+    }
+
+    /// What comes of managing this as a volume where others see it, and how often it is offered for that.
+    fn offers(&self, id: VolumeId) -> (u16, usize) {
+        let name = storage::name_of_volume(id);
+        self.node.disks.put_unmanaged(&name, storage::GIB);
+        let body = json!({"volume": {"host": "one@fast#fast", "ref": {"source-name": name}}});
+        let code = self.api.post(ADMIN, "/volume/v3/os-volume-manage", &body).status;
+        let list = self.api.get(ADMIN, "/volume/v3/os-volume-manage?host=one@fast%23fast").body.to_string();
+        self.node.disks.take_unmanaged(&name);
+        (code, list.matches(&name).count())
+    }
+
+    /// What lies on the host's disks.
+    fn disks(&self) -> Vec<VolumeId> {
+        self.node.disks.observe_volumes().unwrap()
     }
 
     /// Until nobody has anything to do.
@@ -135,7 +162,7 @@ fn a_type_of_another_backend_moves_the_volume() {
     assert_eq!(world.usage("volumes"), 1);
     world.settle();
     assert_eq!(world.seen(), words(["retyping", "default", "one@fast#fast", "migrating"]));
-    let there = |wanted| Elsewhere { backend: "slow".to_owned(), wanted, multiattach: false };
+    let there = |wanted| Elsewhere { backend: "slow".to_owned(), wanted, ..Elsewhere::default() };
     assert_eq!(world.told(), (Some("fast"), Some(there(true))));
     // Nothing else is done to it meanwhile.
     assert_eq!(world.retype(wanted).0, 400);
@@ -265,11 +292,10 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     check(world.retype(type_of("large")), 400, "less than the minimum required size");
     new_type(&world.api, "nowhere", &json!({"volume_backend_name": "nowhere"}));
     check(world.retype(type_of("nowhere")), 400, "No valid backend was found.");
-    let kind = new_type(&world.api, "secret", &json!({}));
-    let encryption = json!({"encryption": {"provider": "luks", "control_location": "front-end"}});
-    let path = format!("/volume/v3/types/{kind}/encryption");
-    assert_eq!(world.api.post(ADMIN, &path, &encryption).status, 200);
-    check(world.retype(type_of("secret")), 400, "Retype cannot change encryption requirements.");
+    secret_type(&world.api, "secret", &json!({}));
+    check(world.retype(json!({"new_type": "secret"})), 400, "Retype requires migration but is not allowed.");
+    secret_type(&world.api, "newer", &json!({"provider": "luks2"}));
+    check(world.retype(type_of("newer")), 400, "demands an encryption that cannot be had here");
     let limit = json!({"quota_set": {"volumes_slow": 0}});
     assert_eq!(world.api.put(ADMIN, "/volume/v3/os-quota-sets/alpha", &limit).status, 200);
     check(world.retype(type_of("slow")), 413, "volumes_slow");
@@ -289,11 +315,136 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     let attach = json!({"os-attach": {"host_name": "far", "mountpoint": "/dev/vdb"}});
     assert_eq!(act(&world.api, ADMIN, &world.volume, &attach), 202);
     check(world.retype(type_of("slow")), 400, "detach it first");
+    check(world.retype(type_of("secret")), 400, "detach it first");
     assert_eq!(act(&world.api, ADMIN, &world.volume, &json!({"os-detach": {}})), 202);
     let snapshot = json!({"snapshot": {"volume_id": world.volume}});
     assert_eq!(world.api.post(MEMBER, "/volume/v3/snapshots", &snapshot).status, 202);
     check(world.retype(type_of("slow")), 400, "Volume must not have snapshots.");
+    check(world.retype(type_of("secret")), 400, "Volume must not have snapshots.");
     check(world.migrate(json!({"host": "one@slow"})), 400, "have snapshots");
+}
+
+/// The id of the key that a volume is encrypted with, as users see it.
+fn key(world: &World) -> Option<String> {
+    let path = format!("/volume/v3/volumes/{}", world.volume);
+    let view = world.api.call(MEMBER, "GET", &path, &NEWEST, &Json::Null).body["volume"].clone();
+    assert_eq!(view["encrypted"].as_bool(), Some(view["encryption_key_id"].is_string()));
+    let told = &world.node.volumes[&world.volume].encryption;
+    let key = view["encryption_key_id"].as_str().map(str::to_owned);
+    assert_eq!(told.as_ref().map(|told| told.key_id.to_string()), key);
+    key
+}
+
+#[test]
+fn a_volume_is_encrypted_where_it_is_and_decrypted_again() {
+    let mut world = world();
+    secret_type(&world.api, "secret", &json!({}));
+    secret_type(&world.api, "secreter", &json!({"cipher": "aes-xts-plain64", "key_size": 512}));
+    let mut keys = vec![key(&world)];
+    assert_eq!(keys, [None]);
+    for (new, bits) in [("secret", Some(256)), ("secreter", Some(512)), ("default", None)] {
+        let old = world.seen()[1].clone();
+        world.node.slow = true;
+        let wanted = json!({"new_type": new, "migration_policy": "on-demand"});
+        assert_eq!(world.retype(wanted.clone()), (202, String::new()));
+        world.settle();
+        // Until what was copied has taken its place it is what it was, and nobody gets it.
+        assert_eq!(
+            world.seen(),
+            ["retyping".to_owned(), old, "one@fast#fast".to_owned(), "migrating".to_owned()]
+        );
+        assert_eq!(key(&world), *keys.last().unwrap());
+        let there = world.told().1.unwrap();
+        assert!(there.wanted && !there.replaces && there.backend == "fast", "{there:?}");
+        let encryption = there.anew.unwrap().encryption;
+        assert_eq!(encryption.as_ref().map(|encryption| encryption.key_size_bits), bits);
+        assert_eq!(world.disks().len(), 2);
+        assert_eq!(world.retype(wanted).0, 400);
+        assert_eq!(act(&world.api, MEMBER, &world.volume, &json!({"os-reserve": {}})), 400);
+        assert_eq!(world.offers(there.id.unwrap()), (400, 0));
+        world.node.slow = false;
+        assert_eq!(world.node.again(&world.api, Kind::Copy), 1);
+        world.settle();
+        assert_eq!(world.seen(), words(["available", new, "one@fast#fast", "success"]));
+        assert_eq!((world.told(), world.left()), ((Some("fast"), None), [0, 0, 0]));
+        assert_eq!(world.disks(), [world.volume.parse().unwrap()]);
+        let key = key(&world);
+        assert_eq!(key, encryption.map(|encryption| encryption.key_id.to_string()));
+        assert!(key.is_none() || !keys.contains(&key), "{key:?} is another volume's");
+        keys.push(key);
+        assert_eq!(world.api.runner.sweep().unwrap(), []);
+    }
+}
+
+#[test]
+fn a_volume_is_encrypted_on_its_way_to_another_backend() {
+    let mut world = world();
+    secret_type(&world.api, "secret", &json!({}));
+    let specs = json!({"extra_specs": {"volume_backend_name": "slow"}});
+    let types = world.api.get(ADMIN, "/volume/v3/types").body["volume_types"].clone();
+    let kind = types.as_array().unwrap().iter().find(|known| known["name"] == "secret").unwrap();
+    let path = format!("/volume/v3/types/{}/extra_specs", kind["id"].as_str().unwrap());
+    assert_eq!(world.api.post(ADMIN, &path, &specs).status, 200);
+    assert_eq!(world.retype(json!({"new_type": "secret", "migration_policy": "on-demand"})).0, 202);
+    world.settle();
+    assert_eq!(world.seen(), words(["available", "secret", "one@slow#slow", "success"]));
+    assert_eq!((world.told(), world.left()), ((Some("slow"), None), [0, 0, 0]));
+    assert!(key(&world).is_some());
+}
+
+#[test]
+fn an_encryption_that_fails_leaves_the_volume_as_it_was() {
+    for kind in [Kind::Copy, Kind::Volume] {
+        let mut world = world();
+        secret_type(&world.api, "secret", &json!({}));
+        (world.node.refuses, world.node.refuses_only) = (Some("the disk is full"), Some(kind));
+        assert_eq!(world.retype(json!({"new_type": "secret", "migration_policy": "on-demand"})).0, 202);
+        world.settle();
+        assert_eq!(world.seen(), words(["available", "default", "one@fast#fast", "error"]));
+        world.node.refuses = None;
+        world.node.again(&world.api, Kind::Volume);
+        world.settle();
+        assert_eq!((world.told(), world.left()), ((Some("fast"), None), [0, 0, 0]), "{kind:?}");
+        assert_eq!((key(&world), world.disks().len()), (None, 1));
+    }
+}
+
+#[test]
+fn nobody_gets_a_volume_whose_place_is_being_taken() {
+    for deleted in [false, true] {
+        let mut world = world();
+        secret_type(&world.api, "secret", &json!({}));
+        world.node.slow = true;
+        assert_eq!(world.retype(json!({"new_type": "secret", "migration_policy": "on-demand"})).0, 202);
+        world.settle();
+        world.node.slow = false;
+        (world.node.refuses, world.node.refuses_only) = (Some("it does not answer"), Some(Kind::Volume));
+        world.node.again(&world.api, Kind::Copy);
+        world.settle();
+        assert_eq!(world.seen(), words(["retyping", "secret", "one@fast#fast", "completing"]));
+        // Old bytes and new ones are there, and a key for either.
+        assert_eq!((world.disks().len(), world.left()[0]), (2, 1));
+        let reset =
+            |status: &str| json!({"os-reset_status": {"status": status, "attach_status": "detached"}});
+        for body in [json!({"os-reserve": {}}), reset("available"), json!({"os-force_delete": {}})] {
+            assert_eq!(act(&world.api, ADMIN, &world.volume, &body), 400, "{body}");
+        }
+        if deleted {
+            assert_eq!(act(&world.api, ADMIN, &world.volume, &reset("error")), 202);
+            assert_eq!(world.api.delete(MEMBER, &format!("/volume/v3/volumes/{}", world.volume)).status, 202);
+        }
+        world.node.refuses = None;
+        world.node.again(&world.api, Kind::Volume);
+        world.settle();
+        if deleted {
+            assert_eq!((status(&world.api, &world.volume).as_str(), world.left()), ("gone", [0, 0, 0]));
+            assert_eq!(world.disks(), []);
+        } else {
+            assert_eq!(world.seen(), words(["available", "secret", "one@fast#fast", "success"]));
+            assert_eq!((world.disks().len(), world.left()), (1, [0, 0, 0]));
+            assert!(key(&world).is_some());
+        }
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::policy::RULES;
 use crate::snapshot::Phase as SnapshotPhase;
 use crate::volume_type::{Recipe, VolumeType};
-use crate::{ZONE, group, quota, snapshot, transfer, volume_type};
+use crate::{ZONE, group, migration, quota, snapshot, transfer, volume_type};
 
 /// Creates a volume: blank, or as a clone of an image, a snapshot or another volume.
 pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<Stored<Volume>, Error> {
@@ -480,6 +480,11 @@ pub(crate) struct Said {
 pub(crate) fn reset_status(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, said: Said) -> Result<(), Error> {
     let mut volume = show_for(caller, tx, id, "volume_extension:volume_admin_actions:reset_status")?;
     let now = tx.now();
+    // What it says of its bytes is not true yet: nobody may use it.
+    let opens = said.phase.is_some_and(|phase| phase != Phase::Error);
+    if opens && migration::store::of_volume(tx, id)?.is_some_and(|migration| migration.is_replacing()) {
+        return Err(Error::Volume("It is being replaced by what was copied of it.".to_owned()));
+    }
     if let Some(phase @ (Phase::Deleting | Phase::Unmanaging)) = said.phase {
         return Err(Error::Invalid(format!("Cannot reset-state to {phase}")));
     }

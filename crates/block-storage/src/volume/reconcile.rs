@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use agent_api::Kind;
 use agent_api::block::{
-    Copy, CopyFrom, CopySeen, CopyTo, Encryption, ImageSource, Revert, Volume as Document, VolumeSeen,
-    VolumeSource,
+    Copy, CopyFrom, CopySeen, CopyTo, ImageSource, Revert, Volume as Document, VolumeSeen, VolumeSource,
 };
 use nodes::documents::{self, Owner, Seen};
 use nodes::hosts;
@@ -477,7 +476,7 @@ pub(crate) fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<()
             .collect(),
         unmanaged_snapshots: held.iter().filter(|one| one.is_left()).map(|one| one.id).collect(),
         revert: revert.map(|revert| Revert { token: revert.token.clone(), snapshot: revert.snapshot }),
-        encryption: volume.encryption.as_ref().map(encryption_of),
+        encryption: volume.encryption.as_ref().map(VolumeEncryption::for_host),
         read_only: volume.read_only == Some(true),
         multiattach: volume.multiattach,
         limits: recipe.qos_specs.as_ref().map(limits::of).unwrap_or_default(),
@@ -488,12 +487,6 @@ pub(crate) fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<()
 
 fn source_of(image: &SourceImage) -> ImageSource {
     ImageSource { id: image.id, format: image.format.clone() }
-}
-
-/// The passphrase is added as the document leaves.
-fn encryption_of(encryption: &VolumeEncryption) -> Encryption {
-    let VolumeEncryption { key_id, cipher, key_size_bits, .. } = encryption;
-    Encryption { key_id: *key_id, cipher: cipher.clone(), key_size_bits: *key_size_bits, passphrase: None }
 }
 
 /// What the host says of a volume.

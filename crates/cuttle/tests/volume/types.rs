@@ -72,6 +72,13 @@ pub fn encryption(demo: &mut Client) {
     let volume = demo.show("volume create --size 1 --type locked vault");
     expect(&volume, &[("encrypted", json!(true)), ("type", json!("locked"))]);
     demo.once("volume show vault", "available");
+    for (kind, is_encrypted) in [("default", false), ("locked", true)] {
+        let refused = demo.fail(&format!("volume set --type {kind} vault"));
+        assert!(refused.contains("Retype requires migration but is not allowed."), "{refused}");
+        demo.run(&format!("volume set --type {kind} --migration-policy on-demand vault"));
+        let volume = demo.once("volume show vault", "available");
+        expect(&volume, &[("encrypted", json!(is_encrypted)), ("type", json!(kind))]);
+    }
     let hidden = demo.fail("volume type list --encryption-type");
     assert!(hidden.contains("Policy doesn't allow volume_extension:volume_type_encryption:get"), "{hidden}");
     demo.as_admin(|admin| {

@@ -1,5 +1,5 @@
-//! A volume on another backend of this node than its own: made there to be copied to, removed where it is not to be any
-//! more. Whatever goes wrong there leaves the volume itself as it is.
+//! A volume beside itself: on another backend of this node than its own, or on its own under another id. It is made there to
+//! be copied to, takes the volume's place or is removed. Whatever goes wrong there leaves the volume itself as it is.
 
 #[cfg(test)]
 mod tests;
@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use agent_api::block::{Elsewhere, ElsewhereSeen, Volume};
 use serde_json::Value as Json;
-use storage::{GIB, NewVolume, Source};
+use storage::luks::Luks;
+use storage::{GIB, NewVolume, Source, VolumeBackend};
+use types::VolumeId;
 
 use crate::backends::Backends;
 use crate::trouble::Trouble;
@@ -16,13 +18,32 @@ use crate::trouble::Trouble;
 /// How long what failed rests.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Makes the other backend have what is wanted there, and says whether it does and when to come again.
+/// Lets what was copied take the volume's place, if it should: before all else that is done with the volume.
+pub(super) fn replace(backend: &dyn VolumeBackend, volume: &Volume) -> Result<(), Trouble> {
+    replacement(volume).map_or(Ok(()), |by| Ok(backend.ensure_replaced(volume.id, by)?))
+}
+
+/// Refuses a volume whose place is still to be taken: its bytes are not what the document says of them.
+pub fn check_replaced(backend: &dyn VolumeBackend, volume: &Volume) -> Result<(), Trouble> {
+    let Some(by) = replacement(volume) else { return Ok(()) };
+    match backend.observe_volume(volume.id)?.and_then(|there| there.reverted) {
+        Some(token) if token == by.to_string() => Ok(()),
+        _ => Err(format!("volume {} is being replaced", volume.id).into()),
+    }
+}
+
+fn replacement(volume: &Volume) -> Option<VolumeId> {
+    volume.elsewhere.as_ref().filter(|wish| wish.replaces)?.id
+}
+
+/// Makes what is elsewhere as it is wanted there, and says whether it is and when to come again.
 pub(super) fn ensure(backends: &Backends, volume: &Volume) -> (Option<ElsewhereSeen>, Option<Duration>) {
-    let Some(wish) = volume.elsewhere.clone() else { return (None, None) };
+    let Some(wish) = &volume.elsewhere else { return (None, None) };
     let done = match wish.wanted {
-        true => make(backends, volume, &wish),
+        true => make(backends, volume, wish),
         false => remove(backends, volume),
     };
+    let wish = wish.without_secrets();
     let Err(trouble) = done else { return (Some(ElsewhereSeen { wish, error: None }), None) };
     tracing::warn!("volume {} on the backend {}: {}", volume.id, wish.backend, trouble.words);
     let error = (!trouble.passes).then_some(trouble.words);
@@ -30,36 +51,45 @@ pub(super) fn ensure(backends: &Backends, volume: &Volume) -> (Option<ElsewhereS
 }
 
 fn make(backends: &Backends, volume: &Volume, wish: &Elsewhere) -> Result<(), Trouble> {
-    check_another(backends, volume, wish)?;
+    let id = id_there(backends, volume, wish)?;
     let own = backends.named(volume.backend.as_deref())?;
     if !own.observe_unmanaged_snapshots(volume.id)?.is_empty() {
         return Err("it has unmanaged snapshots, which would stay behind".to_owned().into());
     }
-    let size_bytes = volume.size_gib * GIB + super::header_of(volume);
-    let new = NewVolume { id: volume.id, size_bytes, source: Source::Blank, multiattach: wish.multiattach };
+    let encryption = wish.anew.as_ref().map_or(volume.encryption.as_ref(), |anew| anew.encryption.as_ref());
+    let size_bytes = volume.size_gib * GIB + super::header_of(encryption);
+    let new = NewVolume { id, size_bytes, source: Source::Blank, multiattach: wish.multiattach };
     Ok(backends.named(Some(&wish.backend))?.ensure_volume(&new)?)
 }
 
-/// Removes what the other backend has of a volume.
+/// Removes what there is of a volume elsewhere.
 pub(super) fn remove(backends: &Backends, volume: &Volume) -> Result<(), Trouble> {
     let Some(wish) = &volume.elsewhere else { return Ok(()) };
-    check_another(backends, volume, wish)?;
-    Ok(backends.named(Some(&wish.backend))?.remove_volume(volume.id)?)
+    let id = id_there(backends, volume, wish)?;
+    Ok(backends.named(Some(&wish.backend))?.remove_volume(id)?)
 }
 
-/// Nothing that is done elsewhere may be done to the volume itself.
-fn check_another(backends: &Backends, volume: &Volume, wish: &Elsewhere) -> Result<(), String> {
+/// The id that it has there. Nothing that is done elsewhere may be done to the volume itself.
+fn id_there(backends: &Backends, volume: &Volume, wish: &Elsewhere) -> Result<VolumeId, String> {
     let own = volume.backend.as_deref().unwrap_or(backends.default_name());
-    match own == wish.backend {
+    let id = wish.id.unwrap_or(volume.id);
+    match own == wish.backend && id == volume.id {
         true => Err("it is the volume's own backend".to_owned()),
-        false => Ok(()),
+        false => Ok(id),
     }
 }
 
-/// The tree of block nodes of what the other backend has.
+/// The tree of block nodes of what is elsewhere.
 pub fn blockdev(backends: &Backends, volume: &Volume) -> Result<Json, Trouble> {
     let wish = volume.elsewhere.as_ref().filter(|wish| wish.wanted);
     let wish = wish.ok_or_else(|| format!("volume {} is not on its way anywhere", volume.id))?;
-    check_another(backends, volume, wish)?;
-    Ok(backends.named(Some(&wish.backend))?.blockdev(volume.id)?)
+    let id = id_there(backends, volume, wish)?;
+    Ok(backends.named(Some(&wish.backend))?.blockdev(id)?)
+}
+
+/// With what it is encrypted there. The outer `None` is as [`super::luks`] has it, the inner one is for what is not encrypted.
+pub fn luks(volume: &Volume) -> Option<Option<Luks>> {
+    let anew = volume.elsewhere.as_ref().and_then(|wish| wish.anew.as_ref());
+    let encryption = anew.map_or(volume.encryption.as_ref(), |anew| anew.encryption.as_ref());
+    encryption.map_or(Some(None), |encryption| super::luks(encryption).map(Some))
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use agent_api::block::{Copy, CopyFrom, CopyTo, Elsewhere, ElsewhereSeen, Limits, Volume, VolumeSource};
+use agent_api::block::{
+    Anew, Copy, CopyFrom, CopyTo, Elsewhere, ElsewhereSeen, Encryption, Limits, Volume, VolumeSource,
+};
 use hypervisor::fake::{Fake, World as Vms};
 use storage::VolumeBackend;
 use storage::disk::{Access, OpenDisk};
@@ -84,7 +86,7 @@ impl World {
     }
 
     fn wish(&mut self, backend: &str, wanted: bool) -> Result<(), String> {
-        let wish = Elsewhere { backend: backend.to_owned(), wanted, multiattach: false };
+        let wish = Elsewhere { backend: backend.to_owned(), wanted, ..Elsewhere::default() };
         self.volume.elsewhere = Some(wish.clone());
         let seen = self.ensure().unwrap();
         assert_eq!(seen.wish, wish);
@@ -148,6 +150,150 @@ fn a_volume_goes_to_another_backend_and_leaves_the_first() {
     let at = 17 * MIB + 512;
     assert!(read[at..at + content.len()] == content, "the content is another");
     assert!(read[..at].iter().chain(&read[at + content.len()..]).all(|byte| *byte == 0));
+}
+
+fn encryption(passphrase: &str, key_size_bits: u32) -> Encryption {
+    Encryption {
+        key_id: runtime::new_uuid().into(),
+        cipher: "aes-xts-plain64".to_owned(),
+        key_size_bits,
+        passphrase: Some(passphrase.to_owned().into()),
+    }
+}
+
+/// What the guest sees of the volume.
+fn disk(world: &World, access: Access) -> OpenDisk {
+    let nodes = world.backends[0].blockdev(world.volume.id).unwrap();
+    let tree = match &world.volume.encryption {
+        Some(encryption) => volumes::luks(encryption).unwrap().disk(nodes),
+        None => (&nodes).into(),
+    };
+    OpenDisk::open(tree, access, world.dir.path()).unwrap()
+}
+
+/// Where the bytes are that tell.
+const AT: usize = 17 * MIB + 512;
+
+/// What a volume is to be copied to on its own backend, encrypted so.
+fn beside(anew: Option<Encryption>) -> Elsewhere {
+    Elsewhere {
+        backend: "fast".to_owned(),
+        wanted: true,
+        anew: Some(Anew { encryption: anew }),
+        id: Some(VolumeId(runtime::new_uuid())),
+        ..Elsewhere::default()
+    }
+}
+
+impl World {
+    fn on_first(&self) -> Vec<VolumeId> {
+        self.backends[0].observe_volumes().unwrap()
+    }
+
+    /// Copies what the guest sees to what there is beside, begun by an agent that ends meanwhile.
+    fn copy_anew(&mut self, wish: &Elsewhere) -> CopyId {
+        let moment = SnapshotId(runtime::new_uuid());
+        self.volume.snapshots.insert(moment);
+        self.volume.elsewhere = Some(wish.clone());
+        let seen = self.ensure().unwrap();
+        assert_eq!((&seen.wish, &seen.error), (&wish.without_secrets(), &None));
+        assert!(!serde_json::to_string(&seen).unwrap().contains("passphrase"));
+        let from = CopyFrom::Snapshot { volume: self.volume.id, id: moment };
+        let to = CopyTo::Elsewhere(self.volume.id);
+        let copy = Copy { id: CopyId(runtime::new_uuid()), from, to, sealed: false };
+        // Whoever has no key of what it is to be waits for one, and does nothing else instead.
+        if wish.anew.as_ref().unwrap().encryption.is_some() {
+            self.volume.elsewhere = Some(wish.without_secrets());
+            assert_eq!(self.copy(&copy), Ok(false));
+            assert!(self.events.try_recv().is_err());
+            self.volume.elsewhere = Some(wish.clone());
+        }
+        assert_eq!(self.copy(&copy), Ok(false));
+        self.effects.copier.remove(copy.id).unwrap();
+        (self.effects, self.events) = effects(&self.dir, &self.backends);
+        for _ in 0..20 {
+            match self.copy(&copy) {
+                Ok(true) => break,
+                Ok(false) => assert!(self.events.recv_timeout(Duration::from_secs(60)).is_ok()),
+                Err(error) => assert!(error.contains("lock"), "{error}"),
+            }
+        }
+        assert_eq!(self.copy(&copy), Ok(true));
+        copy.id
+    }
+
+    /// Lets the copy take the volume's place, by an agent that ended in the middle of that.
+    fn replace(&mut self, wish: Elsewhere) {
+        let wish = Elsewhere { wanted: false, anew: None, replaces: true, ..wish };
+        self.volume.snapshots.clear();
+        self.volume.elsewhere = Some(wish.clone());
+        let backend = self.backends[0].clone();
+        assert!(volumes::check_replaced(backend.as_ref(), &self.volume).is_err(), "no VM gets it yet");
+        // The old one is out of sight, and the new one has not its name yet.
+        let folder = self.dir.path().join("fast/volumes");
+        let id = self.volume.id.to_string();
+        std::fs::rename(folder.join(&id), folder.join(format!(".{id}-0"))).unwrap();
+        for _ in 0..2 {
+            assert_eq!(self.ensure().unwrap(), ElsewhereSeen { wish: wish.clone(), error: None });
+        }
+        volumes::check_replaced(backend.as_ref(), &self.volume).unwrap();
+        backend.sweep().unwrap();
+        assert_eq!(self.on_first(), [self.volume.id]);
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "something is left");
+        self.volume.elsewhere = None;
+    }
+}
+
+#[test]
+fn a_volume_is_encrypted_anew_on_its_own_backend() {
+    let test = "a_volume_is_encrypted_anew_on_its_own_backend";
+    let Some(mut world) = world(test) else { return };
+    if Command::new("qemu-img").arg("--version").output().is_err() {
+        println!("skipped: {test}: qemu-img is not installed");
+        return;
+    }
+    world.ensure();
+    let content = [5, 6, 7, 8].repeat(MIB);
+    disk(&world, Access::Write).write_at(AT as u64, &content).unwrap();
+    for anew in [Some(encryption("one", 256)), Some(encryption("two", 512)), None] {
+        let wish = beside(anew.clone());
+        let copy = world.copy_anew(&wish);
+        // Given up now, the volume would be what it was.
+        assert_eq!(world.on_first().len(), 2);
+        let mut read = vec![0; content.len()];
+        disk(&world, Access::Read).read_at(AT as u64, &mut read).unwrap();
+        assert!(read == content, "it is not what it was");
+        world.volume.encryption = anew;
+        world.replace(wish);
+        world.effects.copier.remove(copy).unwrap();
+        assert_eq!(volumes::ensure(&mut world.effects, &world.volume, &[]).unwrap().seen.size_gib, 1);
+        let mut disk = disk(&world, Access::Read);
+        assert_eq!(disk.size_bytes(), 1 << 30);
+        let mut read = vec![1; 32 * MIB];
+        disk.read_at(0, &mut read).unwrap();
+        assert!(read[AT..AT + content.len()] == content, "the content is another");
+        assert!(read[..AT].iter().chain(&read[AT + content.len()..]).all(|byte| *byte == 0));
+    }
+}
+
+#[test]
+fn what_was_begun_beside_a_volume_goes_alone_or_with_it() {
+    let Some(mut world) = world("what_was_begun_beside_a_volume_goes_alone_or_with_it") else { return };
+    let wish = beside(Some(encryption("three", 256)));
+    world.volume.elsewhere = Some(wish.clone());
+    world.ensure();
+    assert_eq!(world.on_first().len(), 2);
+    world.volume.elsewhere = Some(Elsewhere { wanted: false, anew: None, ..wish.clone() });
+    assert_eq!(world.ensure().unwrap().error, None);
+    assert_eq!(world.on_first(), [world.volume.id]);
+    // What is nowhere takes nobody's place.
+    world.volume.elsewhere = Some(Elsewhere { wanted: false, replaces: true, ..wish.clone() });
+    assert!(volumes::ensure(&mut world.effects, &world.volume, &[]).is_err());
+    assert_eq!(world.on_first(), [world.volume.id]);
+    world.volume.elsewhere = Some(wish);
+    world.ensure();
+    volumes::remove(&mut world.effects, world.volume.id, Some(&world.volume), &[]).unwrap();
+    assert_eq!(world.on_first(), []);
 }
 
 #[test]
