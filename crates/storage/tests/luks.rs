@@ -126,6 +126,38 @@ fn live(safe: &Safe<'_>) {
     assert_eq!(safe.read(&safe.disk(volume), SIZE - 4096, 4096), block);
 }
 
+/// A volume with words that everybody reads is copied into an encrypted one, which takes its place.
+fn replace(safe: &Safe<'_>) {
+    let plain = VolumeId(runtime::new_uuid());
+    let new = NewVolume { id: plain, size_bytes: SIZE, source: Source::Blank, multiattach: false };
+    safe.backend.ensure_volume(&new).unwrap();
+    let open = |tree: &Tree, access| OpenDisk::open(tree, access, safe.dir).unwrap();
+    let block = words_at(SIZE);
+    let mut disk = open(&Tree::from(&safe.backend.blockdev(plain).unwrap()), Access::Write);
+    disk.write_at(SIZE - 4096, &block).unwrap();
+    disk.flush().unwrap();
+    drop(disk);
+    let at = safe.snapshot(plain);
+    let secret = safe.new_volume(Source::Blank);
+    safe.format(secret);
+    let (mut from, mut to) = (
+        open(&Tree::from(&safe.backend.snapshot_blockdev(at).unwrap()), Access::Read),
+        open(&safe.disk(secret), Access::Write),
+    );
+    overwrite(&mut from, &mut to, &Progress::default()).unwrap();
+    drop((from, to));
+    for _ in 0..2 {
+        safe.backend.ensure_replaced(plain, secret).unwrap();
+    }
+    while safe.backend.tidy(plain, None).unwrap() == Tidied::More {}
+    let container = safe.backend.blockdev(plain).unwrap();
+    assert!(!has_words(&safe.lies_there(&container)));
+    assert_eq!(safe.read(&safe.disk(plain), SIZE - 4096, 4096), block);
+    assert_eq!(safe.read(&safe.disk(plain), 0, 4096), [0; 4096]);
+    safe.backend.remove_volume(plain).unwrap();
+    assert!(safe.backend.observe_volume(secret).unwrap().is_none());
+}
+
 #[test]
 fn files_hold_nothing_that_can_be_read() {
     let test = "files_hold_nothing_that_can_be_read";
@@ -134,7 +166,9 @@ fn files_hold_nothing_that_can_be_read() {
     }
     let dir = TempDir::new();
     let backend = FileVolumes::open(&file_config(&dir)).unwrap();
-    live(&Safe { backend: &backend, dir: dir.path(), luks: usual() });
+    let safe = Safe { backend: &backend, dir: dir.path(), luks: usual() };
+    live(&safe);
+    replace(&safe);
     for name in dir.tree() {
         let path = dir.path().join(name);
         if path.is_file() {
@@ -158,7 +192,9 @@ fn a_cluster_holds_nothing_that_can_be_read() {
     }
     let dir = TempDir::new();
     let backend = ceph.rbd().volumes(None);
-    live(&Safe { backend: &backend, dir: dir.path(), luks: usual() });
+    let safe = Safe { backend: &backend, dir: dir.path(), luks: usual() };
+    live(&safe);
+    replace(&safe);
 }
 
 #[test]
