@@ -227,31 +227,31 @@ impl ImageList {
     }
 }
 
-/// What narrows a list to what the caller sees.
+/// What narrows a list to what the caller sees: images of its own, and others unless something keeps them from it. Said
+/// so, and not by what lets it see them, the newest come in the order of their index; SQLite would look up each reason by an
+/// index of its own and sort what it finds.
 fn visible_to(caller: &Caller, tx: &mut Tx<'_>, query: &ImageList) -> Result<Vec<Condition>, Error> {
-    let is = |visibility: Visibility| Condition::Eq("visibility", visibility.as_str().into());
     let own = caller.project_id().map(|own| Condition::Eq("owner", own.into()));
+    let unless = |visibility: Visibility, but: Option<Condition>| {
+        let other = Condition::Ne("visibility", visibility.as_str().into());
+        Condition::Any([other].into_iter().chain(own.clone()).chain(but).collect())
+    };
     let mut conditions = Vec::new();
     match query.visibility {
-        Some(visibility) => conditions.push(is(visibility)),
+        Some(visibility) => conditions.push(Condition::Eq("visibility", visibility.as_str().into())),
         None if query.community => {}
-        None => {
-            let community = Visibility::Community.as_str().into();
-            let not_community = Condition::Ne("visibility", community);
-            conditions.push(Condition::Any(own.iter().cloned().chain([not_community]).collect()));
-        }
+        None => conditions.push(unless(Visibility::Community, None)),
     }
     if caller.is_admin() {
         return Ok(conditions);
     }
-    let mut sees = vec![is(Visibility::Public), is(Visibility::Community)];
-    if let Some(project) = caller.project_id() {
-        let shared = member::store::shared_with(tx, project, query.member_status)?;
-        let ids = shared.into_iter().map(Into::into).collect();
-        sees.push(Condition::All(vec![is(Visibility::Shared), Condition::In("id", ids)]));
-    }
-    sees.extend(own);
-    conditions.push(Condition::Any(sees));
+    let shared = match caller.project_id() {
+        None => Vec::new(),
+        Some(project) => member::store::shared_with(tx, project, query.member_status)?,
+    };
+    let ids = shared.into_iter().map(Into::into).collect();
+    conditions.push(unless(Visibility::Private, None));
+    conditions.push(unless(Visibility::Shared, Some(Condition::In("id", ids))));
     Ok(conditions)
 }
 
