@@ -130,7 +130,7 @@ impl Runner {
         if idle {
             return Ok(0);
         }
-        let leases = self.store.write_blocking(|tx| work::lease(tx, BATCH))?;
+        let leases = self.store.write_unsynced_blocking(|tx| work::lease(tx, BATCH))?;
         // All are handed in before the first is waited for, so that they share commits.
         let stepping: Vec<_> = leases.iter().map(|lease| self.begin_step(lease)).collect();
         for (lease, stepping) in leases.iter().zip(stepping) {

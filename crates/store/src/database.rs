@@ -47,6 +47,8 @@ pub(crate) enum Mode {
     Read,
     /// Reads and writes.
     Write,
+    /// The same, of what whoever wrote it does without when the machine's power goes: SQLite does not wait for the disk.
+    Unsynced,
     /// Changes the schema, while no other replica does.
     Schema,
 }

@@ -78,7 +78,7 @@ impl Wire for Maria {
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
                  START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
             }
-            Mode::Write | Mode::Schema => {
+            Mode::Write | Mode::Unsynced | Mode::Schema => {
                 "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION READ WRITE"
             }
         }

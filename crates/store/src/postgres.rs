@@ -60,7 +60,7 @@ impl Wire for Pg {
     fn begin(mode: Mode) -> &'static str {
         match mode {
             Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Mode::Write | Mode::Schema => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+            Mode::Write | Mode::Unsynced | Mode::Schema => "BEGIN ISOLATION LEVEL SERIALIZABLE",
         }
     }
 

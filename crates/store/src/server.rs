@@ -113,6 +113,8 @@ impl Server {
 
 impl Database for Server {
     fn submit(&self, mode: Mode, job: Box<dyn Job>, on_commit: OnCommit) {
+        // Whether a commit waits for its disk is the server's own affair.
+        let mode = if mode == Mode::Unsynced { Mode::Write } else { mode };
         let refused = match self.tasks.try_send((mode, job, on_commit)) {
             Ok(()) => return,
             Err(TrySendError::Full(task)) => (task, "too many transactions wait for it"),

@@ -1,8 +1,9 @@
 //! SQLite: one writer thread that shares a commit among the requests that wait, and readers on snapshots.
 //!
 //! A commit is an fsync, which takes longer than a request. So requests run as savepoints in one transaction, which
-//! is closed at 64 of them, after 2 ms or when nobody waits; then their answers go out together. There is one writer
-//! by construction, so "database is locked" cannot happen between ourselves.
+//! is closed at 64 of them, after 2 ms or when nobody waits; then their answers go out together. What may be lost with the
+//! power is in commits of its own, for which the disk is not waited. There is one writer by construction, so "database is
+//! locked" cannot happen between ourselves.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -21,10 +22,18 @@ const GROUP_TIME_MAX: Duration = Duration::from_millis(2);
 /// Idle readers kept open; more are opened under load and closed again.
 const READERS_KEPT: usize = 8;
 
+/// A job for the writer.
+struct Request {
+    job: Box<dyn Job>,
+    on_commit: OnCommit,
+    /// Whether its commit has to be on disk.
+    synced: bool,
+}
+
 /// A database file.
 pub(crate) struct Pool {
     path: PathBuf,
-    jobs: Sender<(Box<dyn Job>, OnCommit)>,
+    jobs: Sender<Request>,
     readers: Mutex<Vec<rusqlite::Connection>>,
 }
 
@@ -63,9 +72,10 @@ impl Database for Pool {
                 let result = self.read(job.as_mut());
                 job.finish(result);
             }
-            Mode::Write | Mode::Schema => {
-                if let Err(lost) = self.jobs.send((job, on_commit)) {
-                    lost.0.0.finish(Err(Error::Unavailable("the writer has ended".to_owned())));
+            Mode::Write | Mode::Unsynced | Mode::Schema => {
+                let synced = mode != Mode::Unsynced;
+                if let Err(lost) = self.jobs.send(Request { job, on_commit, synced }) {
+                    lost.0.job.finish(Err(Error::Unavailable("the writer has ended".to_owned())));
                 }
             }
         }
@@ -93,26 +103,39 @@ fn reader(path: &Path) -> Result<rusqlite::Connection, Error> {
     Ok(conn)
 }
 
-fn write_loop(mut conn: rusqlite::Connection, queue: &Receiver<(Box<dyn Job>, OnCommit)>) {
-    while let Ok(first) = queue.recv() {
+fn write_loop(mut conn: rusqlite::Connection, queue: &Receiver<Request>) {
+    let (mut left, mut syncs) = (None, true);
+    while let Some(first) = left.take().or_else(|| queue.recv().ok()) {
         let began = runtime::monotonic();
         let mut group = Group::default();
+        let synced = first.synced;
         let mut next = Some(first);
-        if let Err(error) = conn.script("BEGIN IMMEDIATE") {
-            next.take().into_iter().for_each(|(job, _)| job.finish(Err(error.clone())));
+        if let Err(error) = begin(&mut conn, synced, &mut syncs) {
+            next.take().into_iter().for_each(|request| request.job.finish(Err(error.clone())));
             continue;
         }
-        while let Some((job, on_commit)) = next.take() {
+        while let Some(Request { job, on_commit, .. }) = next.take() {
             group.run(&mut conn, job, on_commit);
             // A statement that hits a full disk may take the whole transaction down with it.
             if conn.is_autocommit() || group.len() >= GROUP_MAX || began.elapsed() >= GROUP_TIME_MAX {
                 break;
             }
-            next = queue.try_recv().ok();
+            let waiting = queue.try_recv().ok();
+            let joins = waiting.as_ref().is_some_and(|request| synced || !request.synced);
+            *if joins { &mut next } else { &mut left } = waiting;
         }
         let committed = commit(&mut conn);
         group.finish(&committed);
     }
+}
+
+/// Begins a transaction whose commit waits for the disk, or does not. One that waits takes those before along.
+fn begin(conn: &mut rusqlite::Connection, synced: bool, syncs: &mut bool) -> Result<(), Error> {
+    if synced != *syncs {
+        conn.script(if synced { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" })?;
+        *syncs = synced;
+    }
+    conn.script("BEGIN IMMEDIATE")
 }
 
 fn commit(conn: &mut rusqlite::Connection) -> Result<(), Error> {
@@ -316,5 +339,40 @@ fn error(error: rusqlite::Error, sql: &str) -> Error {
             | ErrorCode::DatabaseLocked,
         ) => Error::Unavailable(text),
         _ => Error::Internal(format!("{text} in: {sql}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Config, Error, Store, Value};
+
+    /// The counter after this, and whether the commit waits for the disk.
+    fn count(tx: &mut crate::Tx<'_>) -> Result<(i64, i64), Error> {
+        tx.execute("UPDATE counter SET n = n + 1", &[])?;
+        let number = |rows: Vec<Vec<Value>>| rows[0][0].int().unwrap_or(-1);
+        Ok((number(tx.rows("SELECT n FROM counter", &[])?), number(tx.rows("PRAGMA synchronous", &[])?)))
+    }
+
+    #[test]
+    fn a_commit_waits_for_the_disk_unless_it_need_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&Config::File(dir.path().join("db"))).unwrap();
+        let made = store.write_blocking(|tx| {
+            tx.execute("CREATE TABLE counter (n BIGINT NOT NULL)", &[])?;
+            tx.execute("INSERT INTO counter VALUES (0)", &[])
+        });
+        made.unwrap();
+        const FULL: i64 = 2;
+        const NORMAL: i64 = 1;
+        // Whoever comes in between, each has what it asked for.
+        for n in 0..50 {
+            let first = store.write_soon(count);
+            let loose = store.write_unsynced_blocking(count).unwrap();
+            let second = store.write_soon(count);
+            assert_eq!(first.wait().unwrap(), (3 * n + 1, FULL));
+            assert!(loose == (3 * n + 2, NORMAL) || loose == (3 * n + 2, FULL), "{loose:?}");
+            assert_eq!(second.wait().unwrap(), (3 * n + 3, FULL));
+        }
+        assert_eq!(store.write_unsynced_blocking(count).unwrap(), (151, NORMAL));
     }
 }

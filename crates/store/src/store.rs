@@ -107,6 +107,16 @@ impl Store {
         self.write_soon(f).wait()
     }
 
+    /// As [`Store::write_blocking`], for what need not be there any more after a loss of power: who holds a lease.
+    pub fn write_unsynced_blocking<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError,
+    {
+        Writing(self.submit(Mode::Unsynced, f)).wait()
+    }
+
     /// As [`Store::write_blocking`], without waiting: what is handed in together can share a commit.
     pub fn write_soon<T, E, F>(&self, f: F) -> Writing<T, E>
     where
