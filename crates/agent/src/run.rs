@@ -159,7 +159,7 @@ fn forward_vms(observed: Receiver<VmEvent>, inputs: Sender<Input>) -> Result<(),
     spawn("vm-events", move || {
         while let Ok(VmEvent { server, kind }) = observed.recv() {
             let event =
-                if kind == VmEventKind::MergeEnded { Event::Merged(server) } else { Event::Vm(server) };
+                if kind == VmEventKind::DiskWork { Event::Merged(server) } else { Event::Vm(server) };
             if inputs.send(Input::Event(event)).is_err() {
                 return;
             }

@@ -64,6 +64,14 @@ pub enum Error {
         doing: &'static str,
     },
 
+    /// A disk was being exchanged when whoever did it was interrupted.
+    #[error("the VM stands still until it is recorded which disk it has; try again")]
+    Exchanging,
+
+    /// Layers of disks are being merged.
+    #[error("layers of the VM's disks are being merged; try again")]
+    Merging,
+
     /// All slots for disks are taken.
     #[error("the VM has no free slot for another disk; it gets more when it is stopped and started again")]
     NoSlot,

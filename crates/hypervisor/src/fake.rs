@@ -10,12 +10,13 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use types::{ServerId, VolumeId};
+use types::{CopyId, ServerId, VolumeId};
 
+use crate::error::Doing;
 use crate::spec::DISKS_MAX;
 use crate::{
-    Accelerator, Detach, Disk, Error, HostSupport, Hypervisor, Limits, Merge, Observed, Power, Result,
-    Sockets, VmEvent, VmEventKind, VmSpec,
+    Accelerator, Detach, Disk, Error, Exchange, HostSupport, Hypervisor, Limits, Merge, Mirrored, Observed,
+    Power, Result, Sockets, VmEvent, VmEventKind, VmSpec,
 };
 
 /// What a fake guest writes to its console when it starts.
@@ -45,6 +46,8 @@ struct Vm {
     console: Vec<u8>,
     /// The power button was pressed and the guest will notice.
     pressed: bool,
+    /// The exchange that was interrupted, which stopped it, and whether it ran before.
+    exchanging: Option<(Exchange, bool)>,
 }
 
 #[derive(Debug, Default)]
@@ -55,12 +58,24 @@ struct FakeDisk {
     limits: Limits,
     shared: bool,
     read_only: bool,
+    /// What it shows.
+    blockdev: Value,
+    mirror: Option<Mirror>,
+}
+
+/// Where a disk is mirrored to. It is equal at the second look.
+#[derive(Debug)]
+struct Mirror {
+    id: CopyId,
+    to: Value,
+    looked_at: bool,
 }
 
 impl FakeDisk {
     fn of(disk: &Disk) -> FakeDisk {
         let Disk { shared, read_only, .. } = *disk;
-        FakeDisk { shared, read_only, limits: disk.limits.clone(), ..FakeDisk::default() }
+        let (limits, blockdev) = (disk.limits.clone(), disk.blockdev.clone());
+        FakeDisk { shared, read_only, limits, blockdev, ..FakeDisk::default() }
     }
 }
 
@@ -68,6 +83,11 @@ impl World {
     /// The limits of a VM's disk.
     pub fn limits(&self, server: ServerId, volume: VolumeId) -> Option<Limits> {
         Some(self.lock().vms.get(&server)?.disks.get(&volume)?.limits.clone())
+    }
+
+    /// The tree that a VM's disk shows.
+    pub fn blockdev(&self, server: ServerId, volume: VolumeId) -> Option<Value> {
+        Some(self.lock().vms.get(&server)?.disks.get(&volume)?.blockdev.clone())
     }
 
     /// A world without VMs.
@@ -205,6 +225,7 @@ impl Vm {
     fn end(&mut self, power: Power) {
         self.power = power;
         self.pressed = false;
+        self.exchanging = None;
         self.disks.clear();
     }
 }
@@ -260,7 +281,14 @@ impl Hypervisor for Fake {
         let mut console = state.vms.remove(&spec.server).map(|vm| vm.console).unwrap_or_default();
         console.extend_from_slice(GREETING.as_bytes());
         let disks = spec.disks.iter().map(|disk| (disk.volume, FakeDisk::of(disk))).collect();
-        let vm = Vm { spec: spec.clone(), power: Power::Running, disks, console, pressed: false };
+        let vm = Vm {
+            spec: spec.clone(),
+            power: Power::Running,
+            disks,
+            console,
+            pressed: false,
+            exchanging: None,
+        };
         state.vms.insert(spec.server, vm);
         Ok(())
     }
@@ -307,7 +335,11 @@ impl Hypervisor for Fake {
 
     fn resume(&mut self, server: ServerId) -> Result<()> {
         let mut state = self.change("resume a VM")?;
-        state.body(server, "resume")?.power = Power::Running;
+        let vm = state.body(server, "resume")?;
+        if vm.exchanging.is_some() {
+            return Err(Error::Exchanging);
+        }
+        vm.power = Power::Running;
         state.tell(server, VmEventKind::Resumed);
         Ok(())
     }
@@ -368,6 +400,61 @@ impl Hypervisor for Fake {
 
     fn merge_layers(&mut self, _server: ServerId, _volume: VolumeId, _merge: &Merge<'_>) -> Result<bool> {
         Err(Error::NoDisk { doing: "merge layers" })
+    }
+
+    fn mirrored(&mut self, server: ServerId, volume: VolumeId, id: CopyId) -> Result<Option<Mirrored>> {
+        let mut state = self.change("look at a mirror")?;
+        let vm = state.body(server, "look at a mirror")?;
+        let disk = vm.disks.get_mut(&volume).ok_or(Error::NoDisk { doing: "look at a mirror" })?;
+        let mirror = disk.mirror.as_mut().filter(|mirror| mirror.id == id);
+        Ok(mirror.map(|mirror| match std::mem::replace(&mut mirror.looked_at, true) {
+            true => Mirrored::Equal,
+            false => Mirrored::Going { percent: 50 },
+        }))
+    }
+
+    fn begin_mirror(&mut self, server: ServerId, volume: VolumeId, (id, to): (CopyId, &Value)) -> Result<()> {
+        let mut state = self.change("mirror a disk")?;
+        let vm = state.body(server, "mirror a disk")?;
+        let disk = vm.disks.get_mut(&volume).ok_or(Error::NoDisk { doing: "mirror a disk" })?;
+        disk.mirror = Some(Mirror { id, to: to.clone(), looked_at: false });
+        Ok(())
+    }
+
+    fn end_mirror(&mut self, server: ServerId, volume: VolumeId) -> Result<()> {
+        let mut state = self.change("end a mirror")?;
+        let vm = state.body(server, "end a mirror")?;
+        if let Some(disk) = vm.disks.get_mut(&volume) {
+            disk.mirror = None;
+        }
+        Ok(())
+    }
+
+    fn exchange_disk(
+        &mut self,
+        server: ServerId,
+        wanted: &Exchange,
+        record: &mut dyn FnMut() -> io::Result<()>,
+    ) -> Result<bool> {
+        let mut state = self.change("exchange a disk")?;
+        let vm = state.body(server, "exchange a disk")?;
+        let disk = vm.disks.get_mut(&wanted.volume).ok_or(Error::NoDisk { doing: "exchange a disk" })?;
+        if vm.exchanging.as_ref().is_none_or(|(begun, _)| begun != wanted) {
+            let Some(mirror) = disk.mirror.take_if(|mirror| mirror.id == wanted.id) else { return Ok(false) };
+            disk.blockdev = mirror.to;
+            vm.exchanging = Some((wanted.clone(), vm.power == Power::Running));
+            vm.power = Power::Paused;
+        }
+        record().doing(|| "record that a disk was exchanged".to_owned())?;
+        if vm.exchanging.take().is_some_and(|(_, running)| running) {
+            vm.power = Power::Running;
+        }
+        Ok(true)
+    }
+
+    fn exchanging(&mut self, server: ServerId) -> Option<Exchange> {
+        let state = self.world.lock();
+        Some(state.vms.get(&server)?.exchanging.as_ref()?.0.clone())
     }
 
     fn console_tail(&self, server: ServerId, bytes_max: usize) -> Result<Vec<u8>> {

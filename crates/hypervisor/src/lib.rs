@@ -26,7 +26,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use types::{ServerId, VolumeId};
+use types::{CopyId, ServerId, VolumeId};
 
 pub use accelerator::{
     Accelerator, AcceleratorChoice, choose as choose_accelerator, probe as probe_accelerator,
@@ -86,6 +86,30 @@ pub trait Hypervisor: Send {
     /// [`Merge::Up`] is shows in the upper layer's header.
     fn merge_layers(&mut self, server: ServerId, volume: VolumeId, merge: &Merge<'_>) -> Result<bool>;
 
+    /// How far a disk's mirror is; nothing where there is none of this id. One that failed is told once.
+    fn mirrored(&mut self, server: ServerId, volume: VolumeId, id: CopyId) -> Result<Option<Mirrored>>;
+
+    /// Begins to write what a disk of a running VM holds to another tree of block nodes, and all that the guest writes to
+    /// both. Nothing of what the tree holds counts. Any other mirror of the disk ends.
+    fn begin_mirror(&mut self, server: ServerId, volume: VolumeId, mirror: (CopyId, &Value)) -> Result<()>;
+
+    /// Ends the mirror of a disk, if it has one, and closes its tree. The disk stays what it was.
+    fn end_mirror(&mut self, server: ServerId, volume: VolumeId) -> Result<()>;
+
+    /// Puts a mirror in the place of its disk, which is closed, and tells whether that was done; else there is no mirror
+    /// any more. The guest stands still meanwhile. `record` is called once both are equal and nothing can be written to
+    /// either: what it writes down decides which of them is opened when the VM is started again, and only once it has
+    /// written that does the guest go on. To be called again for what [`Hypervisor::exchanging`] tells.
+    fn exchange_disk(
+        &mut self,
+        server: ServerId,
+        wanted: &Exchange,
+        record: &mut dyn FnMut() -> std::io::Result<()>,
+    ) -> Result<bool>;
+
+    /// The exchange that was interrupted. Until it is brought to its end, the VM stands still.
+    fn exchanging(&mut self, server: ServerId) -> Option<Exchange>;
+
     /// The last bytes of what the guest wrote to its serial console; nothing for a VM that is not known.
     fn console_tail(&self, server: ServerId, bytes_max: usize) -> Result<Vec<u8>>;
 
@@ -118,6 +142,31 @@ pub enum Merge<'n> {
         /// What `top` is told its backing file is called.
         backing_file: Option<&'n str>,
     },
+}
+
+/// How far the mirror of a disk is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mirrored {
+    /// It is on its way.
+    Going {
+        /// How far.
+        percent: u8,
+    },
+    /// All is in both, and stays so as long as nothing fails: the disk can be exchanged.
+    Equal,
+    /// It ended before it was whole, and its tree is closed.
+    Failed(String),
+}
+
+/// A disk that is exchanged for its mirror.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// The disk.
+    pub volume: VolumeId,
+    /// Its mirror.
+    pub id: CopyId,
+    /// What that is called by whoever has it exchanged.
+    pub to: String,
 }
 
 /// What a host offers for VMs.
@@ -227,8 +276,9 @@ pub enum VmEventKind {
     DiskDetached(VolumeId),
     /// The guest refused to let go of a disk.
     DetachRefused(VolumeId),
-    /// A merge of layers ended, well or not; see [`Hypervisor::merge_layers`].
-    MergeEnded,
+    /// A merge of layers ended, well or not, or a mirror is equal to its disk or ended; see [`Hypervisor::merge_layers`] and
+    /// [`Hypervisor::mirrored`].
+    DiskWork,
     /// The process ended.
     Exited,
 }

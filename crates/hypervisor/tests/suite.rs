@@ -3,8 +3,8 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use hypervisor::{Detach, Disk, Error, Hypervisor, Power, VmEvent, VmEventKind, VmSpec};
-use types::{ServerId, VolumeId};
+use hypervisor::{Detach, Disk, Error, Exchange, Hypervisor, Mirrored, Power, VmEvent, VmEventKind, VmSpec};
+use types::{CopyId, ServerId, VolumeId};
 
 /// Expands the suite for one implementation; `$place` makes a [`Place`] or says why there is none.
 #[macro_export]
@@ -20,6 +20,9 @@ macro_rules! hypervisor_suite {
                 disks_come_and_go
                 a_disk_of_the_start_can_be_detached
                 disks_only_grow
+                a_disk_is_exchanged_for_its_mirror
+                an_interrupted_exchange_comes_to_its_end
+                a_mirrored_disk_can_be_detached
                 only_shared_disks_are_in_several_vms
                 a_vm_is_adopted
                 a_vm_that_switched_itself_off_is_adopted
@@ -357,4 +360,106 @@ pub fn impossible_vms_are_refused(place: &dyn Place) {
             mtu: 1450,
         });
     });
+}
+
+/// A VM with a disk that has a mirror, which is equal.
+fn mirrored(place: &dyn Place) -> (Bench, VmSpec, Exchange) {
+    let (mut bench, spec) = Bench::with_vm(place);
+    let volume = spec.disks[0].volume;
+    let wanted = Exchange { volume, id: CopyId(runtime::new_uuid()), to: "there".to_owned() };
+    mirror(&mut bench, &spec, &wanted, &spec_of_same_size(place));
+    (bench, spec, wanted)
+}
+
+/// A disk as large as the first of a VM, with other content.
+fn spec_of_same_size(place: &dyn Place) -> Disk {
+    place.spec().disks.remove(0)
+}
+
+fn mirror(bench: &mut Bench, spec: &VmSpec, wanted: &Exchange, to: &Disk) {
+    assert_eq!(bench.hypervisor.mirrored(spec.server, wanted.volume, wanted.id).unwrap(), None);
+    bench.hypervisor.begin_mirror(spec.server, wanted.volume, (wanted.id, &to.blockdev)).unwrap();
+    bench.wait("equal", |bench| {
+        match bench.hypervisor.mirrored(spec.server, wanted.volume, wanted.id).unwrap() {
+            Some(Mirrored::Equal) => Some(()),
+            Some(Mirrored::Going { .. }) => None,
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+fn recorded() -> std::io::Result<()> {
+    Ok(())
+}
+
+pub fn a_disk_is_exchanged_for_its_mirror(place: &dyn Place) {
+    let (mut bench, spec, mut wanted) = mirrored(place);
+    let server = spec.server;
+    // One that was ended is begun anew, and another takes its place.
+    bench.hypervisor.end_mirror(server, wanted.volume).unwrap();
+    bench.hypervisor.end_mirror(server, wanted.volume).unwrap();
+    let to = spec_of_same_size(place);
+    mirror(&mut bench, &spec, &wanted, &to);
+    let before = std::mem::replace(&mut wanted.id, CopyId(runtime::new_uuid()));
+    let to = spec_of_same_size(place);
+    mirror(&mut bench, &spec, &wanted, &to);
+    assert_eq!(bench.hypervisor.mirrored(server, wanted.volume, before).unwrap(), None);
+    let mut times = 0;
+    let done = bench.hypervisor.exchange_disk(server, &wanted, &mut || {
+        times += 1;
+        Ok(())
+    });
+    assert!(done.unwrap());
+    assert_eq!((times, bench.power(server)), (1, Power::Running));
+    assert_eq!(bench.hypervisor.exchanging(server), None);
+    assert_eq!(bench.hypervisor.mirrored(server, wanted.volume, wanted.id).unwrap(), None);
+    // It still is the same disk, and can go on to another place; also while the guest stands still.
+    assert_eq!(bench.disks(server), [wanted.volume]);
+    wanted.id = CopyId(runtime::new_uuid());
+    bench.hypervisor.pause(server).unwrap();
+    let to = spec_of_same_size(place);
+    mirror(&mut bench, &spec, &wanted, &to);
+    assert!(bench.hypervisor.exchange_disk(server, &wanted, &mut recorded).unwrap());
+    assert_eq!(bench.power(server), Power::Paused);
+    bench.hypervisor.resume(server).unwrap();
+    bench.hypervisor.reset(server).unwrap();
+    bench.await_greetings(server, place.greeting(), 2);
+}
+
+pub fn an_interrupted_exchange_comes_to_its_end(place: &dyn Place) {
+    let (mut bench, spec, wanted) = mirrored(place);
+    let server = spec.server;
+    let full =
+        bench.hypervisor.exchange_disk(server, &wanted, &mut || Err(std::io::Error::other("it is full")));
+    assert_eq!(std::error::Error::source(&full.unwrap_err()).unwrap().to_string(), "it is full");
+    for _ in 0..2 {
+        // Whoever comes after must not let the guest go on before it is recorded.
+        assert_eq!(bench.power(server), Power::Paused);
+        assert_eq!(bench.hypervisor.exchanging(server).as_ref(), Some(&wanted));
+        assert!(matches!(bench.hypervisor.resume(server), Err(Error::Exchanging)));
+        drop(bench);
+        bench = Bench::new(place);
+        bench.hypervisor.adopt().unwrap();
+    }
+    assert!(bench.hypervisor.exchange_disk(server, &wanted, &mut recorded).unwrap());
+    assert_eq!((bench.hypervisor.exchanging(server), bench.power(server)), (None, Power::Running));
+    // One whose VM ended needs no end.
+    let again = Exchange { id: CopyId(runtime::new_uuid()), ..wanted };
+    mirror(&mut bench, &spec, &again, &spec_of_same_size(place));
+    bench.hypervisor.exchange_disk(server, &again, &mut || Err(std::io::Error::other("again"))).unwrap_err();
+    bench.hypervisor.stop(server).unwrap();
+    assert_eq!(bench.hypervisor.exchanging(server), None);
+    bench.hypervisor.start(&spec, Vec::new()).unwrap();
+    assert_eq!((bench.hypervisor.exchanging(server), bench.power(server)), (None, Power::Running));
+}
+
+pub fn a_mirrored_disk_can_be_detached(place: &dyn Place) {
+    let (mut bench, spec) = Bench::with_vm(place);
+    let (disk, other) = (place.disk(), place.disk());
+    bench.hypervisor.attach_disk(spec.server, &disk).unwrap();
+    let wanted = Exchange { volume: disk.volume, id: CopyId(runtime::new_uuid()), to: "there".to_owned() };
+    mirror(&mut bench, &spec, &wanted, &other);
+    bench.await_detached(spec.server, disk.volume);
+    bench.hypervisor.attach_disk(spec.server, &disk).unwrap();
+    assert_eq!(bench.hypervisor.mirrored(spec.server, disk.volume, wanted.id).unwrap(), None);
 }

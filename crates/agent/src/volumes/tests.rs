@@ -107,7 +107,7 @@ impl World {
             assert!(began.elapsed().as_secs() < 60, "there is no end to it: {:?}", self.layers());
             if again == LIVE_MERGE_LOOK {
                 let told = || self.events.recv_timeout(Duration::from_secs(30)).unwrap().kind;
-                while told() != VmEventKind::MergeEnded {}
+                while told() != VmEventKind::DiskWork {}
             } else {
                 runtime::sleep_blocking(Duration::from_millis(20));
             }

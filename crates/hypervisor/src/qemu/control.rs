@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 use types::{ServerId, VolumeId};
 
 use super::config::{Surroundings, arguments, device_id, root_port, secret_object};
-use super::layers::JOB;
 use super::process::{Exit, Launch, Process, ProcessId, command_line_has};
 use super::qmp::{Qmp, QmpError, QmpEvent};
 use super::rundir::RunDir;
 use super::{Shared, cgroup, console};
+use super::{layers, mirror};
 use crate::error::Doing;
 use crate::{Detach, Disk, Error, Machine, Observed, Power, Result, VmEvent, VmEventKind, VmSpec};
 
@@ -168,7 +168,7 @@ impl Vm {
         Ok(())
     }
 
-    fn living(&self) -> Option<&Arc<Process>> {
+    pub(super) fn living(&self) -> Option<&Arc<Process>> {
         self.process.as_ref().filter(|process| process.is_alive())
     }
 
@@ -401,6 +401,8 @@ impl Vm {
         if !observed.disks.contains(&volume) {
             return self.close_disk(shared, volume);
         }
+        // What mirrors it would hold on to it.
+        self.end_mirror(shared, volume)?;
         match self.call(shared, "device_del", json!({ "id": device_id(volume) })) {
             Ok(_) => Ok(Detach::Waiting),
             // Asked before, and the guest still thinks about it.
@@ -509,6 +511,7 @@ fn translate(
 
 /// What an event of QEMU means to us; most mean nothing.
 fn kind_of(name: &str, data: &Value) -> Option<VmEventKind> {
+    let of_job = |prefix: &str| data["id"].as_str().is_some_and(|id| id.starts_with(prefix));
     let volume = || data["device"].as_str()?.strip_prefix("disk-")?.parse().ok();
     match name {
         "SHUTDOWN" if data["guest"] == true => Some(VmEventKind::GuestShutDown),
@@ -520,7 +523,10 @@ fn kind_of(name: &str, data: &Value) -> Option<VmEventKind> {
         "DEVICE_UNPLUG_GUEST_ERROR" => volume().map(VmEventKind::DetachRefused),
         // Not when it completes: it still holds its layers then.
         "JOB_STATUS_CHANGE" if data["status"] == "null" => {
-            data["id"].as_str().is_some_and(|id| id.starts_with(JOB)).then_some(VmEventKind::MergeEnded)
+            of_job(layers::JOB).then_some(VmEventKind::DiskWork)
+        }
+        "JOB_STATUS_CHANGE" if data["status"] == "ready" || data["status"] == "concluded" => {
+            of_job(mirror::JOB).then_some(VmEventKind::DiskWork)
         }
         _ => None,
     }

@@ -5,6 +5,7 @@ use types::VolumeId;
 
 use super::Shared;
 use super::control::Vm;
+use super::mirror::NODE;
 use crate::spec::all_limits;
 use crate::{Disk, Error, Limits, Merge, Result};
 
@@ -27,10 +28,15 @@ impl Vm {
     }
 
     pub(super) fn layers(&mut self, shared: &Shared) -> Result<Vec<String>> {
+        self.nodes(shared, &[LAYER])
+    }
+
+    fn nodes(&mut self, shared: &Shared, prefixes: &[&str]) -> Result<Vec<String>> {
         let answer = self.call(shared, "query-named-block-nodes", json!({ "flat": true }))?;
         let nodes = answer.as_array().map(Vec::as_slice).unwrap_or_default();
         let names = nodes.iter().filter_map(|node| node["node-name"].as_str());
-        Ok(names.filter(|name| name.starts_with(LAYER)).map(str::to_owned).collect())
+        let wanted = |name: &&str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        Ok(names.filter(wanted).map(str::to_owned).collect())
     }
 
     pub(super) fn push_layer(&mut self, shared: &Shared, layer: &Value, over: &str) -> Result<()> {
@@ -93,10 +99,10 @@ impl Vm {
         Ok(false)
     }
 
-    /// Closes layers that no disk lies over any more. QEMU refuses for those that are in use, and closes by itself those
+    /// Closes layers and mirrors that no disk lies over any more. QEMU refuses for those that are in use, and closes by itself those
     /// that came with their disk.
     pub(super) fn close_unused_layers(&mut self, shared: &Shared) -> Result<()> {
-        for name in self.layers(shared)? {
+        for name in self.nodes(shared, &[LAYER, NODE])? {
             match self.call(shared, "blockdev-del", json!({ "node-name": name })) {
                 Ok(_) | Err(Error::Refused { .. }) => {}
                 Err(e) => return Err(e),
@@ -108,7 +114,7 @@ impl Vm {
     /// Whether a merge is on its way. A job that has ended is gone at once, and shows only by the layers that are left:
     /// kept until it is dismissed it would hold on to a layer without a place, and QEMU 7.2 dies when it is asked for
     /// its block nodes then.
-    fn has_merge(&mut self, shared: &Shared) -> Result<bool> {
+    pub(super) fn has_merge(&mut self, shared: &Shared) -> Result<bool> {
         let answer = self.call(shared, "query-jobs", json!({}))?;
         let jobs = answer.as_array().map(Vec::as_slice).unwrap_or_default();
         Ok(jobs.iter().any(|job| job["id"].as_str().is_some_and(|id| id.starts_with(JOB))))

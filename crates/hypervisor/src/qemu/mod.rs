@@ -5,6 +5,7 @@
 //! | [`config`] | the command line; pure |
 //! | [`control`] | the life of one VM |
 //! | `layers` | what lies below its disks |
+//! | `mirror` | how a disk is exchanged for another under a running guest |
 //! | [`qmp`] | the protocol |
 //! | [`process`], [`cgroup`] | how processes are started, found again and ended |
 //! | [`rundir`] | what is kept on disk about a running VM |
@@ -16,6 +17,7 @@ pub mod config;
 pub mod console;
 mod control;
 mod layers;
+mod mirror;
 pub mod probe;
 pub mod process;
 pub mod qmp;
@@ -27,7 +29,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 
 use serde_json::Value;
-use types::{ServerId, VolumeId};
+use types::{CopyId, ServerId, VolumeId};
 
 use cgroup::Containment;
 use control::Vm;
@@ -36,8 +38,8 @@ use rundir::RunDir;
 
 use crate::error::Doing;
 use crate::{
-    AcceleratorChoice, Detach, Disk, HostSupport, Hypervisor, Limits, Merge, Observed, Power, Result,
-    Sockets, VmEvent, VmSpec, probe_accelerator,
+    AcceleratorChoice, Detach, Disk, Exchange, HostSupport, Hypervisor, Limits, Merge, Mirrored, Observed,
+    Power, Result, Sockets, VmEvent, VmSpec, probe_accelerator,
 };
 
 /// How QEMU is run on this node.
@@ -185,7 +187,10 @@ impl Hypervisor for Qemu {
     }
 
     fn resume(&mut self, server: ServerId) -> Result<()> {
-        self.with_body(server, "resume", |vm, shared| vm.command(shared, "cont"))
+        self.with_body(server, "resume", |vm, shared| match vm.exchanging() {
+            None => vm.command(shared, "cont"),
+            Some(_) => Err(crate::Error::Exchanging),
+        })
     }
 
     fn attach_disk(&mut self, server: ServerId, disk: &Disk) -> Result<()> {
@@ -217,6 +222,31 @@ impl Hypervisor for Qemu {
 
     fn merge_layers(&mut self, server: ServerId, volume: VolumeId, merge: &Merge<'_>) -> Result<bool> {
         self.with_body(server, "merge layers", |vm, shared| vm.merge_layers(shared, volume, merge))
+    }
+
+    fn mirrored(&mut self, server: ServerId, volume: VolumeId, id: CopyId) -> Result<Option<Mirrored>> {
+        self.with_body(server, "look at a mirror", |vm, shared| vm.mirrored(shared, volume, id))
+    }
+
+    fn begin_mirror(&mut self, server: ServerId, volume: VolumeId, (id, to): (CopyId, &Value)) -> Result<()> {
+        self.with_body(server, "mirror a disk", |vm, shared| vm.begin_mirror(shared, volume, (id, to)))
+    }
+
+    fn end_mirror(&mut self, server: ServerId, volume: VolumeId) -> Result<()> {
+        self.with_body(server, "end a mirror", |vm, shared| vm.end_mirror(shared, volume))
+    }
+
+    fn exchange_disk(
+        &mut self,
+        server: ServerId,
+        wanted: &Exchange,
+        record: &mut dyn FnMut() -> std::io::Result<()>,
+    ) -> Result<bool> {
+        self.with_body(server, "exchange a disk", |vm, shared| vm.exchange_disk(shared, wanted, record))
+    }
+
+    fn exchanging(&mut self, server: ServerId) -> Option<Exchange> {
+        self.vms.get_mut(&server)?.exchanging()
     }
 
     fn console_tail(&self, server: ServerId, bytes_max: usize) -> Result<Vec<u8>> {

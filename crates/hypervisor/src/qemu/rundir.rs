@@ -113,6 +113,15 @@ impl RunDir {
             .doing(|| format!("write {}", path.display()))
     }
 
+    /// Removes a record.
+    pub fn forget(&self, name: &str) -> Result<()> {
+        let path = self.0.join(name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.doing(|| format!("remove {}", path.display())),
+        }
+    }
+
     /// Reads a record. One that cannot be understood counts as missing.
     pub fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_slice(&fs::read(self.0.join(name)).ok()?).ok()
