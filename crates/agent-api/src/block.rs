@@ -53,7 +53,8 @@ pub struct Volume {
 }
 
 /// What there is of a volume beside the volume itself: on another backend of the same node, or on its own under another id.
-/// Nothing but what is copied there, or nothing any more. No VM opens it.
+/// Nothing but what is copied there, or nothing any more. No VM opens it, but one that has the volume and is to mirror it
+/// there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Elsewhere {
     /// The backend's name.
@@ -73,6 +74,10 @@ pub struct Elsewhere {
     /// Whether it should take the volume's place, which it does once. What was there goes.
     #[serde(default)]
     pub replaces: bool,
+    /// The mirror by which the VM that has the volume takes it there. From the moment on at which it has, the volume is
+    /// there, for this node before anybody else, and stays so whatever is wanted then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<CopyId>,
 }
 
 impl Elsewhere {
@@ -214,13 +219,20 @@ pub struct UnmanagedSnapshot {
 }
 
 /// What the node sees of a volume on the other backend.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElsewhereSeen {
     /// The wish that this is about.
     pub wish: Elsewhere,
     /// Why it cannot be so; without, it is.
     #[serde(default)]
     pub error: Option<String>,
+    /// How far the mirror is, in percent.
+    #[serde(default)]
+    pub percent: u8,
+    /// Whether the volume itself is there by its mirror: nothing is removed there, and what is to be removed is where it
+    /// was.
+    #[serde(default)]
+    pub arrived: bool,
 }
 
 /// Bytes to be copied once from one place to another. A node that is interrupted begins again.

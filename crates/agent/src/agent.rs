@@ -166,7 +166,7 @@ impl Agent {
     pub fn observe(&mut self, event: Event) {
         match event {
             Event::Vm(id) => self.mark(&vm_key(id)),
-            Event::Merged(server) => {
+            Event::DiskWork(server) => {
                 let vm = self.documents.get(&vm_key(server)).and_then(Kept::parse::<Vm>);
                 let volumes = vm.iter().flat_map(|vm| vm.volumes.iter().map(|volume| volume_key(volume.id)));
                 let keys: Vec<DocumentKey> = volumes.chain([vm_key(server)]).collect();

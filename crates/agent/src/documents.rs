@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -67,7 +68,12 @@ impl Documents {
         let body = document.body.or_else(|| before.and_then(|before| before.body.clone()));
         let (key, revision) = (document.key, document.revision);
         let kept = Kept { key, revision, body, removing, parsed: Arc::default() };
-        self.write(&kept);
+        if let Err(error) = self.write(&kept) {
+            tracing::error!("cannot keep {} on disk: {error}", kept.key);
+            if kept.is_of_a_move() {
+                return false;
+            }
+        }
         self.kept.insert(kept.key.clone(), kept);
         true
     }
@@ -161,19 +167,25 @@ impl Documents {
         self.dir.as_ref().map(|dir| dir.join(format!("{}-{}.json", key.kind.name(), key.id)))
     }
 
-    fn write(&self, kept: &Kept) {
-        let Some(path) = self.path(&kept.key) else { return };
+    /// A document that says where a volume goes is on disk for good before anybody acts on it: what this node decides about
+    /// that must not meet an older one after the power went.
+    fn write(&self, kept: &Kept) -> std::io::Result<()> {
+        let Some(path) = self.path(&kept.key) else { return Ok(()) };
+        let for_good = kept.is_of_a_move();
         let mut kept = kept.clone();
         if kept.key.kind == Kind::Volume && kept.body.as_mut().is_some_and(block::take_secrets) {
             kept.revision = 0;
         }
-        let written = serde_json::to_vec(&kept).map_err(std::io::Error::other).and_then(|bytes| {
-            let temporary = path.with_extension("tmp");
-            std::fs::write(&temporary, bytes)?;
-            std::fs::rename(&temporary, &path)
-        });
-        if let Err(error) = written {
-            tracing::error!("cannot keep {} on disk: {error}", kept.key);
+        let bytes = serde_json::to_vec(&kept).map_err(std::io::Error::other)?;
+        let temporary = path.with_extension("tmp");
+        std::fs::write(&temporary, bytes)?;
+        if for_good {
+            File::open(&temporary)?.sync_all()?;
+        }
+        std::fs::rename(&temporary, &path)?;
+        match path.parent().filter(|_| for_good) {
+            Some(dir) => File::open(dir)?.sync_all(),
+            None => Ok(()),
         }
     }
 }
@@ -183,6 +195,12 @@ impl Kept {
     pub fn parse<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let parsed = self.parsed.get_or_init(|| Some(Arc::new(self.read::<T>()?)));
         parsed.clone()?.downcast().ok()
+    }
+
+    /// Whether it is of a volume that is on its way to another backend, or has left one.
+    fn is_of_a_move(&self) -> bool {
+        let elsewhere = self.body.as_ref().and_then(|body| body.get("elsewhere"));
+        self.key.kind == Kind::Volume && !self.removing && elsewhere.is_some_and(|wish| !wish.is_null())
     }
 
     fn read<T: DeserializeOwned>(&self) -> Option<T> {

@@ -10,6 +10,7 @@ use types::{PortId, RouterId, Timestamp};
 
 use crate::backends::Backends;
 use crate::copies::Copier;
+use crate::moved::Moved;
 
 /// A network as it should be on this node: its document and those that belong to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +55,8 @@ pub struct Effects {
     pub hypervisor: Box<dyn Hypervisor>,
     /// Where its disks are.
     pub backends: Backends,
+    /// Which of them are elsewhere than their documents say.
+    pub moved: Moved,
     /// What copies them.
     pub copier: Box<dyn Copier>,
 }
@@ -63,8 +66,8 @@ pub struct Effects {
 pub enum Event {
     /// The VM changed its state: the agent looks at it again.
     Vm(types::ServerId),
-    /// The VM has merged layers of a disk: the agent looks at its volumes again.
-    Merged(types::ServerId),
+    /// The VM has merged layers of a disk, or mirrored it: the agent looks at its volumes again.
+    DiskWork(types::ServerId),
     /// A copy ended: the agent looks at it again.
     Copy(types::CopyId),
     /// A guest took a DHCP lease.

@@ -19,6 +19,7 @@ pub mod effects;
 pub mod fake;
 mod images;
 mod linux;
+pub mod moved;
 mod plan;
 mod root_disk;
 mod run;

@@ -21,6 +21,7 @@ use crate::copies::{Places, Threads};
 use crate::effects::{Effects, Event};
 use crate::fake::{FakeCopier, FakeFabric, World};
 use crate::linux::Linux;
+use crate::moved::Moved;
 use crate::vms::words;
 
 /// The pause between two attempts to reach the control plane.
@@ -107,7 +108,8 @@ pub fn run_simulated(
     let hypervisor = Box::new(hypervisor::fake::Fake::new(hypervisor::fake::World::new(), vm_events));
     let backups = settings.backups.open().map_err(failed)?;
     let copier = Box::new(FakeCopier::new(images, backups));
-    run_over(settings, Effects { fabric, hypervisor, backends, copier }, None, inputs, &queue)
+    let effects = Effects { fabric, hypervisor, backends, moved: Moved::default(), copier };
+    run_over(settings, effects, None, inputs, &queue)
 }
 
 fn run_over(
@@ -147,10 +149,13 @@ fn real_effects(
     let places = Places { images, backups, run_dir: settings.run_dir.clone() };
     let copies = Threads::open(&settings.state_dir.join("copies"), places, copied);
     let copier = copies.map_err(|e| RunError(format!("cannot read what is kept of copies: {e}")))?;
+    let moved = Moved::open(&settings.state_dir.join("moved"));
+    let moved = moved.map_err(|e| RunError(format!("cannot read where volumes are: {e}")))?;
     Ok(Effects {
         fabric: Box::new(fabric),
         hypervisor: Box::new(hypervisor),
         backends,
+        moved,
         copier: Box::new(copier),
     })
 }
@@ -159,7 +164,7 @@ fn forward_vms(observed: Receiver<VmEvent>, inputs: Sender<Input>) -> Result<(),
     spawn("vm-events", move || {
         while let Ok(VmEvent { server, kind }) = observed.recv() {
             let event =
-                if kind == VmEventKind::DiskWork { Event::Merged(server) } else { Event::Vm(server) };
+                if kind == VmEventKind::DiskWork { Event::DiskWork(server) } else { Event::Vm(server) };
             if inputs.send(Input::Event(event)).is_err() {
                 return;
             }

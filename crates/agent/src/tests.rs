@@ -20,6 +20,7 @@ use crate::Agent;
 use crate::backends::Backends;
 use crate::effects::{Effects, Event};
 use crate::fake::{FakeCopier, FakeFabric, World};
+use crate::moved::Moved;
 use crate::plan::{Action, VmNow, VmState, note, plan};
 
 fn id<T: From<uuid::Uuid>>(n: u128) -> T {
@@ -177,6 +178,7 @@ impl Outside {
             fabric: Box::new(FakeFabric::new(self.world.clone(), sender)),
             hypervisor: Box::new(hypervisor),
             backends: Backends::new("local", Arc::new(self.disks.clone())),
+            moved: Moved::open(&self.state.join("moved")).unwrap(),
             copier: Box::new(FakeCopier::new(Arc::new(self.disks.clone()), Arc::new(self.disks.clone()))),
         };
         let agent = Agent::open("host", "test", Some(&self.state), &self.state.join("log"), effects).unwrap();

@@ -294,7 +294,7 @@ impl Step<'_> {
             return Ok(backends.root_disks());
         }
         let document = self.needs.volumes.get(&volume);
-        backends.named(document.and_then(|document| document.backend.as_deref()))
+        backends.named(document.and_then(|document| volumes::backend_name(self.effects, document)))
     }
 
     fn start(&mut self) -> Result<(), String> {

@@ -20,6 +20,7 @@ use storage::fake::Fake;
 use storage::{Adoption, GIB, ImageStore, NewVolume, Snapshot, Source, VolumeBackend};
 use store::Store;
 use testkit::{Answer, Api, Scratch};
+use types::VolumeId;
 
 /// A member of one project, of another, and the administrator.
 pub(crate) const MEMBER: &str = "member@alpha";
@@ -91,6 +92,10 @@ pub(crate) struct Node {
     pub(crate) away: bool,
     /// Whether its copies are never done.
     pub(crate) slow: bool,
+    /// Why its servers cannot take volumes to other backends.
+    pub(crate) stops: Option<&'static str>,
+    /// Where it decided that volumes are.
+    pub(crate) moved: BTreeMap<VolumeId, String>,
     /// The last documents that it had of volumes.
     pub(crate) volumes: BTreeMap<String, Volume>,
     /// What it was told and is not to remove.
@@ -132,6 +137,8 @@ impl Node {
             silent: false,
             away: false,
             slow: false,
+            stops: None,
+            moved: BTreeMap::new(),
             volumes: BTreeMap::new(),
             known: BTreeMap::new(),
             sequence: 0,
@@ -167,8 +174,11 @@ impl Node {
             }
             let seen = wanted.map(|body| match document.key.kind {
                 Kind::Copy => serde_json::to_value(self.copied(&serde_json::from_value(body).unwrap())),
-                _ => match made(&self.disks, &serde_json::from_value(body).unwrap()) {
-                    Ok(seen) => serde_json::to_value(seen),
+                _ => match made(&self.disks, &serde_json::from_value(body.clone()).unwrap()) {
+                    Ok(seen) => {
+                        let elsewhere = self.elsewhere(&serde_json::from_value(body).unwrap());
+                        serde_json::to_value(VolumeSeen { elsewhere, ..seen })
+                    }
                     Err(refused) => {
                         error = Some(refused.to_string());
                         serde_json::to_value(VolumeSeen::default())
@@ -222,6 +232,21 @@ impl Node {
                 self.disks.remove_volume(id).unwrap();
             }
         }
+    }
+
+    /// What there is of a volume on another backend. A server takes it there at once, unless the host is told to be slow.
+    fn elsewhere(&mut self, volume: &Volume) -> Option<ElsewhereSeen> {
+        if volume.backend == self.moved.get(&volume.id).cloned() {
+            self.moved.remove(&volume.id);
+        }
+        let wish = volume.elsewhere.as_ref()?.without_secrets();
+        let is_mirrored = wish.mirror.is_some();
+        let error = self.stops.filter(|_| is_mirrored).map(str::to_owned);
+        if is_mirrored && !self.slow && error.is_none() {
+            self.moved.insert(volume.id, wish.backend.clone());
+        }
+        let arrived = self.moved.get(&volume.id) == Some(&wish.backend);
+        Some(ElsewhereSeen { wish, error, percent: 50, arrived })
     }
 
     /// A copy, which is half made as long as it is told to be slow.
@@ -291,10 +316,7 @@ fn made(disks: &Fake, volume: &Volume) -> storage::Result<VolumeSeen> {
         size_gib: volume.size_gib,
         snapshots: volume.snapshots.difference(&volume.unmanaged_snapshots).copied().collect(),
         reverted: volume.revert.as_ref().map(|revert| revert.token.clone()),
-        elsewhere: volume
-            .elsewhere
-            .as_ref()
-            .map(|wish| ElsewhereSeen { wish: wish.without_secrets(), error: None }),
+        elsewhere: None,
         unmanaged: false,
         unmanaged_snapshots: volume.unmanaged_snapshots.clone(),
     })

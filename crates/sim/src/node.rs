@@ -9,6 +9,7 @@ use agent::Agent;
 use agent::Backends;
 use agent::effects::{Effects, Event};
 use agent::fake::{FakeCopier, FakeFabric};
+use agent::moved::Moved;
 use agent_api::{FromNode, NodeFacts, ToNode};
 use hypervisor::VmEvent;
 use storage::fake::Fake;
@@ -78,6 +79,7 @@ impl Node {
             fabric: Box::new(FakeFabric::new(self.fabric.clone(), events)),
             hypervisor: Box::new(hypervisor::fake::Fake::new(self.vms.clone(), vm_events)),
             backends: Backends::new("local", Arc::new(self.disks.clone())),
+            moved: Moved::open(&self.state.path().join("moved"))?,
             copier: Box::new(FakeCopier::new(images.clone(), images)),
         };
         let dir = self.state.path();

@@ -128,7 +128,7 @@ pub fn ensure(
     }
     let known = |id: &VolumeId| -> Result<(&Volume, &dyn VolumeBackend), String> {
         let volume = documents.get(id).ok_or_else(|| format!("volume {id} has no document on this host"))?;
-        Ok((volume, effects.backends.named(volume.backend.as_deref())?))
+        Ok((volume, effects.backends.named(volumes::backend_name(effects, volume))?))
     };
     let from = match &copy.from {
         CopyFrom::Snapshot { volume, id } => {
@@ -169,7 +169,7 @@ pub fn ensure(
         }
         CopyTo::Elsewhere(id) => {
             let document = known(id)?.0;
-            let nodes = volumes::elsewhere(&effects.backends, document)?;
+            let nodes = volumes::elsewhere(effects, document)?;
             match volumes::luks_elsewhere(document) {
                 _ if copy.sealed => Target::Disk(Tree::from(&nodes)),
                 Some(None) => Target::Disk(Tree::from(&nodes)),
@@ -211,7 +211,7 @@ pub fn wanted(
 ) -> Option<(Arc<dyn VolumeBackend>, NewVolume)> {
     let (CopyFrom::Image(image), CopyTo::Volume(id)) = (&copy.from, &copy.to) else { return None };
     let volume = documents.get(id)?;
-    let backend = effects.backends.shared(volume.backend.as_deref()).ok()?;
+    let backend = effects.backends.shared(volumes::backend_name(effects, volume)).ok()?;
     Some((backend.clone(), clone(copy.id, image, volume).ok()?))
 }
 

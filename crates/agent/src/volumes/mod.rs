@@ -1,6 +1,7 @@
 //! The volumes of this node: makes each as its document says, and says what is there.
 
 mod elsewhere;
+mod mirror;
 #[cfg(test)]
 mod tests;
 pub mod unmanaged;
@@ -38,9 +39,14 @@ pub struct Ensured {
     pub again: Option<Duration>,
 }
 
+/// The name of the backend that has a volume: what this node decided, or else its document's word.
+pub fn backend_name<'v>(effects: &'v Effects, volume: &'v Volume) -> Option<&'v str> {
+    effects.moved.backend(volume.id).or(volume.backend.as_deref())
+}
+
 /// What a document asks a backend to make; `None` where [`ensure`] tells what is wrong with it.
 pub fn wanted(effects: &Effects, volume: &Volume) -> Option<(Arc<dyn VolumeBackend>, NewVolume)> {
-    let backend = effects.backends.shared(volume.backend.as_deref()).ok()?;
+    let backend = effects.backends.shared(backend_name(effects, volume)).ok()?;
     // What is to be none any more needs no image.
     let source = source(&volume.source).ok().filter(|_| !volume.unmanaged)?;
     Some((backend.clone(), new_volume(volume, source)))
@@ -58,9 +64,10 @@ fn size_of(volume: &Volume) -> u64 {
 
 /// Makes a volume as its document says. `vms` are all VMs that are wanted on this node.
 pub fn ensure(effects: &mut Effects, volume: &Volume, vms: &[Arc<Vm>]) -> Result<Ensured, Trouble> {
-    let backends = effects.backends.clone();
-    let backend = backends.named(volume.backend.as_deref())?;
     let servers: Vec<ServerId> = vms.iter().map(|vm| vm.id).collect();
+    mirror::settle(effects, volume, &servers)?;
+    let backends = effects.backends.clone();
+    let backend = backends.named(backend_name(effects, volume))?;
     ensure_on(effects, backend, volume, &servers)
 }
 
@@ -120,17 +127,8 @@ pub fn ensure_on(
         backend.ensure_reverted(at(revert.snapshot), &revert.token)?;
     }
     ensure_snapshots(backend, volume, &there.snapshots, &mut live)?;
-    // What a merge says is for the operator: the volume is as it should be with or without it.
-    let again = match backend.tidy(volume.id, as_live(&mut live)) {
-        Ok(Tidied::Done) => None,
-        Ok(Tidied::More) if live.is_some() => Some(LIVE_MERGE_LOOK),
-        Ok(Tidied::More) => Some(MERGE_LOOK),
-        Err(error) => {
-            tracing::warn!("volume {} keeps layers that nobody needs for now: {}", volume.id, words(error));
-            Some(MERGE_RETRY)
-        }
-    };
-    let (elsewhere, later) = elsewhere::ensure(&effects.backends, volume);
+    let again = tidy(backend, volume, &mut live);
+    let (elsewhere, later) = elsewhere::ensure(effects, volume, servers);
     let now = observe(backend, volume)?;
     let seen = VolumeSeen {
         size_gib: now.size_bytes.saturating_sub(header_of(volume.encryption.as_ref())) / GIB,
@@ -142,6 +140,24 @@ pub fn ensure_on(
     };
     let again = again.into_iter().chain(later).min();
     Ok(Ensured { seen, again })
+}
+
+/// Merges layers that nobody needs; tells when to come again. What a merge says is for the operator: the volume is as it
+/// should be with or without it.
+fn tidy(backend: &dyn VolumeBackend, volume: &Volume, live: &mut Option<VmDisk<'_>>) -> Option<Duration> {
+    // A mirror needs the layers as they are, and the volume leaves them behind.
+    if volume.elsewhere.as_ref().is_some_and(|wish| wish.mirror.is_some()) {
+        return None;
+    }
+    match backend.tidy(volume.id, as_live(live)) {
+        Ok(Tidied::Done) => None,
+        Ok(Tidied::More) if live.is_some() => Some(LIVE_MERGE_LOOK),
+        Ok(Tidied::More) => Some(MERGE_LOOK),
+        Err(error) => {
+            tracing::warn!("volume {} keeps layers that nobody needs for now: {}", volume.id, words(error));
+            Some(MERGE_RETRY)
+        }
+    }
 }
 
 fn ensure_made(backend: &dyn VolumeBackend, volume: &Volume) -> Result<(), Trouble> {
@@ -263,11 +279,28 @@ pub fn remove(
         // Its bytes stay.
         Some(volume) if volume.unmanaged => Ok(()),
         Some(volume) => {
-            let backends = &effects.backends;
-            elsewhere::remove(backends, volume)?;
-            Ok(backends.named(volume.backend.as_deref())?.remove_volume(id)?)
+            let elsewhere = volume.elsewhere.as_ref();
+            let elsewhere = elsewhere.map(|wish| (Some(wish.backend.as_str()), wish.id.unwrap_or(id)));
+            let moved = effects.moved.backend(id).map(|name| (Some(name), id));
+            let all = elsewhere.into_iter().chain(moved).chain([(volume.backend.as_deref(), id)]);
+            for (name, id) in all {
+                effects.backends.named(name)?.remove_volume(id)?;
+            }
+            forget(effects, id)
         }
-        None => Ok(effects.backends.all().try_for_each(|(_, backend)| backend.remove_volume(id))?),
+        None => {
+            effects.backends.all().try_for_each(|(_, backend)| backend.remove_volume(id))?;
+            forget(effects, id)
+        }
+    }
+}
+
+fn forget(effects: &mut Effects, id: VolumeId) -> Result<(), Trouble> {
+    match effects.moved.backend(id) {
+        Some(_) => {
+            Ok(effects.moved.forget(id).map_err(|error| format!("cannot forget where it was: {error}"))?)
+        }
+        None => Ok(()),
     }
 }
 

@@ -21,6 +21,7 @@ use super::{Ensured, LIVE_MERGE_LOOK, ancestors, ensure, luks, remove};
 use crate::backends::Backends;
 use crate::effects::Effects;
 use crate::fake::{FakeCopier, FakeFabric, World as Network};
+use crate::moved::Moved;
 
 const BLOCK: u64 = 64 << 10;
 
@@ -50,6 +51,7 @@ fn world(test: &str) -> Option<World> {
         fabric: Box::new(FakeFabric::new(Network::default(), channel().0)),
         hypervisor: Box::new(Qemu::new(config, vm_events).unwrap()),
         backends: Backends::new("local", volumes.clone()),
+        moved: Moved::default(),
         copier: Box::new(FakeCopier::default()),
     };
     let (server, id) = (ServerId(runtime::new_uuid()), VolumeId(runtime::new_uuid()));

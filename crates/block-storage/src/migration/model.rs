@@ -18,8 +18,8 @@ pub(crate) struct Migration {
     pub(crate) project_id: ProjectId,
     /// How large the volume is.
     pub(crate) size_gib: u32,
-    /// The moment of the volume that is copied.
-    pub(crate) snapshot_id: SnapshotId,
+    /// The moment of the volume that is copied; nothing if the server that has the volume takes it there.
+    pub(crate) snapshot_id: Option<SnapshotId>,
     /// The host.
     pub(crate) host: HostId,
     /// The backend where it is at first.
@@ -61,12 +61,15 @@ pub(crate) struct Anew {
 /// ```
 ///
 /// Where it stays on its backend, Leaving is when the copy takes the volume's place; until it has, nobody gets the volume.
+///
+/// One that a server has is not held, and there is no copy to end: it is given up by going to Undoing, where the host may say
+/// that the volume is there already, so that it goes on to Leaving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
     /// The host makes the snapshot, and a blank volume where it goes.
     Holding,
-    /// The host copies it.
+    /// The host copies it, or its server takes it there.
     Copying,
     /// The volume has moved; the host removes it from where it was.
     Leaving,
@@ -93,6 +96,7 @@ impl Migration {
             anew: anew.filter(|_| wanted),
             id: self.copy_id(),
             replaces: self.is_replacing(),
+            mirror: (self.is_live() && self.phase == Phase::Copying).then_some(self.id),
         }
     }
 
@@ -104,6 +108,11 @@ impl Migration {
     /// Whether the copy takes the volume's place: the volume's bytes are not yet what its row says of them.
     pub(crate) fn is_replacing(&self) -> bool {
         self.phase == Phase::Leaving && self.copy_id().is_some()
+    }
+
+    /// Whether a server has the volume and takes it there.
+    pub(crate) fn is_live(&self) -> bool {
+        self.snapshot_id.is_none()
     }
 
     /// Whether the volume may still come to where it goes.

@@ -17,7 +17,7 @@ use crate::service::ops as services;
 use crate::snapshot::{self, store as snapshots};
 use crate::volume::ops::{check_type, save, show_for};
 use crate::volume::reconcile::KIND as VOLUME_KIND;
-use crate::volume::{Phase as VolumePhase, Retype, Volume, place};
+use crate::volume::{Attachment, Phase as VolumePhase, Retype, Volume, place};
 use crate::volume_type::{self, VolumeType};
 
 /// Gives a volume another type, by id or name: at once if it can stay where it is, also while a server has it.
@@ -217,21 +217,24 @@ fn begin(
     (to, new): (String, Option<(&VolumeType, Option<Anew>)>),
     phase: Option<VolumePhase>,
 ) -> Result<(), Error> {
-    if volume.phase == VolumePhase::InUse {
-        let text = "A volume in a server cannot be copied to where it should be; detach it first.";
-        return Err(Error::Volume(text.to_owned()));
+    let is_live = volume.phase == VolumePhase::InUse;
+    if is_live {
+        check_live(volume, new.as_ref().is_some_and(|(_, anew)| anew.is_some()))?;
     }
     let (Some(host), Some(from)) = (volume.host.clone(), place::backend_of(tx, volume)?) else {
         return Err(Error::Volume(format!("Volume {} is on no host.", volume.id)));
     };
     let now = tx.now();
-    let held = snapshot::ops::hold(caller, tx, volume)?;
+    let snapshot_id = match is_live {
+        true => None,
+        false => Some(snapshot::ops::hold(caller, tx, volume)?.id),
+    };
     let migration = Migration {
         id: runtime::new_uuid().into(),
         volume_id: volume.id,
         project_id: volume.project_id.clone(),
         size_gib: volume.size_gib,
-        snapshot_id: held.id,
+        snapshot_id,
         host,
         from,
         to,
@@ -250,6 +253,23 @@ fn begin(
     volume.migration_status = Some("starting".to_owned());
     save(tx, volume)?;
     Ok(tx.kick(KIND, volume.id)?)
+}
+
+/// A volume in use moves through the one server that has it, as it is.
+fn check_live(volume: &Volume, is_encrypted_anew: bool) -> Result<(), Error> {
+    let is_served = |held: &Attachment| held.by_compute && held.attached_at.is_some();
+    let text = if volume.multiattach {
+        "A volume for several servers cannot move to another backend while one has it; detach it first."
+    } else if is_encrypted_anew {
+        "A volume in a server cannot come to be encrypted otherwise; detach it first."
+    } else if volume.encryption.is_some() {
+        "An encrypted volume cannot move to another backend while a server has it; detach it first."
+    } else if !matches!(volume.attachments.as_slice(), [held] if is_served(held)) {
+        "A volume that is attached to anything but a server cannot move to another backend; detach it first."
+    } else {
+        return Ok(());
+    };
+    Err(Error::Volume(text.to_owned()))
 }
 
 /// What Cinder's parts tell one another of a migration; the id of the volume that stays. No volume here is ever the

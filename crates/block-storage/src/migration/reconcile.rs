@@ -11,7 +11,7 @@ use store::{Error, Stored, Tx};
 use types::VolumeId;
 
 use super::store::{self as table, MIGRATIONS};
-use super::{Migration, Phase};
+use super::{Migration, Phase, live};
 use crate::copies::{self, Copying};
 use crate::encryption::{Keyring, ensure_key};
 use crate::message::{Action, Detail, ops as messages};
@@ -23,7 +23,7 @@ use crate::volume::{HOST_TIME_MAX, Phase as VolumePhase, Volume};
 /// The reconciler's kind. Its keys are the volumes'.
 pub(crate) const KIND: &str = "block_storage::migration";
 /// How often to look whether the volume is still left alone.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The reconciler of migrations.
 pub(crate) struct Migrations {
@@ -44,6 +44,8 @@ impl Reconciler for Migrations {
         };
         let both = (&mut migration, &mut volume);
         Ok(match both.0.phase {
+            Phase::Holding if both.0.is_live() => live::make_room(tx, both)?,
+            Phase::Copying if both.0.is_live() => live::follow(tx, both)?,
             Phase::Holding => hold(tx, both, self.keys.as_ref())?,
             Phase::Copying => copy(tx, both)?,
             Phase::Stopping => stop(tx, both)?,
@@ -64,10 +66,10 @@ pub(crate) fn look(tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
     }
 }
 
-type Both<'s> = (&'s mut Stored<Migration>, &'s mut Stored<Volume>);
+pub(super) type Both<'s> = (&'s mut Stored<Migration>, &'s mut Stored<Volume>);
 
 /// What the host says of the other backend, if it is about what is wanted there now.
-fn elsewhere(
+pub(super) fn elsewhere(
     tx: &mut Tx<'_>,
     migration: &Migration,
     volume: &Volume,
@@ -95,12 +97,10 @@ fn hold(tx: &mut Tx<'_>, (migration, volume): Both<'_>, keys: &dyn Keyring) -> R
         return give_up(tx, (migration, volume), text);
     }
     let now = tx.now();
-    match SNAPSHOTS.load(tx, migration.snapshot_id)? {
+    let Some(snapshot_id) = migration.snapshot_id else { return Ok(Next::Done) };
+    match SNAPSHOTS.load(tx, snapshot_id)? {
         Some(held) if held.made && there.is_some() => {
-            migration.enter(Phase::Copying, now);
-            MIGRATIONS.save(tx, migration)?;
-            volume.migration_status = Some("migrating".to_owned());
-            VOLUMES.save(tx, volume)?;
+            begin(tx, (migration, volume))?;
             copy(tx, (migration, volume))
         }
         Some(held) if held.made || held.phase == snapshot::Phase::Creating => {
@@ -118,37 +118,50 @@ fn hold(tx: &mut Tx<'_>, (migration, volume): Both<'_>, keys: &dyn Keyring) -> R
     }
 }
 
+/// From now on it is on its way.
+pub(super) fn begin(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<(), Error> {
+    let now = tx.now();
+    migration.enter(Phase::Copying, now);
+    MIGRATIONS.save(tx, migration)?;
+    volume.migration_status = Some("migrating".to_owned());
+    VOLUMES.save(tx, volume)
+}
+
 /// The host copies it.
 fn copy(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
     if !volume.is_migrating() {
         return give_up(tx, (migration, volume), "the volume was taken".to_owned());
     }
-    let from = CopyFrom::Snapshot { volume: volume.id, id: migration.snapshot_id };
+    let Some(snapshot_id) = migration.snapshot_id else { return Ok(Next::Done) };
+    let from = CopyFrom::Snapshot { volume: volume.id, id: snapshot_id };
     let document =
         Copy { id: migration.id, from, to: CopyTo::Elsewhere(volume.id), sealed: migration.anew.is_none() };
     let owner = volume.id.to_string();
     match copies::ask(tx, &migration.host, &document, Owner { kind: KIND, id: &owner })? {
         Copying::Done(_) => arrive(tx, (migration, volume)),
         Copying::Failed(reason) => give_up(tx, (migration, volume), reason),
-        Copying::Going(percent) => {
-            let now = tx.now();
-            if percent != migration.percent {
-                (migration.percent, migration.heard_at) = (percent, now);
-                MIGRATIONS.save(tx, migration)?;
-            }
-            if migration.is_overdue(now) {
-                let text = format!("host {} does not get on with its copy", migration.host);
-                return give_up(tx, (migration, volume), text);
-            }
-            Ok(Next::Again(LOOK_EVERY))
-        }
+        Copying::Going(percent) => go_on(tx, (migration, volume), percent),
     }
+}
+
+/// It is so far, in percent.
+pub(super) fn go_on(tx: &mut Tx<'_>, (migration, volume): Both<'_>, percent: u8) -> Result<Next, Error> {
+    let now = tx.now();
+    if percent != migration.percent {
+        (migration.percent, migration.heard_at) = (percent, now);
+        MIGRATIONS.save(tx, migration)?;
+    }
+    if migration.is_overdue(now) {
+        let text = format!("host {} does not get on with its copy", migration.host);
+        return give_up(tx, (migration, volume), text);
+    }
+    Ok(Next::Again(LOOK_EVERY))
 }
 
 /// From now on the volume is what was copied, for nobody has written to it since. Who still reads the old one is waited for.
 fn arrive(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
     let mut moments = snapshot::store::of_volume(tx, volume.id)?;
-    let at = moments.iter().position(|moment| moment.id == migration.snapshot_id);
+    let at = moments.iter().position(|moment| Some(moment.id) == migration.snapshot_id);
     let Some(mut held) = at.map(|at| moments.remove(at)) else {
         return give_up(tx, (migration, volume), "what was held of it is gone".to_owned());
     };
@@ -158,8 +171,13 @@ fn arrive(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error>
     if migration.copy_id().is_some() && volume.phase != VolumePhase::Retyping {
         return give_up(tx, (migration, volume), "the volume was taken".to_owned());
     }
-    let now = tx.now();
     snapshot::reconcile::remove(tx, &mut held)?;
+    settle(tx, (migration, volume))
+}
+
+/// The volume is where it went; its host removes it from where it was.
+pub(super) fn settle(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
+    let now = tx.now();
     volume.backend = Some(migration.to.clone());
     volume.is_whole = true;
     volume.volume_type_id = migration.volume_type_id.unwrap_or(volume.volume_type_id);
@@ -189,7 +207,7 @@ fn end(volume: &mut Volume, status: &str, now: types::Timestamp) {
 }
 
 /// The volume stays where it is.
-fn give_up(tx: &mut Tx<'_>, (migration, volume): Both<'_>, reason: String) -> Result<Next, Error> {
+pub(super) fn give_up(tx: &mut Tx<'_>, (migration, volume): Both<'_>, reason: String) -> Result<Next, Error> {
     tracing::warn!(target: "block_storage::migration", volume = %volume.id, "it does not move to {}: {reason}", migration.to);
     let now = tx.now();
     if volume.is_migrating() {
@@ -197,6 +215,12 @@ fn give_up(tx: &mut Tx<'_>, (migration, volume): Both<'_>, reason: String) -> Re
         VOLUMES.save(tx, volume)?;
         let about = (Action::ScheduleAllocateVolume, Detail::UnknownError);
         messages::leave_failure(tx, about, &**volume)?;
+    }
+    // A mirror ends when what it wrote is to go.
+    if migration.is_live() {
+        migration.enter(Phase::Undoing, now);
+        MIGRATIONS.save(tx, migration)?;
+        return clear(tx, (migration, volume));
     }
     migration.enter(Phase::Stopping, now);
     MIGRATIONS.save(tx, migration)?;
@@ -218,6 +242,10 @@ fn stop(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
 fn clear(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
     let ended = copies::end(tx, &migration.host, migration.id)?;
     let there = elsewhere(tx, migration, volume)?;
+    // It was there before it was given up.
+    if migration.phase == Phase::Undoing && there.as_ref().is_some_and(|there| there.arrived) {
+        return settle(tx, (migration, volume));
+    }
     if !ended || there.is_none_or(|there| there.error.is_some()) {
         return Ok(Next::Again(LOOK_EVERY));
     }
@@ -235,7 +263,9 @@ fn forget(tx: &mut Tx<'_>, migration: &Stored<Migration>) -> Result<Next, Error>
     if !copies::end(tx, &migration.host, migration.id)? {
         return Ok(Next::Again(HOST_TIME_MAX));
     }
-    snapshot::ops::release(tx, migration.snapshot_id)?;
+    if let Some(held) = migration.snapshot_id {
+        snapshot::ops::release(tx, held)?;
+    }
     MIGRATIONS.remove(tx, migration)?;
     tx.kick(VOLUME_KIND, migration.volume_id)?;
     Ok(Next::Done)

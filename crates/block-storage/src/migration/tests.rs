@@ -8,9 +8,10 @@ use runtime::SimulationGuard;
 use serde_json::{Value as Json, json};
 use storage::VolumeBackend;
 use testkit::{Answer, Api};
-use types::VolumeId;
+use types::{ServerId, VolumeId};
 
 use crate::tests::{ADMIN, MEMBER, Node, OTHER, act, api, create, new_volume, status};
+use crate::volume::{NewAttachment, ops as volumes};
 
 const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume 3.71")];
 
@@ -314,7 +315,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
 
     let attach = json!({"os-attach": {"host_name": "far", "mountpoint": "/dev/vdb"}});
     assert_eq!(act(&world.api, ADMIN, &world.volume, &attach), 202);
-    check(world.retype(type_of("slow")), 400, "detach it first");
+    check(world.retype(type_of("slow")), 400, "attached to anything but a server");
     check(world.retype(type_of("secret")), 400, "detach it first");
     assert_eq!(act(&world.api, ADMIN, &world.volume, &json!({"os-detach": {}})), 202);
     let snapshot = json!({"snapshot": {"volume_id": world.volume}});
@@ -531,4 +532,190 @@ fn a_volume_comes_to_be_for_several_servers_and_no_longer() {
     world.settle();
     assert_eq!(world.seen()[..3], words(["available", "shared-slow", "one@slow#slow"]));
     assert!(is_for_several(&world));
+}
+
+impl World {
+    /// A server has the volume, as compute says.
+    fn enter(&self) -> ServerId {
+        let (id, server) = (self.id(), ServerId(runtime::new_uuid()));
+        let attach = move |tx: &mut store::Tx<'_>| {
+            let device = "/dev/vdb".to_owned();
+            let new = NewAttachment { server_id: server, device, host: "one".into(), watcher: None };
+            volumes::attach(tx, id, new).map(drop)
+        };
+        self.api.store.write_blocking(attach).unwrap();
+        server
+    }
+
+    /// It is to leave the server.
+    fn begin_detach(&self, server: ServerId) -> Result<(), String> {
+        let (id, caller) = (self.id(), testkit::caller(MEMBER).unwrap());
+        let detach = move |tx: &mut store::Tx<'_>| volumes::begin_detach(&caller, tx, id, server);
+        self.api.store.write_blocking(detach).map_err(|error| error.to_string())
+    }
+
+    /// The server is gone.
+    fn leave(&self, server: ServerId) {
+        let id = self.id();
+        self.api.store.write_blocking(move |tx: &mut store::Tx<'_>| volumes::detach(tx, id, server)).unwrap();
+    }
+
+    fn id(&self) -> VolumeId {
+        self.volume.parse().unwrap()
+    }
+
+    /// The host looks again at the volume.
+    fn look(&mut self) {
+        assert_eq!(self.node.again(&self.api, Kind::Volume), 1);
+        self.settle();
+    }
+}
+
+#[test]
+fn a_server_takes_its_volume_to_another_backend() {
+    let mut world = world();
+    let server = world.enter();
+    world.node.slow = true;
+    let wanted = json!({"new_type": "slow", "migration_policy": "on-demand"});
+    assert_eq!(world.retype(wanted.clone()), (202, String::new()));
+    assert_eq!(world.seen(), words(["retyping", "default", "one@fast#fast", "starting"]));
+    // Nothing is held, and so nothing stays behind.
+    assert_eq!(world.left(), [1, 0, 0]);
+    world.settle();
+    assert_eq!(world.seen(), words(["retyping", "default", "one@fast#fast", "migrating"]));
+    let (backend, elsewhere) = world.told();
+    assert_eq!(backend, Some("fast"));
+    assert!(elsewhere.is_some_and(|wish| wish.wanted && wish.backend == "slow" && wish.mirror.is_some()));
+    // Nothing else is done to it meanwhile.
+    assert_eq!(world.retype(wanted).0, 400);
+    assert_eq!(world.migrate(json!({"host": "one@slow#slow"})).0, 400);
+    assert!(world.begin_detach(server).unwrap_err().contains("retyping"));
+    let snapshot = json!({"snapshot": {"volume_id": world.volume, "force": true}});
+    assert_eq!(world.api.post(MEMBER, "/volume/v3/snapshots", &snapshot).status, 400);
+    let clone = json!({"volume": {"source_volid": world.volume, "size": 1}});
+    assert_eq!(world.api.post(MEMBER, "/volume/v3/volumes", &clone).status, 400);
+
+    world.node.slow = false;
+    world.look();
+    assert_eq!(world.seen(), words(["in-use", "slow", "one@slow#slow", "success"]));
+    assert_eq!((world.told(), world.left()), ((Some("slow"), None), [0, 0, 0]));
+    assert_eq!(world.node.moved, [].into(), "the host heard that its word is the row's");
+    assert_eq!(["volumes_default", "volumes_slow"].map(|name| world.usage(name)), [0, 1]);
+    assert_eq!(world.api.runner.sweep().unwrap(), []);
+    // And back, by an operator, who need not lock it.
+    assert_eq!(world.retype(json!({"new_type": "default"})).0, 202);
+    for (lock, status) in [(false, "in-use"), (true, "maintenance")] {
+        world.node.slow = true;
+        // A sign of life.
+        world.node.report(Vec::new());
+        assert_eq!(world.migrate(json!({"host": "one@fast", "lock_volume": lock})), (202, String::new()));
+        world.settle();
+        assert_eq!(world.seen(), words([status, "default", "one@slow#slow", "migrating"]));
+        assert!(world.begin_detach(server).is_err());
+        world.node.slow = false;
+        world.look();
+        assert_eq!(world.seen(), words(["in-use", "default", "one@fast#fast", "success"]));
+        if !lock {
+            world.node.report(Vec::new());
+            assert_eq!(world.retype(json!({"new_type": "slow", "migration_policy": "on-demand"})).0, 202);
+            world.settle();
+            assert_eq!(world.retype(json!({"new_type": "default"})).0, 202);
+        }
+    }
+    world.begin_detach(server).unwrap();
+    world.leave(server);
+    assert_eq!(status(&world.api, &world.volume), "available");
+    assert_eq!(world.left(), [0, 0, 0]);
+}
+
+#[test]
+fn a_volume_whose_server_cannot_take_it_stays() {
+    let mut world = world();
+    let wanted = json!({"new_type": "slow", "migration_policy": "on-demand"});
+    let server = world.enter();
+    world.node.stops = Some("no server that runs has it");
+    assert_eq!(world.retype(wanted.clone()).0, 202);
+    world.settle();
+    assert_eq!(world.seen(), words(["in-use", "default", "one@fast#fast", "error"]));
+    assert_eq!((world.told(), world.left()), ((Some("fast"), None), [0, 0, 0]));
+    let messages = world.api.call(MEMBER, "GET", "/volume/v3/messages", &NEWEST, &Json::Null);
+    let messages = messages.body["messages"].clone();
+    assert_eq!(messages[0]["resource_uuid"], world.volume.as_str());
+    // Nor does it go there if its server goes.
+    (world.node.stops, world.node.slow) = (None, true);
+    assert_eq!(world.retype(wanted).0, 202);
+    world.settle();
+    assert_eq!(world.seen(), words(["retyping", "default", "one@fast#fast", "migrating"]));
+    world.leave(server);
+    world.settle();
+    assert_eq!(world.seen(), words(["available", "default", "one@fast#fast", "error"]));
+    assert_eq!((world.told(), world.left()), ((Some("fast"), None), [0, 0, 0]));
+    assert_eq!(world.api.runner.sweep().unwrap(), []);
+}
+
+#[test]
+fn what_a_host_decided_holds_also_where_it_was_given_up() {
+    for arrived in [false, true] {
+        let mut world = world();
+        world.enter();
+        world.node.slow = true;
+        assert_eq!(world.retype(json!({"new_type": "slow", "migration_policy": "on-demand"})).0, 202);
+        world.settle();
+        // The host decides while nobody hears of it, and an operator ends the migration.
+        world.node.away = true;
+        if arrived {
+            world.node.moved.insert(world.id(), "slow".to_owned());
+        }
+        let said = json!({"os-reset_status": {"status": "in-use"}});
+        assert_eq!(act(&world.api, ADMIN, &world.volume, &said), 202);
+        world.settle();
+        assert_eq!(world.seen(), words(["in-use", "default", "one@fast#fast", "error"]));
+        assert_eq!(world.left(), [1, 0, 0]);
+        world.node.away = false;
+        world.look();
+        let there = match arrived {
+            true => words(["in-use", "slow", "one@slow#slow", "success"]),
+            false => words(["in-use", "default", "one@fast#fast", "error"]),
+        };
+        assert_eq!(world.seen(), there);
+        assert_eq!((world.told().1, world.left()), (None, [0, 0, 0]));
+        assert_eq!(world.node.moved, [].into());
+    }
+}
+
+#[test]
+fn a_volume_that_cannot_go_with_its_server_is_refused() {
+    let world = world();
+    let before = |world: &World| (world.seen(), world.left());
+    world.enter();
+    let wanted = json!({"new_type": "slow", "migration_policy": "on-demand"});
+    let snapshot = json!({"snapshot": {"volume_id": world.volume, "force": true}});
+    assert_eq!(world.api.post(MEMBER, "/volume/v3/snapshots", &snapshot).status, 202);
+    let was = before(&world);
+    let (code, text) = world.retype(wanted);
+    assert!(code == 400 && text.contains("must not have snapshots"), "{text}");
+    let (code, text) = world.migrate(json!({"host": "one@slow"}));
+    assert!(code == 400 && text.contains("have snapshots"), "{text}");
+    assert_eq!(before(&world), was);
+}
+
+#[test]
+fn a_volume_that_is_read_waits_for_its_readers_before_it_goes_with_its_server() {
+    let mut world = world();
+    world.enter();
+    world.node.slow = true;
+    let image = json!({"os-volume_upload_image": {"image_name": "i", "force": true}});
+    assert_eq!(act(&world.api, ADMIN, &world.volume, &image), 202);
+    world.settle();
+    let reset = json!({"os-reset_status": {"status": "in-use"}});
+    assert_eq!(act(&world.api, ADMIN, &world.volume, &reset), 202);
+    assert_eq!(world.retype(json!({"new_type": "slow", "migration_policy": "on-demand"})).0, 202);
+    world.settle();
+    assert_eq!(world.seen()[3], "starting");
+    world.node.slow = false;
+    world.node.again(&world.api, Kind::Copy);
+    world.settle();
+    world.settle();
+    assert_eq!(world.seen(), words(["in-use", "slow", "one@slow#slow", "success"]));
+    assert_eq!(world.left(), [0, 0, 0]);
 }

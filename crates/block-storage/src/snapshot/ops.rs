@@ -72,6 +72,11 @@ pub fn create(
 /// Holds a moment of a volume while it is read, for one that nobody else sees. Whoever holds it lets go by
 /// [`release`].
 pub fn hold(caller: &Caller, tx: &mut Tx<'_>, found: &Volume) -> Result<Stored<Snapshot>, Error> {
+    // It would stay behind.
+    if found.is_migrating() && !found.attachments.is_empty() {
+        let text = "It cannot be read while a server takes it to another backend.";
+        return Err(Error::Volume(text.to_owned()));
+    }
     let snapshot = of(caller, tx, found, Purpose::Passing, SnapshotDraft::default());
     insert(tx, snapshot)
 }

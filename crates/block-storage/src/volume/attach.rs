@@ -110,6 +110,10 @@ pub fn begin_detach(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, server: Serv
     if !held || volume.phase != Phase::InUse {
         return Err(not_in(&volume, "in-use", "detach"));
     }
+    if volume.is_migrating() {
+        let text = format!("Volume {id} is migrating, so that it cannot be detached.");
+        return Err(Error::Volume(text));
+    }
     let now = tx.now();
     volume.enter(Phase::Detaching, now);
     save(tx, &mut volume)
@@ -153,6 +157,11 @@ pub(super) fn release(
     volume.attachments.retain(|held| held.id != attachment);
     // Whoever it was made for has no more to wait for.
     volume.watcher = None;
+    if volume.is_migrating() && matches!(volume.phase, Phase::Retyping | Phase::Maintenance) {
+        // Its server was taking it to another backend.
+        let (idle, now) = (volume.idle_phase(), tx.now());
+        volume.enter(idle, now);
+    }
     settle(tx, volume);
     save(tx, volume)
 }

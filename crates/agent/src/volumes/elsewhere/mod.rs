@@ -1,5 +1,6 @@
 //! A volume beside itself: on another backend of this node than its own, or on its own under another id. It is made there to
-//! be copied to, takes the volume's place or is removed. Whatever goes wrong there leaves the volume itself as it is.
+//! be copied or mirrored to, takes the volume's place or is removed. Whatever goes wrong there leaves the volume itself as it
+//! is.
 
 #[cfg(test)]
 mod tests;
@@ -10,9 +11,10 @@ use agent_api::block::{Elsewhere, ElsewhereSeen, Volume};
 use serde_json::Value as Json;
 use storage::luks::Luks;
 use storage::{GIB, NewVolume, Source, VolumeBackend};
-use types::VolumeId;
+use types::{ServerId, VolumeId};
 
-use crate::backends::Backends;
+use super::{backend_name, mirror};
+use crate::effects::Effects;
 use crate::trouble::Trouble;
 
 /// How long what failed rests.
@@ -37,22 +39,44 @@ fn replacement(volume: &Volume) -> Option<VolumeId> {
 }
 
 /// Makes what is elsewhere as it is wanted there, and says whether it is and when to come again.
-pub(super) fn ensure(backends: &Backends, volume: &Volume) -> (Option<ElsewhereSeen>, Option<Duration>) {
+pub(super) fn ensure(
+    effects: &mut Effects,
+    volume: &Volume,
+    servers: &[ServerId],
+) -> (Option<ElsewhereSeen>, Option<Duration>) {
     let Some(wish) = &volume.elsewhere else { return (None, None) };
-    let done = match wish.wanted {
-        true => make(backends, volume, wish),
-        false => remove(backends, volume),
+    let seen = ElsewhereSeen { wish: wish.without_secrets(), error: None, percent: 0, arrived: false };
+    if has_arrived(effects, volume, wish) {
+        return (Some(ElsewhereSeen { percent: 100, arrived: true, ..seen }), None);
+    }
+    let done = match (wish.wanted, wish.mirror) {
+        (true, None) => make(effects, volume, wish).map(|()| None),
+        (true, Some(id)) => mirror::ensure(effects, volume, (&wish.backend, id), servers).map(Some),
+        (false, _) => remove(effects, volume, wish).map(|()| None),
     };
-    let wish = wish.without_secrets();
-    let Err(trouble) = done else { return (Some(ElsewhereSeen { wish, error: None }), None) };
-    tracing::warn!("volume {} on the backend {}: {}", volume.id, wish.backend, trouble.words);
-    let error = (!trouble.passes).then_some(trouble.words);
-    (error.map(|error| ElsewhereSeen { wish, error: Some(error) }), Some(RETRY))
+    match done {
+        Ok(None) => (Some(seen), None),
+        Ok(Some(percent)) => {
+            let arrived = has_arrived(effects, volume, wish);
+            (Some(ElsewhereSeen { percent, arrived, ..seen }), (!arrived).then_some(mirror::LOOK))
+        }
+        Err(trouble) => {
+            tracing::warn!("volume {} on the backend {}: {}", volume.id, wish.backend, trouble.words);
+            let error = (!trouble.passes).then_some(trouble.words);
+            (error.map(|error| ElsewhereSeen { error: Some(error), ..seen }), Some(RETRY))
+        }
+    }
 }
 
-fn make(backends: &Backends, volume: &Volume, wish: &Elsewhere) -> Result<(), Trouble> {
-    let id = id_there(backends, volume, wish)?;
-    let own = backends.named(volume.backend.as_deref())?;
+/// Whether this node decided that the volume is there, which its document does not say yet.
+fn has_arrived(effects: &Effects, volume: &Volume, wish: &Elsewhere) -> bool {
+    wish.id.is_none() && effects.moved.backend(volume.id) == Some(&wish.backend)
+}
+
+fn make(effects: &Effects, volume: &Volume, wish: &Elsewhere) -> Result<(), Trouble> {
+    let id = id_there(effects, volume, wish)?;
+    let backends = &effects.backends;
+    let own = backends.named(backend_name(effects, volume))?;
     if !own.observe_unmanaged_snapshots(volume.id)?.is_empty() {
         return Err("it has unmanaged snapshots, which would stay behind".to_owned().into());
     }
@@ -63,15 +87,14 @@ fn make(backends: &Backends, volume: &Volume, wish: &Elsewhere) -> Result<(), Tr
 }
 
 /// Removes what there is of a volume elsewhere.
-pub(super) fn remove(backends: &Backends, volume: &Volume) -> Result<(), Trouble> {
-    let Some(wish) = &volume.elsewhere else { return Ok(()) };
-    let id = id_there(backends, volume, wish)?;
-    Ok(backends.named(Some(&wish.backend))?.remove_volume(id)?)
+fn remove(effects: &Effects, volume: &Volume, wish: &Elsewhere) -> Result<(), Trouble> {
+    let id = id_there(effects, volume, wish)?;
+    Ok(effects.backends.named(Some(&wish.backend))?.remove_volume(id)?)
 }
 
 /// The id that it has there. Nothing that is done elsewhere may be done to the volume itself.
-fn id_there(backends: &Backends, volume: &Volume, wish: &Elsewhere) -> Result<VolumeId, String> {
-    let own = volume.backend.as_deref().unwrap_or(backends.default_name());
+fn id_there(effects: &Effects, volume: &Volume, wish: &Elsewhere) -> Result<VolumeId, String> {
+    let own = backend_name(effects, volume).unwrap_or(effects.backends.default_name());
     let id = wish.id.unwrap_or(volume.id);
     match own == wish.backend && id == volume.id {
         true => Err("it is the volume's own backend".to_owned()),
@@ -80,11 +103,11 @@ fn id_there(backends: &Backends, volume: &Volume, wish: &Elsewhere) -> Result<Vo
 }
 
 /// The tree of block nodes of what is elsewhere.
-pub fn blockdev(backends: &Backends, volume: &Volume) -> Result<Json, Trouble> {
+pub fn blockdev(effects: &Effects, volume: &Volume) -> Result<Json, Trouble> {
     let wish = volume.elsewhere.as_ref().filter(|wish| wish.wanted);
     let wish = wish.ok_or_else(|| format!("volume {} is not on its way anywhere", volume.id))?;
-    let id = id_there(backends, volume, wish)?;
-    Ok(backends.named(Some(&wish.backend))?.blockdev(id)?)
+    let id = id_there(effects, volume, wish)?;
+    Ok(effects.backends.named(Some(&wish.backend))?.blockdev(id)?)
 }
 
 /// With what it is encrypted there. The outer `None` is as [`super::luks`] has it, the inner one is for what is not encrypted.

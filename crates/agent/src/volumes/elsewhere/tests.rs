@@ -20,6 +20,7 @@ use crate::backends::Backends;
 use crate::copies::{Places, Threads};
 use crate::effects::{Effects, Event};
 use crate::fake::{FakeFabric, World as Network};
+use crate::moved::Moved;
 use crate::{copies, volumes};
 
 const MIB: usize = 1 << 20;
@@ -75,6 +76,7 @@ fn effects(dir: &tempfile::TempDir, [fast, slow]: &[Arc<FileVolumes>; 2]) -> (Ef
         fabric: Box::new(FakeFabric::new(Network::default(), channel().0)),
         hypervisor: Box::new(Fake::new(Vms::new(), channel().0)),
         backends: Backends::new("fast", fast.clone()).with("slow", slow.clone()),
+        moved: Moved::open(&dir.path().join("moved")).unwrap(),
         copier: Box::new(Threads::open(&dir.path().join("c"), places, sender).unwrap()),
     };
     (effects, events)
@@ -234,7 +236,10 @@ impl World {
         let id = self.volume.id.to_string();
         std::fs::rename(folder.join(&id), folder.join(format!(".{id}-0"))).unwrap();
         for _ in 0..2 {
-            assert_eq!(self.ensure().unwrap(), ElsewhereSeen { wish: wish.clone(), error: None });
+            assert_eq!(
+                self.ensure().unwrap(),
+                ElsewhereSeen { wish: wish.clone(), ..ElsewhereSeen::default() }
+            );
         }
         volumes::check_replaced(backend.as_ref(), &self.volume).unwrap();
         backend.sweep().unwrap();
