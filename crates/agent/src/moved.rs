@@ -52,7 +52,7 @@ impl Moved {
         file.sync_all()
     }
 
-    /// Decides that a volume is on this backend.
+    /// Decides that a volume is on this backend. As long as it fails, both places must stay equal.
     pub fn record(&mut self, volume: VolumeId, backend: &str) -> io::Result<()> {
         if let Some(dir) = &self.dir {
             let ready = ready(dir, volume);
@@ -60,10 +60,10 @@ impl Moved {
                 self.prepare(volume, backend)?;
             }
             fs::rename(&ready, dir.join(volume.to_string()))?;
-            File::open(dir)?.sync_all()?;
         }
+        // The next one would read it, whether it is on disk for good yet or not.
         self.backends.insert(volume, backend.to_owned());
-        Ok(())
+        self.dir.as_ref().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
     }
 
     /// Whoever else decides says the same, or the volume is gone.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use agent_api::block::{
-    Copied, Copy, CopyFrom, CopySeen, CopyTo, Encryption, ImageSource, Limits, UnmanagedSnapshot,
+    Copied, Copy, CopyFrom, CopySeen, CopyTo, Elsewhere, Encryption, ImageSource, Limits, UnmanagedSnapshot,
     UnmanagedVolume, Volume, VolumeSeen, VolumeSource,
 };
 use agent_api::compute::{Metadata, Nic, Power, PowerSeen, Reboot, RootDisk, Vm, VmSeen, VmVolume};
@@ -13,7 +13,7 @@ use agent_api::network::{Network, Port};
 use agent_api::{Document, DocumentKey, FromNode, Kind, Question, Report, ToNode};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use storage::{Adoption, DiskFormat, ImageStore, Upload, VolumeBackend};
+use storage::{Adoption, DiskFormat, GIB, ImageStore, NewVolume, Source, Upload, VolumeBackend};
 use types::{BackupId, CopyId, ImageId, NetworkId, PortId, ServerId, SnapshotId, Timestamp, VolumeId};
 
 use crate::Agent;
@@ -165,6 +165,7 @@ struct Outside {
     world: World,
     vms: hypervisor::fake::World,
     disks: storage::fake::Fake,
+    others: storage::fake::Fake,
     state: std::path::PathBuf,
 }
 
@@ -177,7 +178,8 @@ impl Outside {
         let effects = Effects {
             fabric: Box::new(FakeFabric::new(self.world.clone(), sender)),
             hypervisor: Box::new(hypervisor),
-            backends: Backends::new("local", Arc::new(self.disks.clone())),
+            backends: Backends::new("local", Arc::new(self.disks.clone()))
+                .with("other", Arc::new(self.others.clone())),
             moved: Moved::open(&self.state.join("moved")).unwrap(),
             copier: Box::new(FakeCopier::new(Arc::new(self.disks.clone()), Arc::new(self.disks.clone()))),
         };
@@ -257,7 +259,7 @@ fn outside(dir: &std::path::Path) -> Outside {
     writer.write(&[0; 512]).unwrap();
     writer.finish().unwrap();
     let (world, vms) = (World::default(), hypervisor::fake::World::new());
-    Outside { world, vms, disks, state: dir.to_owned() }
+    Outside { world, vms, disks, others: storage::fake::Fake::new(), state: dir.to_owned() }
 }
 
 #[test]
@@ -454,6 +456,66 @@ fn a_passphrase_is_on_no_disk_and_waited_for_after_a_restart() {
     clock.advance(std::time::Duration::from_secs(2));
     node.reports();
     assert_eq!(outside.vms.running(), [vm.id]);
+}
+
+#[test]
+fn a_vm_starts_with_its_volume_where_this_node_decided_that_it_is() {
+    let clock = runtime::simulate(1, at(1_000));
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut volume = volume(11);
+    let attached = VmVolume { id: volume.id, device: "/dev/vdb".to_owned(), boot: false };
+    let vm = Vm { volumes: vec![attached], nics: Vec::new(), ..vm() };
+    let mut node = outside.start();
+    let documents =
+        vec![document(Kind::Vm, vm.id, 1, Some(&vm)), document(Kind::Volume, volume.id, 2, Some(&volume))];
+    node.receive(documents, true);
+    node.reports();
+    // It is larger on the other backend, so that both can be told from one another.
+    let there = NewVolume { id: volume.id, size_bytes: 2 * GIB, source: Source::Blank, multiattach: false };
+    outside.others.ensure_volume(&there).unwrap();
+    let opened = || {
+        let spec = outside.vms.spec(vm.id).unwrap();
+        let disk = spec.disks.iter().find(|disk| disk.volume == volume.id).unwrap();
+        disk.blockdev["size"].as_u64().unwrap() / GIB
+    };
+    let restart = |node: Node| {
+        outside.vms.restart_host();
+        drop(node);
+        let mut node = outside.start();
+        (node.reports(), node)
+    };
+    let mirror = Some(id(13));
+    volume.elsewhere =
+        Some(Elsewhere { backend: "other".to_owned(), wanted: true, mirror, ..Elsewhere::default() });
+    node.receive(vec![document(Kind::Volume, volume.id, 3, Some(&volume))], false);
+    node.reports();
+    // Not yet: the mirror went with the VM.
+    let (_, node) = restart(node);
+    assert_eq!((outside.vms.running(), opened()), (vec![vm.id], 1));
+
+    let mut node = node;
+    let key = format!("volume/{}", volume.id);
+    let arrived = (0..20).any(|_| {
+        clock.advance(std::time::Duration::from_secs(5));
+        let seen = node.reports().remove(&key).and_then(|report| report.seen);
+        seen.is_some_and(|seen| seen["elsewhere"]["arrived"] == true)
+    });
+    assert!(arrived);
+    // It is decided, and nobody has heard of it: neither when the VM starts again, nor when it does once more.
+    let (reports, node) = restart(node);
+    assert_eq!((outside.vms.running(), opened()), (vec![vm.id], 2));
+    assert_eq!(reports[&key].seen.as_ref().unwrap()["elsewhere"]["arrived"], true);
+    let (_, mut node) = restart(node);
+    assert_eq!(opened(), 2);
+    let old = Elsewhere { backend: "local".to_owned(), wanted: false, ..Elsewhere::default() };
+    let heard = Volume { backend: Some("other".to_owned()), elsewhere: Some(old), ..volume.clone() };
+    node.receive(vec![document(Kind::Volume, volume.id, 4, Some(&heard))], false);
+    node.reports();
+    assert_eq!(outside.disks.observe_volume(volume.id).unwrap(), None);
+    assert_eq!(std::fs::read_dir(dir.path().join("moved")).unwrap().count(), 0);
+    restart(node);
+    assert_eq!(opened(), 2);
 }
 
 #[test]

@@ -20,12 +20,32 @@ const CHECK: &str =
     "sync; echo 3 | sudo tee /proc/sys/vm/drop_caches >/dev/null; sha256sum -c sums | grep -c OK";
 
 /// A cluster of this test's own.
-struct Ceph {
+pub struct Ceph {
     xtask: PathBuf,
     folder: Folder,
 }
 
 impl Ceph {
+    /// Starts one.
+    pub fn start(xtask: PathBuf) -> Ceph {
+        let ceph = Ceph { xtask, folder: Folder::new("ceph") };
+        ceph.do_it("up", &[]);
+        ceph
+    }
+
+    /// A cloud whose default backend it is.
+    pub fn cloud(&self, guest: &Path) -> Cloud {
+        let toml = format!(
+            "[[storage_backend]]\nname = \"ceph\"\ndriver = \"rbd\"\nrbd_ceph_conf = \"{}\"\nrbd_user = \"cuttle\"\n",
+            self.conf().display()
+        );
+        Cloud::real_on(guest, &toml, self.variables())
+    }
+
+    pub fn conf(&self) -> PathBuf {
+        self.dir().join("ceph.conf")
+    }
+
     fn do_it(&self, what: &str, arguments: &[&str]) -> String {
         let mut command = Command::new(&self.xtask);
         let output = command.args(["ceph", what]).arg(self.dir()).args(arguments).output().unwrap();
@@ -42,7 +62,7 @@ impl Ceph {
     }
 
     /// What lets programs find Ceph's libraries, and a QEMU that reads RBD.
-    fn variables(&self) -> BTreeMap<String, String> {
+    pub fn variables(&self) -> BTreeMap<String, String> {
         let text = std::fs::read_to_string(self.dir().join("environment")).unwrap();
         let lines = text.lines().filter_map(|line| line.split_once('='));
         lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -55,7 +75,7 @@ impl Drop for Ceph {
     }
 }
 
-fn asked_for() -> Result<(PathBuf, PathBuf), &'static str> {
+pub fn asked_for() -> Result<(PathBuf, PathBuf), &'static str> {
     let (_, guest) = needs()?;
     if std::env::var_os("CUTTLE_TEST_ALL").is_none() {
         return Err("takes minutes; asked for by --all");
@@ -73,13 +93,8 @@ fn a_server_on_ceph_loses_no_byte_when_an_osd_is_killed_and_another_added() {
             return println!("skipped: {name}: {why}");
         }
     };
-    let ceph = Ceph { xtask, folder: Folder::new("ceph") };
-    ceph.do_it("up", &[]);
-    let toml = format!(
-        "[[storage_backend]]\nname = \"ceph\"\ndriver = \"rbd\"\nrbd_ceph_conf = \"{}\"\nrbd_user = \"cuttle\"\n",
-        ceph.dir().join("ceph.conf").display()
-    );
-    let cloud = Cloud::real_on(&guest, &toml, ceph.variables());
+    let ceph = Ceph::start(xtask);
+    let cloud = ceph.cloud(&guest);
     let launched = cloud.run("launch", &["web", "--wait", "ssh"]);
     println!("{launched}");
     assert_eq!(cloud.run("ssh", &["web", "--", "rm -f sums; echo ready"]).trim(), "ready");

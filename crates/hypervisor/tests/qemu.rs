@@ -8,11 +8,13 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 
 use hypervisor::qemu::{Qemu, QemuConfig};
-use hypervisor::{Disk, Error, Hypervisor, Limits, Machine, Power, VmEvent, VmEventKind, VmSpec};
+use hypervisor::{
+    Disk, Error, Exchange, Hypervisor, Limits, Machine, Mirrored, Power, VmEvent, VmEventKind, VmSpec,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use types::VolumeId;
+use types::{CopyId, VolumeId};
 
 use crate::guest;
 use crate::suite::{Bench, Place};
@@ -40,6 +42,12 @@ impl RealPlace {
 
     fn run(&self, spec: &VmSpec, name: &str) -> PathBuf {
         self.dir.join("run").join(spec.server.to_string()).join(name)
+    }
+
+    /// Which files of this folder the VM's process has open.
+    fn open_files(&self, spec: &VmSpec) -> Vec<PathBuf> {
+        let links = fs::read_dir(format!("/proc/{}/fd", self.pid(spec))).unwrap();
+        links.filter_map(|link| fs::read_link(link.unwrap().path()).ok()).collect()
     }
 
     fn pid(&self, spec: &VmSpec) -> Pid {
@@ -432,4 +440,127 @@ fn encrypted_disks_are_opened_with_secrets_that_nobody_sees() {
     bench.await_detached(spec.server, first.volume);
     let left = bench.disks(spec.server);
     assert!(left.len() == 2 && left.contains(&second.volume), "{left:?}");
+}
+
+/// Where a disk of [`RealPlace`] lies.
+fn file_of(disk: &Disk) -> PathBuf {
+    disk.blockdev["file"]["filename"].as_str().unwrap().into()
+}
+
+/// Begins to mirror a disk and waits for what becomes of that.
+fn mirror(bench: &mut Bench, spec: &VmSpec, wanted: &Exchange, to: &Value) -> Mirrored {
+    bench.hypervisor.begin_mirror(spec.server, wanted.volume, (wanted.id, to)).unwrap();
+    bench.wait("mirrored", |bench| {
+        match bench.hypervisor.mirrored(spec.server, wanted.volume, wanted.id).unwrap().unwrap() {
+            Mirrored::Going { .. } => None,
+            other => Some(other),
+        }
+    })
+}
+
+fn wanted(volume: VolumeId) -> Exchange {
+    Exchange { volume, id: CopyId(runtime::new_uuid()), to: "there".to_owned() }
+}
+
+#[test]
+fn an_exchanged_disk_has_the_same_content_and_nothing_of_the_old_one_is_open() {
+    let test = "an_exchanged_disk_has_the_same_content_and_nothing_of_the_old_one_is_open";
+    let Some(place) = place(test) else { return };
+    let (mut bench, spec) = Bench::with_vm(&place);
+    let content: Vec<u8> = (0..4_u32 << 20).map(|at| (at / 977) as u8).collect();
+    let old = place.file_disk(&content, "raw");
+    // What lies there already does not shine through.
+    let new = place.file_disk(&vec![7; content.len()], "raw");
+    bench.hypervisor.attach_disk(spec.server, &old).unwrap();
+    let wanted = wanted(old.volume);
+    assert_eq!(mirror(&mut bench, &spec, &wanted, &new.blockdev), Mirrored::Equal);
+    let mut seen = Vec::new();
+    let mut record = || {
+        // At this moment both are the same, on disk.
+        seen.push((fs::read(file_of(&old)).unwrap(), fs::read(file_of(&new)).unwrap()));
+        Ok(())
+    };
+    assert!(bench.hypervisor.exchange_disk(spec.server, &wanted, &mut record).unwrap());
+    assert!(seen.len() == 1 && seen[0].0 == content && seen[0].1 == content, "the content is another");
+    let open = place.open_files(&spec);
+    assert!(open.contains(&file_of(&new)) && !open.contains(&file_of(&old)), "{open:?}");
+    bench.hypervisor.resize_disk(spec.server, old.volume, 8 << 20).unwrap();
+    assert_eq!(fs::metadata(file_of(&new)).unwrap().len(), 8 << 20);
+    bench.await_detached(spec.server, old.volume);
+    assert!(!place.open_files(&spec).contains(&file_of(&new)));
+    assert!(!place.run(&spec, "exchange.json").exists());
+}
+
+#[test]
+fn a_disk_that_is_only_read_is_exchanged_too() {
+    let Some(place) = place("a_disk_that_is_only_read_is_exchanged_too") else { return };
+    let (mut bench, spec) = Bench::with_vm(&place);
+    let old = Disk { read_only: true, ..place.file_disk(&vec![5; 1 << 20], "raw") };
+    let new = place.disk();
+    bench.hypervisor.attach_disk(spec.server, &old).unwrap();
+    let wanted = wanted(old.volume);
+    assert_eq!(mirror(&mut bench, &spec, &wanted, &new.blockdev), Mirrored::Equal);
+    assert!(bench.hypervisor.exchange_disk(spec.server, &wanted, &mut || Ok(())).unwrap());
+    assert_eq!(fs::read(file_of(&new)).unwrap(), fs::read(file_of(&old)).unwrap());
+    assert!(!place.open_files(&spec).contains(&file_of(&old)));
+}
+
+#[test]
+fn a_mirror_that_fails_leaves_the_disk_as_it_was() {
+    let Some(place) = place("a_mirror_that_fails_leaves_the_disk_as_it_was") else { return };
+    let (mut bench, spec) = Bench::with_vm(&place);
+    let (old, new) = (place.file_disk(&vec![3; 1 << 20], "raw"), place.disk());
+    bench.hypervisor.attach_disk(spec.server, &old).unwrap();
+    let wanted = wanted(old.volume);
+    let nowhere = json!({ "driver": "file", "filename": "/nowhere" });
+    let refused = bench.hypervisor.begin_mirror(spec.server, old.volume, (wanted.id, &nowhere)).unwrap_err();
+    assert!(refused.to_string().contains("/nowhere"), "{refused}");
+    let mut full = new.blockdev.clone();
+    let errors =
+        json!([{ "event": "pwritev", "errno": 28, "immediately": true }, { "event": "none", "errno": 28 }]);
+    full["file"] = json!({ "driver": "blkdebug", "image": new.blockdev["file"], "inject-error": errors });
+    let failed = mirror(&mut bench, &spec, &wanted, &full);
+    assert!(matches!(&failed, Mirrored::Failed(why) if why.contains("No space left")), "{failed:?}");
+    assert_eq!(bench.hypervisor.mirrored(spec.server, old.volume, wanted.id).unwrap(), None);
+    let never = &mut || panic!("nothing is to be recorded");
+    assert!(bench.hypervisor.exchange_disk(spec.server, &wanted, never).is_err());
+    assert_eq!((bench.power(spec.server), bench.hypervisor.exchanging(spec.server)), (Power::Running, None));
+    let open = place.open_files(&spec);
+    assert!(open.contains(&file_of(&old)), "{open:?}");
+    assert!(!open.contains(&file_of(&new)), "{open:?}");
+}
+
+/// Killed after it noted that an exchange begins, and before QEMU was asked for it, or stopped the guest at all.
+#[test]
+fn an_exchange_that_was_only_noted_is_given_up() {
+    let Some(place) = place("an_exchange_that_was_only_noted_is_given_up") else { return };
+    for stopped in [false, true] {
+        let (mut bench, spec) = Bench::with_vm(&place);
+        let (old, new) = (place.disk(), place.disk());
+        bench.hypervisor.attach_disk(spec.server, &old).unwrap();
+        let wanted = wanted(old.volume);
+        assert_eq!(mirror(&mut bench, &spec, &wanted, &new.blockdev), Mirrored::Equal);
+        let node = format!("m-{}", &wanted.id.0.simple().to_string()[..24]);
+        let job = format!("mirror.{}.{}", wanted.volume, wanted.id);
+        let note = json!({ "exchange": wanted, "job": job, "target": node, "running": true });
+        fs::write(place.run(&spec, "exchange.json"), note.to_string()).unwrap();
+        if stopped {
+            bench.hypervisor.pause(spec.server).unwrap();
+        }
+        drop(bench);
+        let mut bench = Bench::new(&place);
+        bench.hypervisor.adopt().unwrap();
+        assert_eq!(bench.hypervisor.exchanging(spec.server).as_ref(), Some(&wanted));
+        let never = &mut || panic!("nothing is to be recorded");
+        assert!(!bench.hypervisor.exchange_disk(spec.server, &wanted, never).unwrap());
+        assert_eq!(
+            (bench.power(spec.server), bench.hypervisor.exchanging(spec.server)),
+            (Power::Running, None)
+        );
+        assert_eq!(bench.hypervisor.mirrored(spec.server, old.volume, wanted.id).unwrap(), None);
+        assert!(!place.open_files(&spec).contains(&file_of(&new)));
+        // And begun anew.
+        assert_eq!(mirror(&mut bench, &spec, &wanted, &new.blockdev), Mirrored::Equal);
+        assert!(bench.hypervisor.exchange_disk(spec.server, &wanted, &mut || Ok(())).unwrap());
+    }
 }

@@ -612,6 +612,7 @@ fn a_server_takes_its_volume_to_another_backend() {
         world.settle();
         assert_eq!(world.seen(), words([status, "default", "one@slow#slow", "migrating"]));
         assert!(world.begin_detach(server).is_err());
+        assert_eq!(act(&world.api, MEMBER, &world.volume, &json!({"os-extend": {"new_size": 2}})), 400);
         world.node.slow = false;
         world.look();
         assert_eq!(world.seen(), words(["in-use", "default", "one@fast#fast", "success"]));

@@ -388,6 +388,10 @@ pub(crate) fn extend(
             format!("Volume {id} status must be '{{'status': 'available'}}' to extend, currently {phase}.");
         return Err(Error::Volume(text));
     }
+    if attached && volume.is_migrating() {
+        let text = format!("Volume {id} is migrating, so that it cannot be extended while a server has it.");
+        return Err(Error::Volume(text));
+    }
     quota::ops::check_growth(tx, &volume.project_id, &volume_type, (current, size_gib))?;
     let now = tx.now();
     volume.request_id = tx.request_id();

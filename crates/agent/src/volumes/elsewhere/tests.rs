@@ -9,12 +9,14 @@ use std::time::Duration;
 use agent_api::block::{
     Anew, Copy, CopyFrom, CopyTo, Elsewhere, ElsewhereSeen, Encryption, Limits, Volume, VolumeSource,
 };
+use agent_api::compute::Vm;
 use hypervisor::fake::{Fake, World as Vms};
+use hypervisor::{Disk, Exchange, Machine, Power, VmSpec};
 use storage::VolumeBackend;
 use storage::disk::{Access, OpenDisk};
 use storage::file::{FileConfig, FileImages, FileVolumes};
 use storage::objects::Directory;
-use types::{CopyId, SnapshotId, VolumeId};
+use types::{CopyId, ServerId, SnapshotId, VolumeId};
 
 use crate::backends::Backends;
 use crate::copies::{Places, Threads};
@@ -28,6 +30,8 @@ const MIB: usize = 1 << 20;
 struct World {
     dir: tempfile::TempDir,
     backends: [Arc<FileVolumes>; 2],
+    vms: Vms,
+    servers: Vec<Arc<Vm>>,
     effects: Effects,
     events: Receiver<Event>,
     volume: Volume,
@@ -43,7 +47,8 @@ fn world(test: &str) -> Option<World> {
         let config = FileConfig { root: dir.path().join(name), reserve_bytes: 1 };
         Arc::new(FileVolumes::open(&config).unwrap())
     });
-    let (effects, events) = effects(&dir, &backends);
+    let vms = Vms::new();
+    let (effects, events) = effects(&dir, &backends, &vms);
     let volume = Volume {
         id: VolumeId(runtime::new_uuid()),
         backend: None,
@@ -60,11 +65,15 @@ fn world(test: &str) -> Option<World> {
         multiattach: false,
         limits: Limits::new(),
     };
-    Some(World { dir, backends, effects, events, volume })
+    Some(World { dir, backends, vms, servers: Vec::new(), effects, events, volume })
 }
 
 /// What an agent has that was just started.
-fn effects(dir: &tempfile::TempDir, [fast, slow]: &[Arc<FileVolumes>; 2]) -> (Effects, Receiver<Event>) {
+fn effects(
+    dir: &tempfile::TempDir,
+    [fast, slow]: &[Arc<FileVolumes>; 2],
+    vms: &Vms,
+) -> (Effects, Receiver<Event>) {
     let images = FileConfig { root: dir.path().to_owned(), reserve_bytes: 1 };
     let places = Places {
         images: Arc::new(FileImages::open(&images).unwrap()),
@@ -74,7 +83,7 @@ fn effects(dir: &tempfile::TempDir, [fast, slow]: &[Arc<FileVolumes>; 2]) -> (Ef
     let (sender, events) = channel();
     let effects = Effects {
         fabric: Box::new(FakeFabric::new(Network::default(), channel().0)),
-        hypervisor: Box::new(Fake::new(Vms::new(), channel().0)),
+        hypervisor: Box::new(Fake::new(vms.clone(), channel().0)),
         backends: Backends::new("fast", fast.clone()).with("slow", slow.clone()),
         moved: Moved::open(&dir.path().join("moved")).unwrap(),
         copier: Box::new(Threads::open(&dir.path().join("c"), places, sender).unwrap()),
@@ -84,7 +93,7 @@ fn effects(dir: &tempfile::TempDir, [fast, slow]: &[Arc<FileVolumes>; 2]) -> (Ef
 
 impl World {
     fn ensure(&mut self) -> Option<ElsewhereSeen> {
-        volumes::ensure(&mut self.effects, &self.volume, &[]).unwrap().seen.elsewhere
+        volumes::ensure(&mut self.effects, &self.volume, &self.servers).unwrap().seen.elsewhere
     }
 
     fn wish(&mut self, backend: &str, wanted: bool) -> Result<(), String> {
@@ -132,7 +141,7 @@ fn a_volume_goes_to_another_backend_and_leaves_the_first() {
     // The first agent ends while it copies, and what it had open is closed soon; the next one begins again.
     assert_eq!(world.copy(&copy), Ok(false));
     world.effects.copier.remove(copy.id).unwrap();
-    (world.effects, world.events) = effects(&world.dir, &world.backends);
+    world.restart();
     world.wish("slow", true).unwrap();
     for _ in 0..20 {
         match world.copy(&copy) {
@@ -212,7 +221,7 @@ impl World {
         }
         assert_eq!(self.copy(&copy), Ok(false));
         self.effects.copier.remove(copy.id).unwrap();
-        (self.effects, self.events) = effects(&self.dir, &self.backends);
+        self.restart();
         for _ in 0..20 {
             match self.copy(&copy) {
                 Ok(true) => break,
@@ -316,4 +325,185 @@ fn what_was_begun_elsewhere_goes_and_the_volume_itself_never() {
     world.wish("slow", true).unwrap();
     volumes::remove(&mut world.effects, world.volume.id, Some(&world.volume), &[]).unwrap();
     assert_eq!(world.places(), [false, false]);
+}
+
+impl World {
+    /// Makes the volume, and room for it on the other backend, and starts a VM that has it.
+    fn start(&mut self) -> ServerId {
+        self.wish("slow", true).unwrap();
+        let server = ServerId(runtime::new_uuid());
+        let disk = Disk {
+            volume: self.volume.id,
+            blockdev: self.backends[0].blockdev(self.volume.id).unwrap(),
+            boot_index: None,
+            read_only: false,
+            shared: false,
+            limits: Limits::new(),
+            secret: None,
+        };
+        let spec = VmSpec {
+            server,
+            name: "moving".to_owned(),
+            vcpus: 1,
+            ram_mib: 64,
+            machine: Machine::Q35,
+            cpu_model: None,
+            disks: vec![disk],
+            nics: Vec::new(),
+            config_drive: None,
+            console_log: self.dir.path().join("console"),
+            screen: false,
+            guest_agent: false,
+            generation_id: None,
+        };
+        self.effects.hypervisor.start(&spec, Vec::new()).unwrap();
+        self.servers = vec![Arc::new(Vm { id: server, ..crate::tests::vm() })];
+        server
+    }
+
+    /// The VM is to take the volume to the other backend.
+    fn mirror(&mut self, id: CopyId) {
+        let wish =
+            Elsewhere { backend: "slow".to_owned(), wanted: true, mirror: Some(id), ..Elsewhere::default() };
+        self.volume.elsewhere = Some(wish);
+    }
+
+    fn look(&mut self) -> (u8, bool, Option<String>) {
+        let seen = self.ensure().unwrap();
+        assert_eq!(Some(&seen.wish), self.volume.elsewhere.as_ref());
+        (seen.percent, seen.arrived, seen.error)
+    }
+
+    /// The agent is killed, and another one starts.
+    fn restart(&mut self) {
+        (self.effects, self.events) = effects(&self.dir, &self.backends, &self.vms);
+    }
+
+    /// Where the VM has the volume: the number of the backend.
+    fn opened(&self, server: ServerId) -> usize {
+        let tree = self.vms.blockdev(server, self.volume.id).unwrap();
+        let is_it = |at: &usize| self.backends[*at].blockdev(self.volume.id).is_ok_and(|other| other == tree);
+        (0..2).find(is_it).unwrap()
+    }
+
+    fn recorded(&self) -> Option<&str> {
+        self.effects.moved.backend(self.volume.id)
+    }
+
+    /// Where a VM would open the volume.
+    fn home(&self) -> &str {
+        volumes::backend_name(&self.effects, &self.volume).unwrap_or("fast")
+    }
+}
+
+#[test]
+fn a_vm_takes_its_volume_to_another_backend() {
+    let Some(mut world) = world("a_vm_takes_its_volume_to_another_backend") else { return };
+    let server = world.start();
+    world.mirror(CopyId(runtime::new_uuid()));
+    assert_eq!(world.look(), (0, false, None));
+    assert_eq!(world.look(), (50, false, None));
+    // Another agent finds what this one began.
+    world.restart();
+    assert_eq!((world.home(), world.opened(server)), ("fast", 0));
+    assert_eq!(world.look(), (100, true, None));
+    assert_eq!((world.home(), world.opened(server)), ("slow", 1));
+    // From now on that is so, whatever the document says and whoever reads it.
+    for _ in 0..2 {
+        assert_eq!(world.look(), (100, true, None));
+        assert_eq!(world.places(), [true, true]);
+        world.restart();
+        assert_eq!(world.home(), "slow");
+    }
+    let refused = Elsewhere { backend: "slow".to_owned(), wanted: false, ..Elsewhere::default() };
+    world.volume.elsewhere = Some(refused);
+    assert_eq!(world.look(), (100, true, None));
+    assert_eq!((world.places(), world.opened(server)), ([true, true], 1));
+    // The control plane has heard of it.
+    world.volume.backend = Some("slow".to_owned());
+    world.wish("fast", false).unwrap();
+    assert_eq!((world.places(), world.recorded(), world.home()), ([false, true], None, "slow"));
+    world.restart();
+    assert_eq!((world.recorded(), world.home()), (None, "slow"));
+    world.volume.elsewhere = None;
+    assert_eq!(world.ensure(), None);
+}
+
+#[test]
+fn an_exchange_that_was_interrupted_is_recorded_before_anything_else() {
+    let test = "an_exchange_that_was_interrupted_is_recorded_before_anything_else";
+    for given_up in [false, true] {
+        let Some(mut world) = world(test) else { return };
+        let server = world.start();
+        let (id, volume) = (CopyId(runtime::new_uuid()), world.volume.id);
+        world.mirror(id);
+        assert_eq!((world.look().0, world.look().0), (0, 50));
+        // Killed once the VM has the other place, and before that is recorded: the VM stands still.
+        let wanted = Exchange { volume, id, to: "slow".to_owned() };
+        let killed = world
+            .effects
+            .hypervisor
+            .exchange_disk(server, &wanted, &mut || Err(std::io::Error::other("killed")));
+        assert!(killed.is_err());
+        world.restart();
+        let power = |world: &mut World| world.effects.hypervisor.observe(server).unwrap().power;
+        assert_eq!((power(&mut world), world.recorded()), (Power::Paused, None));
+        assert!(world.effects.hypervisor.resume(server).is_err());
+        if given_up {
+            let wish = Elsewhere { backend: "slow".to_owned(), wanted: false, ..Elsewhere::default() };
+            world.volume.elsewhere = Some(wish);
+        }
+        assert_eq!(world.look(), (100, true, None));
+        assert_eq!((power(&mut world), world.recorded()), (Power::Running, Some("slow")));
+        assert_eq!((world.places(), world.opened(server)), ([true, true], 1));
+        // A volume that goes now leaves nothing.
+        world.effects.hypervisor.remove(server).unwrap();
+        let document = world.volume.clone();
+        volumes::remove(&mut world.effects, volume, Some(&document), &[]).unwrap();
+        assert_eq!((world.places(), world.recorded()), ([false, false], None));
+        world.restart();
+        assert_eq!(world.recorded(), None);
+    }
+}
+
+#[test]
+fn a_volume_that_no_vm_can_take_stays() {
+    let Some(mut world) = world("a_volume_that_no_vm_can_take_stays") else { return };
+    let server = world.start();
+    let id = CopyId(runtime::new_uuid());
+    world.mirror(id);
+    let refused = |world: &mut World, words: &str| {
+        let (_, arrived, error) = world.look();
+        assert!(!arrived && error.as_ref().is_some_and(|error| error.contains(words)), "{error:?}");
+    };
+    assert_eq!(world.look(), (0, false, None));
+    // Given up in the middle, the mirror ends before what it wrote goes.
+    let undo = Elsewhere { backend: "slow".to_owned(), wanted: false, ..Elsewhere::default() };
+    world.volume.elsewhere = Some(undo);
+    assert_eq!(world.look(), (0, false, None));
+    assert_eq!(world.effects.hypervisor.mirrored(server, world.volume.id, id).unwrap(), None);
+    assert_eq!((world.places(), world.opened(server)), ([true, false], 0));
+    world.wish("slow", true).unwrap();
+    world.mirror(id);
+    world.volume.snapshots.insert(SnapshotId(runtime::new_uuid()));
+    refused(&mut world, "it has snapshots");
+    world.volume.snapshots.clear();
+    world.effects.hypervisor.stop(server).unwrap();
+    refused(&mut world, "no server that runs has it");
+    assert_eq!((world.recorded(), world.places()), (None, [true, true]));
+}
+
+#[test]
+fn records_are_kept_and_what_is_none_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (VolumeId(runtime::new_uuid()), VolumeId(runtime::new_uuid()));
+    let mut moved = Moved::open(dir.path()).unwrap();
+    moved.prepare(one, "slow").unwrap();
+    moved.prepare(two, "slow").unwrap();
+    moved.record(one, "fast").unwrap();
+    let moved = Moved::open(dir.path()).unwrap();
+    assert_eq!((moved.backend(one), moved.backend(two)), (Some("fast"), None));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "what was not decided is gone");
+    std::fs::write(dir.path().join("what"), "slow").unwrap();
+    assert!(Moved::open(dir.path()).unwrap_err().to_string().contains("is of no volume"));
 }
