@@ -462,6 +462,9 @@ impl Agent {
 
     /// Removes what no document knows: left by a control plane or an agent that was lost in the middle.
     fn collect_garbage(&mut self) {
+        if !self.documents.are_all() {
+            return tracing::warn!("what no document knows stays, for a document could not be kept");
+        }
         let networks = self
             .documents
             .all()

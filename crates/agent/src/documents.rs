@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use types::{NetworkId, VolumeId};
 
+/// How the name of a document that is being written ends.
+const TEMPORARY: &str = "tmp";
+
 /// A document as the node keeps it: while its thing is being removed, the last body says what that thing was.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Kept {
@@ -38,6 +41,8 @@ pub struct Documents {
     /// Where the files are; nowhere in a simulation that does not restart agents.
     dir: Option<PathBuf>,
     kept: BTreeMap<DocumentKey, Kept>,
+    /// Whether one was refused: then what no document knows may be what that one is about.
+    refused: bool,
 }
 
 impl Documents {
@@ -48,6 +53,11 @@ impl Documents {
             std::fs::create_dir_all(dir)?;
             for entry in std::fs::read_dir(dir)? {
                 let path = entry?.path();
+                // One that was being written when this ended may not be on disk for good.
+                if path.extension().is_some_and(|extension| extension == TEMPORARY) {
+                    std::fs::remove_file(&path)?;
+                    continue;
+                }
                 match std::fs::read(&path).map(|bytes| serde_json::from_slice::<Kept>(&bytes)) {
                     Ok(Ok(document)) => drop(kept.insert(document.key.clone(), document)),
                     Ok(Err(error)) => tracing::warn!("cannot read {}: {error}", path.display()),
@@ -55,7 +65,7 @@ impl Documents {
                 }
             }
         }
-        Ok(Documents { dir: dir.map(Path::to_owned), kept })
+        Ok(Documents { dir: dir.map(Path::to_owned), kept, refused: false })
     }
 
     /// Takes in a document; tells whether it is news.
@@ -71,11 +81,17 @@ impl Documents {
         if let Err(error) = self.write(&kept) {
             tracing::error!("cannot keep {} on disk: {error}", kept.key);
             if kept.is_of_a_move() {
+                self.refused = true;
                 return false;
             }
         }
         self.kept.insert(kept.key.clone(), kept);
         true
+    }
+
+    /// Whether these are all that there are.
+    pub fn are_all(&self) -> bool {
+        !self.refused
     }
 
     /// Marks what is not in `complete` for removal: the control plane does not know it any more.
@@ -177,7 +193,7 @@ impl Documents {
             kept.revision = 0;
         }
         let bytes = serde_json::to_vec(&kept).map_err(std::io::Error::other)?;
-        let temporary = path.with_extension("tmp");
+        let temporary = path.with_extension(TEMPORARY);
         std::fs::write(&temporary, bytes)?;
         if for_good {
             File::open(&temporary)?.sync_all()?;

@@ -25,6 +25,9 @@ impl Moved {
     /// Reads what is in `dir`. One that cannot be read is an error: its volume could be opened at the wrong place.
     pub fn open(dir: &Path) -> io::Result<Moved> {
         fs::create_dir_all(dir)?;
+        if let Some(parent) = dir.parent() {
+            File::open(parent)?.sync_all()?;
+        }
         let mut backends = BTreeMap::new();
         for entry in fs::read_dir(dir)? {
             let path = entry?.path();
@@ -69,13 +72,17 @@ impl Moved {
     /// Whoever else decides says the same, or the volume is gone.
     pub fn forget(&mut self, volume: VolumeId) -> io::Result<()> {
         if let Some(dir) = &self.dir {
+            let mut is_changed = false;
             for path in [ready(dir, volume), dir.join(volume.to_string())] {
                 match fs::remove_file(path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
+                    Ok(()) => is_changed = true,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
                 }
             }
-            File::open(dir)?.sync_all()?;
+            if is_changed {
+                File::open(dir)?.sync_all()?;
+            }
         }
         self.backends.remove(&volume);
         Ok(())

@@ -101,6 +101,6 @@ fn ensure_volume(
     if backend.observe_volume(volume.id).map_err(words)?.is_none() {
         return Ok(None);
     }
-    let ensured = volumes::ensure_on(effects, backend, &volume, &[server]);
+    let ensured = volumes::ensure_on(effects, backend, &volume, (&[server], false));
     ensured.map(Some).map_err(|trouble| trouble.words)
 }

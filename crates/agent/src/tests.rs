@@ -747,3 +747,38 @@ fn a_simulated_host_keeps_backups_as_large_as_disks() {
     copy(54, CopyFrom::Backup(backup), CopyTo::Nothing).unwrap();
     assert!(copy(55, CopyFrom::Backup(backup), CopyTo::Volume(id(30))).is_err());
 }
+
+#[test]
+fn nothing_goes_for_a_document_that_could_not_be_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut node = outside.start();
+    let moving = Elsewhere { backend: "other".to_owned(), wanted: true, ..Elsewhere::default() };
+    let moving = Volume { elsewhere: Some(moving), ..volume(30) };
+    node.receive(vec![of_volume(1, Some(&volume(30)))], true);
+    node.reports();
+    drop(node);
+    let kept = std::fs::read_dir(outside.state.join("documents")).unwrap().flatten();
+    let kept: Vec<_> =
+        kept.map(|entry| entry.path()).filter(|path| path.extension() == Some("json".as_ref())).collect();
+    let [file] = kept.as_slice() else { panic!("{kept:?}") };
+    // It was lost, and the next cannot be written.
+    std::fs::remove_file(file).unwrap();
+    let mut node = outside.start();
+    std::fs::create_dir(file.with_extension("tmp")).unwrap();
+    node.receive(vec![of_volume(2, Some(&moving))], true);
+    node.reports();
+    assert!(storage::VolumeBackend::observe_volume(&outside.disks, id(30)).unwrap().is_some());
+    drop(node);
+    // What was being written when the agent ended does not count.
+    std::fs::remove_dir(file.with_extension("tmp")).unwrap();
+    let written = serde_json::json!({"key": {"kind": "volume", "id": "x"}, "revision": 9, "body": null, "removing": false});
+    std::fs::write(file.with_extension("tmp"), written.to_string()).unwrap();
+    let mut node = outside.start();
+    assert!(!file.with_extension("tmp").exists());
+    node.receive(vec![of_volume(2, Some(&moving))], true);
+    assert_eq!(volume_seen(&mut node).unwrap().size_gib, 1);
+    node.receive(Vec::new(), true);
+    node.reports();
+    assert!(storage::VolumeBackend::observe_volume(&outside.disks, id(30)).unwrap().is_none());
+}

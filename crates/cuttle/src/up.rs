@@ -81,7 +81,6 @@ impl Up {
         let this = Process::of_pid(i32::try_from(std::process::id())?)
             .context("cannot find this process in /proc")?;
         this.write(&pid_file(&dir))?;
-        agent_process::end_if_outdated(&dir, self.config.as_deref())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.context("cannot start the runtime")?;
         runtime.block_on(self.serve(&dir, &config, policy))?;
@@ -112,6 +111,7 @@ impl Up {
                     start_simulated(&dir, &Config::default(), backends, images)?;
                     None
                 } else {
+                    agent_process::end_if_outdated(&dir, config_path.as_deref())?;
                     Some(Supervision::start(&dir, config_path.as_deref())?)
                 };
                 wait_for_host(&store, &dir, agent.as_deref())
@@ -396,7 +396,9 @@ fn wait_for_host(store: &Store, dir: &DataDir, agent: Option<&Supervision>) -> a
     let started = runtime::now();
     loop {
         let hosts = store.read_blocking(nodes::hosts::list).context("cannot read the hosts")?;
-        if hosts.iter().any(|host| host.heard_at >= started.minus(Duration::from_secs(1))) {
+        let is_heard = hosts.iter().any(|host| host.heard_at >= started.minus(Duration::from_secs(1)));
+        // One that was ended a moment ago may have been heard, too.
+        if is_heard && agent.is_none_or(|_| agent_process::running(dir).is_some()) {
             return Ok(());
         }
         if agent.is_some_and(Supervision::has_failed) || began.elapsed() > AGENT_TIME_MAX {

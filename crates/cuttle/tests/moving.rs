@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -173,6 +172,11 @@ impl World {
         shown["type"].clone()
     }
 
+    /// Waits until something is where the volume goes.
+    fn until_begun(&self, is_there: impl Fn(&World) -> bool) {
+        wait_for(|| if is_there(self) { Ok(()) } else { Err("nothing is there".to_owned()) });
+    }
+
     fn has_files(&self) -> bool {
         self.cloud.dir().join("volumes").join(&self.volume).exists()
     }
@@ -208,25 +212,20 @@ fn pid(number: &Json) -> Pid {
     Pid::from_raw(number.as_i64().unwrap().try_into().unwrap())
 }
 
-/// While the volume is copied; where it goes is seen once it is there.
-fn meanwhile() {
-    runtime::sleep_blocking(Duration::from_millis(500));
-}
-
 #[test]
 fn a_volume_moves_while_its_server_writes_to_it() {
     let Some(mut world) = World::start() else { return };
     let writing = Writing::start(&world.cloud);
     world.retype("ceph");
     // The next agent goes on with what it finds.
-    meanwhile();
+    world.until_begun(World::has_image);
     world.kill_agent();
     assert_eq!(world.settled(), "ceph");
     writing.stop(&world.cloud);
 
     let writing = Writing::start(&world.cloud);
     world.retype("local");
-    meanwhile();
+    world.until_begun(World::has_files);
     world.kill_qemu();
     world.client.once("server show web", "SHUTOFF");
     let there = world.settled();

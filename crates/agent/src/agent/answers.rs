@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use types::VolumeId;
 
 use super::{Agent, CONSOLE_BYTES_MAX};
-use crate::volumes::unmanaged;
+use crate::volumes::{self, unmanaged};
 
 /// How many questions are looked into at once; more are refused.
 const AT_ONCE: usize = 4;
@@ -52,7 +52,8 @@ impl Agent {
         let named = backend.unwrap_or(default);
         let all = self.documents.volumes().into_values();
         let there = all.filter(|volume| {
-            !volume.unmanaged && volume.size_gib > 0 && volume.backend.as_deref().unwrap_or(default) == named
+            let there = volumes::backend_name(&self.effects, volume).unwrap_or(default);
+            !volume.unmanaged && volume.size_gib > 0 && there == named
         });
         there.map(|volume| volume.id).collect()
     }

@@ -31,22 +31,25 @@ pub(super) fn settle(effects: &mut Effects, volume: &Volume, servers: &[ServerId
         effects.hypervisor.end_mirror(server, volume.id).map_err(trouble)?;
     }
     let said = volume.backend.as_deref().unwrap_or(effects.backends.default_name());
-    if effects.moved.backend(volume.id) == Some(said) {
+    let is_given_up = !is_decided && volume.elsewhere.as_ref().is_some_and(|wish| !is_wanted(wish));
+    if is_given_up || effects.moved.backend(volume.id) == Some(said) {
         effects.moved.forget(volume.id).map_err(|error| format!("cannot forget where it was: {error}"))?;
     }
     Ok(())
 }
 
 /// Has the VM take a volume to another backend, and tells how far it is, in percent. Once it is there, the record says so.
+/// Where the VM that has it is to run and does not, it starts again.
 pub(super) fn ensure(
     effects: &mut Effects,
     volume: &Volume,
     (to, id): (&str, CopyId),
-    servers: &[ServerId],
+    (servers, is_to_run): (&[ServerId], bool),
 ) -> Result<u8, Trouble> {
     check(volume)?;
-    let server = holder(effects.hypervisor.as_mut(), volume.id, servers)?;
-    let server = server.ok_or_else(|| "no server that runs has it".to_owned())?;
+    let Some(server) = holder(effects.hypervisor.as_mut(), volume.id, servers)? else {
+        return Err(Trouble { words: "no server that runs has it".to_owned(), passes: is_to_run });
+    };
     match effects.hypervisor.mirrored(server, volume.id, id).map_err(trouble)? {
         None => begin(effects, server, volume.id, (to, id)),
         Some(Mirrored::Going { percent }) => Ok(percent),
@@ -115,6 +118,8 @@ fn holder(
 
 /// A VM that does not answer, or is busy with its disks, does so later.
 fn trouble(error: hypervisor::Error) -> Trouble {
-    let passes = matches!(error, hypervisor::Error::Unresponsive { .. } | hypervisor::Error::Merging);
+    use hypervisor::Error::{Exchanging, Merging, Unresponsive};
+
+    let passes = matches!(error, Unresponsive { .. } | Merging | Exchanging);
     Trouble { words: words(error), passes }
 }

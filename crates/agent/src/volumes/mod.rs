@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_api::block::{Encryption, Limits, Volume, VolumeSeen, VolumeSource};
-use agent_api::compute::Vm;
+use agent_api::compute::{Power, Vm};
 use hypervisor::{Hypervisor, Merge};
 use serde_json::Value as Json;
 use storage::luks::{Luks, header_bytes};
@@ -68,7 +68,9 @@ pub fn ensure(effects: &mut Effects, volume: &Volume, vms: &[Arc<Vm>]) -> Result
     mirror::settle(effects, volume, &servers)?;
     let backends = effects.backends.clone();
     let backend = backends.named(backend_name(effects, volume))?;
-    ensure_on(effects, backend, volume, &servers)
+    let is_to_run =
+        |vm: &Arc<Vm>| vm.power == Power::On && vm.volumes.iter().any(|held| held.id == volume.id);
+    ensure_on(effects, backend, volume, (&servers, vms.iter().any(is_to_run)))
 }
 
 /// Makes a volume on this backend as it should be. One of the VMs of `servers` may have it, or several.
@@ -76,7 +78,7 @@ pub fn ensure_on(
     effects: &mut Effects,
     backend: &dyn VolumeBackend,
     volume: &Volume,
-    servers: &[ServerId],
+    (servers, is_to_run): (&[ServerId], bool),
 ) -> Result<Ensured, Trouble> {
     if volume.unmanaged {
         return unmanaged::ensure(effects, backend, volume, servers);
@@ -128,7 +130,7 @@ pub fn ensure_on(
     }
     ensure_snapshots(backend, volume, &there.snapshots, &mut live)?;
     let again = tidy(backend, volume, &mut live);
-    let (elsewhere, later) = elsewhere::ensure(effects, volume, servers);
+    let (elsewhere, later) = elsewhere::ensure(effects, volume, (servers, is_to_run));
     let now = observe(backend, volume)?;
     let seen = VolumeSeen {
         size_gib: now.size_bytes.saturating_sub(header_of(volume.encryption.as_ref())) / GIB,
@@ -296,12 +298,7 @@ pub fn remove(
 }
 
 fn forget(effects: &mut Effects, id: VolumeId) -> Result<(), Trouble> {
-    match effects.moved.backend(id) {
-        Some(_) => {
-            Ok(effects.moved.forget(id).map_err(|error| format!("cannot forget where it was: {error}"))?)
-        }
-        None => Ok(()),
-    }
+    Ok(effects.moved.forget(id).map_err(|error| format!("cannot forget where it was: {error}"))?)
 }
 
 /// The volumes that a volume is a clone of, and those that they are clones of: they may merge layers once it is gone.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use agent_api::{Document, Kind, ToNode, block};
 use identity::CredentialKeys;
+use serde_json::Value as Json;
 use store::{Select, Store, Tx};
 use types::{Secret, VolumeId};
 
@@ -69,7 +70,8 @@ pub fn add_keys(store: &Store, keys: &dyn Keyring, message: &mut ToNode) -> Resu
     for document in documents.iter_mut().filter(|document| document.key.kind == Kind::Volume) {
         for encryption in document.body.as_mut().into_iter().flat_map(block::encryptions) {
             // One that went meanwhile has none, and its document will follow it.
-            let Some(sealed) = encryption["key_id"].as_str().and_then(|id| sealed.get(id)) else { continue };
+            let id = encryption.get("key_id").and_then(Json::as_str);
+            let Some(sealed) = id.and_then(|id| sealed.get(id)) else { continue };
             match keys.open(sealed) {
                 Ok(secret) => drop(encryption.insert("passphrase".to_owned(), secret.expose().into())),
                 Err(error) => {

@@ -250,6 +250,8 @@ fn clear(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> 
         return Ok(Next::Again(LOOK_EVERY));
     }
     if migration.is_replacing() {
+        // Whatever an operator said of it meanwhile.
+        volume.migration_status = Some("completing".to_owned());
         end(volume, "success", tx.now());
         VOLUMES.save(tx, volume)?;
     }

@@ -2,7 +2,7 @@
 
 use agent_api::block::Elsewhere;
 use store::{Column, Error, Select, Stored, Table, Tx, Unique};
-use types::{HostId, ProjectId, VolumeId};
+use types::{HostId, ProjectId, VolumeId, VolumeTypeId};
 
 use super::Migration;
 use crate::quota::usage::{Amount, ByType};
@@ -32,6 +32,11 @@ pub(crate) fn elsewhere(tx: &mut Tx<'_>, id: VolumeId) -> Result<Option<Elsewher
 /// Whether this is no volume, but what one is copied to before it takes its place.
 pub(crate) fn is_copy(tx: &mut Tx<'_>, id: VolumeId) -> Result<bool, Error> {
     Ok(all(tx)?.iter().any(|migration| migration.copy_id() == Some(id)))
+}
+
+/// Whether a volume is about to be of this type.
+pub(crate) fn takes_type(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<bool, Error> {
+    Ok(all(tx)?.iter().any(|migration| migration.volume_type_id == Some(id)))
 }
 
 /// How much is on its way to a backend of a host.

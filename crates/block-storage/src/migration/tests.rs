@@ -159,6 +159,16 @@ fn a_type_of_another_backend_moves_the_volume() {
     let wanted = json!({"new_type": "slow", "migration_policy": "on-demand"});
     assert_eq!(world.retype(wanted.clone()), (202, String::new()));
     assert_eq!(world.seen(), words(["retyping", "default", "one@fast#fast", "starting"]));
+    // What it is about to be is what it was when that was asked.
+    for (method, rest, body) in [
+        ("DELETE", "", Json::Null),
+        ("POST", "/encryption", json!({"encryption": {"provider": "luks", "control_location": "front-end"}})),
+    ] {
+        let types = world.api.get(ADMIN, "/volume/v3/types").body["volume_types"].clone();
+        let of = types.as_array().unwrap().iter().find(|one| one["name"] == "slow").unwrap()["id"].clone();
+        let path = format!("/volume/v3/types/{}{rest}", of.as_str().unwrap());
+        assert_eq!(world.api.call(ADMIN, method, &path, &[], &body).status, 400, "{method} {rest}");
+    }
     assert_eq!(["volumes_default", "volumes_slow", "gigabytes_slow"].map(|n| world.usage(n)), [1, 1, 1]);
     assert_eq!(world.usage("volumes"), 1);
     world.settle();

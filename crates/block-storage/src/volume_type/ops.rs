@@ -10,7 +10,7 @@ use super::{Recipe, TypeChange, TypeDraft, VolumeType};
 use crate::error::Error;
 use crate::list::Paging;
 use crate::policy::{RULES, own};
-use crate::{DEFAULT_TYPE, default_type, group, qos_specs, volume};
+use crate::{DEFAULT_TYPE, default_type, group, migration, qos_specs, volume};
 
 /// Which types a list shows.
 #[derive(Debug, Clone, Default)]
@@ -219,9 +219,9 @@ pub fn delete(caller: &Caller, tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
     Ok(TYPES.remove(tx, &found)?)
 }
 
-/// Whether any volume is of this type.
+/// Whether any volume is of this type, or on its way to be.
 pub(crate) fn is_used(tx: &mut Tx<'_>, id: VolumeTypeId) -> Result<bool, Error> {
-    Ok(volume::store::has_type(tx, id)?)
+    Ok(volume::store::has_type(tx, id)? || migration::store::takes_type(tx, id)?)
 }
 
 /// Changes the extra specs of a type that no volume is of, by a function of it.

@@ -139,7 +139,7 @@ impl Vm {
                 self.await_end(shared, &note.job, INTERRUPTED_TIME_MAX)?;
                 note
             }
-            Some(_) => return Err(refused("job-complete", "another disk is being exchanged")),
+            Some(_) => return Err(Error::Exchanging),
             None => {
                 let note = self.note_exchange(shared, wanted)?;
                 self.command(shared, "stop")?;

@@ -7,8 +7,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::volumes::qemu_img;
-use super::{Place, create_file, remove_tree};
+use super::{Place, create_file, lock, remove_tree};
 use crate::Result;
+
+/// How many requests a process that has such files open takes of the kernel's (aio in QEMU; proc(5), `aio-nr`), and how many
+/// processes more there is to be room for: one that finds none does not open its disk at all.
+const REQUESTS: u64 = 1024;
+const PROCESSES: u64 = 16;
 
 /// What of it the file system, the kernel and QEMU take here.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +30,7 @@ impl Opening {
     /// without what it takes.
     pub(super) fn probe(place: &Place) -> Result<Opening> {
         let path = place.scratch_path("probe");
-        drop(create_file(&path)?);
+        let _held = lock(create_file(&path)?, &path)?;
         let direct = fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_DIRECT).open(&path).is_ok();
         let mut opening = Opening { direct, native: direct };
         if direct {
@@ -52,7 +57,7 @@ impl Opening {
             "filename": path.to_string_lossy(),
             "auto-read-only": false,
             "discard": "unmap",
-            "aio": if self.native { "native" } else { "threads" },
+            "aio": if self.native && has_room() { "native" } else { "threads" },
             "cache": { "direct": self.direct, "no-flush": false },
         });
         if let Some(read_only) = read_only {
@@ -60,4 +65,14 @@ impl Opening {
         }
         file
     }
+}
+
+/// Whether the kernel has requests left for more processes.
+fn has_room() -> bool {
+    let number = |name: &str| {
+        let text = fs::read_to_string(format!("/proc/sys/fs/{name}")).ok()?;
+        text.trim().parse::<u64>().ok()
+    };
+    let (taken, all) = (number("aio-nr"), number("aio-max-nr"));
+    taken.zip(all).is_some_and(|(taken, all)| taken.saturating_add(PROCESSES * REQUESTS) <= all)
 }

@@ -42,7 +42,7 @@ fn replacement(volume: &Volume) -> Option<VolumeId> {
 pub(super) fn ensure(
     effects: &mut Effects,
     volume: &Volume,
-    servers: &[ServerId],
+    servers: (&[ServerId], bool),
 ) -> (Option<ElsewhereSeen>, Option<Duration>) {
     let Some(wish) = &volume.elsewhere else { return (None, None) };
     let seen = ElsewhereSeen { wish: wish.without_secrets(), error: None, percent: 0, arrived: false };
