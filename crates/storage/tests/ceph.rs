@@ -118,12 +118,22 @@ impl Ceph {
     }
 
     fn run(&self, program: &str, arguments: &[&str], input: Stdio) -> String {
-        let mut command = self.program(program);
-        command.arg("-c").arg(self.folder.join("ceph.conf")).args(["-n", "client.admin", "-p", &self.pool]);
-        let output = command.args(arguments).stdin(input).output().unwrap();
+        let output = self.in_pool(program, arguments).stdin(input).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{program} {arguments:?}: {errors}");
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// `rados` on this cluster, to be started.
+    pub fn rados(&self, arguments: &[&str]) -> Command {
+        self.in_pool("rados", arguments)
+    }
+
+    fn in_pool(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = self.program(program);
+        command.arg("-c").arg(self.folder.join("ceph.conf")).args(["-n", "client.admin", "-p", &self.pool]);
+        command.args(arguments);
+        command
     }
 
     /// Does something to a cluster that is this test's own: `kill-osd 1`, `pause`.

@@ -54,7 +54,7 @@ fn json_of(text: &str) -> Value {
 }
 
 /// The id of an image, which stays when its name changes.
-fn id_of(ceph: &Ceph, name: &str) -> String {
+pub fn id_of(ceph: &Ceph, name: &str) -> String {
     let shown = json_of(&ceph.rbd_says(&["info", "--format", "json", name]));
     shown["id"].as_str().unwrap().to_owned()
 }

@@ -1,12 +1,13 @@
 //! The backend in Ceph while its child is killed, its cluster is away, and OSDs are lost and added.
 
+use std::fs::File;
 use std::io::Read;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use storage::rbd::{Health, Rbd, RbdConfig};
 use storage::{
     Adoption, DiskFormat, Error, GIB, ImageStore, NewVolume, Snapshot, Source, Upload, VolumeBackend,
@@ -15,8 +16,8 @@ use storage::{
 use types::ImageId;
 
 use crate::ceph::{Ceph, QemuIo};
-use crate::rbd::{MIB, blank, clone_of, snapshot_of, until};
-use crate::{qcow2_bytes, upload};
+use crate::rbd::{MIB, blank, clone_of, id_of, snapshot_of, until};
+use crate::{TempDir, qcow2_bytes, upload};
 
 /// Kills the child of `rbd` at random moments while something is done, and says how often.
 fn while_killing<T>(rbd: &Rbd, pause_ms_max: u64, work: impl FnOnce() -> T) -> (T, u32) {
@@ -185,6 +186,93 @@ fn a_child_killed_at_any_moment_leaves_nothing_behind() {
     let left: Vec<&str> =
         objects.lines().filter(|name| name.contains("making") || name.contains("data")).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// Leaves the note of a client with an object, of which the OSD knows nothing: the client dies while a copy of the note is
+/// awaited. Nobody shuts it out.
+fn haunt(ceph: &Ceph, object: &str) {
+    let place =
+        ceph.command(json!({ "prefix": "osd map", "pool": ceph.pool(), "object": object, "format": "json" }));
+    let primary = place["acting_primary"].as_u64().unwrap();
+    let copies = place["acting"].as_array().unwrap().iter().filter_map(Value::as_u64);
+    let copy = copies.into_iter().find(|osd| *osd != primary).unwrap().to_string();
+    let (_never, wait) = channel::<()>();
+    until("a dead client is noted", || {
+        ceph.harm(&["pause-osd", &copy]);
+        let mut client = ceph.rados(&["watch", object]).stdin(Stdio::piped()).spawn().unwrap();
+        // Nothing is ever sent: the client gets as far as to wait for the copy, and the OSD to see that it is gone.
+        let _ = wait.recv_timeout(Duration::from_secs(1));
+        client.kill().unwrap();
+        client.wait().unwrap();
+        let _ = wait.recv_timeout(Duration::from_millis(200));
+        ceph.harm(&["resume"]);
+        ceph.rados_says(&["listwatchers", object]).contains("watcher=")
+    });
+}
+
+/// Clones whose parent was never told of them, or has forgotten them, and which a dead client has open.
+#[test]
+fn a_clone_is_removed_whose_parent_is_gone_and_that_a_dead_client_has_open() {
+    let Some(ceph) = Ceph::own() else { return };
+    let rbd = ceph.rbd();
+    let volumes = rbd.volumes(None);
+    let (parent, other) = (blank(8 * MIB), blank(8 * MIB));
+    let (at, kept_at) = (snapshot_of(parent.id), snapshot_of(other.id));
+    for (volume, at) in [(&parent, at), (&other, kept_at)] {
+        volumes.ensure_volume(volume).unwrap();
+        volumes.ensure_snapshot(at, None).unwrap();
+    }
+    let clone_at = |at| NewVolume { source: Source::Snapshot(at), ..blank(8 * MIB) };
+    let header = |volume| format!("rbd_header.{}", id_of(&ceph, &name_of_volume(volume)));
+    let above = header(parent.id);
+    let keys = ceph.rados_says(&["listomapkeys", &above]);
+    let snapshot = keys.lines().find(|key| key.starts_with("snapshot_")).unwrap();
+    let dir = TempDir::new();
+    let before = dir.path().join("snapshot");
+    ceph.rados_says(&["getomapval", &above, snapshot, before.to_str().unwrap()]);
+    let (removed, half_made, kept) = (clone_at(at), clone_at(at), clone_at(kept_at));
+    for clone in [&removed, &half_made, &kept] {
+        volumes.ensure_volume(clone).unwrap();
+    }
+    for volume in [removed.id, half_made.id, kept.id] {
+        haunt(&ceph, &header(volume));
+    }
+    // As it is while a clone's maker has not told the parent of it: there is no note, and the snapshot has no clones.
+    ceph.rados_says(&["rmomapkey", &above, &snapshot.replace("snapshot_", "snap_children_")]);
+    ceph.rados_stores(&["setomapval", &above, snapshot], File::open(&before).unwrap());
+    let mark = format!("cuttle.making.{}", name_of_volume(half_made.id));
+    ceph.rados_stores(&["put", &mark, "-"], File::open("/dev/null").unwrap());
+    let held = blank(8 * MIB);
+    volumes.ensure_volume(&held).unwrap();
+    let mut holder = QemuIo::open(&ceph, &volumes.blockdev(held.id).unwrap());
+    volumes.remove_volume(held.id).unwrap();
+    volumes.remove_volume(removed.id).unwrap();
+    volumes.remove_snapshot(at, None).unwrap();
+    volumes.remove_volume(parent.id).unwrap();
+    until("the parent is gone", || {
+        volumes.sweep().unwrap();
+        !ceph.rados_says(&["ls"]).lines().any(|object| object == above)
+    });
+    until("what nobody needs is removed", || {
+        volumes.sweep().unwrap();
+        volumes.remove_volume(half_made.id).is_ok() && ceph.rbd_says(&["trash", "ls"]).lines().count() == 1
+    });
+    // Whoever lives is not shut out, and loses nothing under its hands.
+    assert!(ceph.rbd_says(&["trash", "ls"]).contains(&name_of_volume(held.id)));
+    assert!(holder.say("write -P 1 0 8M").contains("wrote") && holder.reads(1, 0, 8 * MIB));
+    drop(holder);
+    // Whatever a dead client is noted with, a volume that is somebody's stays, and so does what it is made of.
+    let mut expected = [other.id, kept.id];
+    expected.sort();
+    assert_eq!(volumes.observe_volumes().unwrap(), expected);
+    assert!(QemuIo::open(&ceph, &volumes.blockdev(kept.id).unwrap()).reads(0, 0, 8 * MIB));
+    for volume in [kept.id, other.id] {
+        volumes.remove_volume(volume).unwrap();
+    }
+    until("nothing is left in the pool", || {
+        volumes.sweep().unwrap();
+        ceph.rbd_says(&["trash", "ls"]).is_empty() && ceph.rbd_says(&["ls"]).is_empty()
+    });
 }
 
 #[test]

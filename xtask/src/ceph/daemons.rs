@@ -63,9 +63,14 @@ impl Daemons {
 
     /// Ends one as a loss of power does.
     pub fn kill(&self, name: &str) -> Outcome {
-        let pid = self.running(name).ok_or_else(|| failed(format!("{name} does not run")))?;
-        signal("KILL", pid)?;
+        self.signal(name, "KILL")?;
         self.wait_for_end(name)
+    }
+
+    /// Sends one a signal.
+    pub fn signal(&self, name: &str, signal_name: &str) -> Outcome {
+        let pid = self.running(name).ok_or_else(|| failed(format!("{name} does not run")))?;
+        signal(signal_name, pid)
     }
 
     /// Sends all a signal.

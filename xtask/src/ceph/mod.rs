@@ -40,6 +40,10 @@ pub fn run(arguments: &[String]) -> Outcome {
         }
         ["down", dir] => Cluster::at(Path::new(dir))?.down(),
         ["kill-osd", dir, id] => Cluster::at(Path::new(dir))?.daemons.kill(&format!("osd.{}", number(id)?)),
+        // One that is there and does not answer; `resume` lets it go on.
+        ["pause-osd", dir, id] => {
+            Cluster::at(Path::new(dir))?.daemons.signal(&format!("osd.{}", number(id)?), "STOP")
+        }
         ["start-osd", dir, id] => Cluster::at(Path::new(dir))?.start_osd(number(id)?),
         ["add-osd", dir] => Cluster::at(Path::new(dir))?.add_osd().map(|id| println!("osd.{id}")),
         // A cluster that is there and does not answer, and one that goes on.
@@ -53,7 +57,7 @@ pub fn run(arguments: &[String]) -> Outcome {
             Ok(())
         }
         _ => Err(Failure::Usage(
-            "ceph up|down|wait|add-osd|pause|resume DIR, kill-osd|start-osd DIR NUMBER, command DIR JSON"
+            "ceph up|down|wait|add-osd|pause|resume DIR, kill-osd|pause-osd|start-osd DIR NUMBER, command DIR JSON"
                 .into(),
         )),
     }

@@ -14,6 +14,18 @@ const TRASH_MOVING: u8 = 1;
 /// Before the number of the snapshot, in hexadecimal, whose clones are noted under this key of an image's header.
 const CLONES_OF: &str = "snap_children_";
 
+/// The key of an image's header under which its parent is noted.
+const PARENT: &str = "parent";
+
+/// What an image was cloned from, as it has it noted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotedParent {
+    pub pool_id: i64,
+    /// Empty for the pool itself.
+    pub pool_namespace: String,
+    pub image_id: String,
+}
+
 /// A clone, as its parent has it noted.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotedClone {
@@ -66,6 +78,18 @@ impl Pool {
         input.extend(&clone.encoded);
         let result = self.tell(&names::header(image_id), c"child_detach", &input)?;
         check(result, || format!("forget the clone {} of {}/{image_id}", clone.image_id, self.name)).map(drop)
+    }
+
+    /// The parent that is noted with an image, also one that is gone. `None` too for notes of before Ceph 14.
+    pub fn noted_parent(&self, image_id: &str) -> Done<Option<NotedParent>> {
+        let noted = self.keys(&names::header(image_id), PARENT)?.into_iter().find(|(key, _)| key == PARENT);
+        Ok(noted.and_then(|(_, value)| read_parent(&value)))
+    }
+
+    /// Takes the note of its parent from an image, whose content is from then on only what it has itself.
+    pub fn forget_parent(&self, image_id: &str) -> Done<()> {
+        let result = self.tell(&names::header(image_id), c"parent_detach", &[])?;
+        check(result, || format!("forget the parent of {}/{image_id}", self.name)).map(drop)
     }
 
     fn tell(&self, object: &str, method: &CStr, input: &[u8]) -> Done<i64> {
@@ -173,7 +197,22 @@ fn read_clones(snapshot: u64, value: &[u8]) -> Option<Vec<NotedClone>> {
     Some(clones)
 }
 
-fn taken<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+/// What is noted of a parent: its version, the oldest one that can read it, its length, and then since version 2 the
+/// pool, the namespace and the image, before what is not needed here. `None` if it is something else.
+fn read_parent(value: &[u8]) -> Option<NotedParent> {
+    let mut rest = value;
+    let [version, _] = taken::<2>(&mut rest)?;
+    let length = usize::try_from(u32::from_le_bytes(taken(&mut rest)?)).ok()?;
+    let (mut inner, _) = rest.split_at_checked(length)?;
+    (version >= 2).then_some(())?;
+    Some(NotedParent {
+        pool_id: i64::from_le_bytes(taken(&mut inner)?),
+        pool_namespace: taken_string(&mut inner)?,
+        image_id: taken_string(&mut inner)?,
+    })
+}
+
+pub(super) fn taken<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (first, after) = rest.split_first_chunk::<N>()?;
     *rest = after;
     Some(*first)

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 use std::sync::Arc;
 
-use super::cluster::{Done, Libraries, Pool, c_string, check, filled, text};
+use super::cluster::{Done, Libraries, Pool, bare, c_string, check, filled, text};
 use super::sys;
 
 /// An open image.
@@ -20,6 +20,14 @@ pub struct Image {
 unsafe impl Send for Image {}
 // SAFETY: as above.
 unsafe impl Sync for Image {}
+
+/// A client that has an image open for writing.
+pub struct Watcher {
+    /// Its address, without the protocol in front.
+    pub address: String,
+    /// The number by which the OSDs know it.
+    pub client: u64,
+}
 
 /// What an image was cloned from.
 pub struct Parent {
@@ -356,8 +364,8 @@ impl Image {
         check(result.into(), || format!("take {key} away from {}", self.name)).map(drop)
     }
 
-    /// The addresses of all clients that have it open for writing.
-    pub fn watchers(&self) -> Done<Vec<String>> {
+    /// All clients that have it open for writing, or that are noted so.
+    pub fn watchers(&self) -> Done<Vec<Watcher>> {
         let rbd = &self.libraries.rbd;
         let empty = sys::Watcher { addr: ptr::null_mut(), id: 0, cookie: 0 };
         // SAFETY: the image is open; the room has the length that is given.
@@ -365,10 +373,14 @@ impl Image {
             (rbd.rbd_watchers_list)(self.handle, room, length)
         };
         let (mut found, length) = filled(empty, || format!("list who has {} open", self.name), fill)?;
-        let addresses = found[..length].iter().map(|watcher| text(watcher.addr)).collect();
+        let copied = |watcher: &sys::Watcher| Watcher {
+            address: bare(&text(watcher.addr)).to_owned(),
+            client: watcher.id.cast_unsigned(),
+        };
+        let watchers = found[..length].iter().map(copied).collect();
         // SAFETY: the entries are librbd's, and were copied.
         unsafe { (rbd.rbd_watchers_list_cleanup)(found.as_mut_ptr(), length) };
-        Ok(addresses)
+        Ok(watchers)
     }
 
     /// How much it takes, without what it shares; `None` where only reading every object could tell.

@@ -26,6 +26,8 @@ mod status;
 #[allow(unsafe_code)] // and both are found here
 mod sys;
 mod volumes;
+#[allow(unsafe_code)] // librbd has no way to ask
+mod watch;
 mod wire;
 
 use std::sync::Arc;

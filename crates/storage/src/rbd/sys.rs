@@ -155,6 +155,7 @@ library!(
         rados_write_full(IoCtx, *const c_char, *const c_char, usize) -> c_int;
         rados_remove(IoCtx, *const c_char) -> c_int;
         rados_exec(IoCtx, *const c_char, *const c_char, *const c_char, *const c_char, usize, *mut c_char, usize) -> c_int;
+        rados_notify2(IoCtx, *const c_char, *const c_char, c_int, u64, *mut *mut c_char, *mut usize) -> c_int;
         rados_create_read_op() -> ReadOp;
         rados_read_op_omap_get_vals2(ReadOp, *const c_char, *const c_char, u64, *mut OmapIter, *mut u8, *mut c_int);
         rados_read_op_operate(ReadOp, IoCtx, *const c_char, c_int) -> c_int;

@@ -135,7 +135,7 @@ fn purge(link: &Link, pool: &Arc<Pool>, trashed: &Trashed) -> Done<()> {
     if failed(&done, libc::ENOTEMPTY) && ghosts::forget(link, pool, &trashed.id)? {
         done = pool.purge(&trashed.id);
     }
-    if failed(&done, libc::EBUSY) && ghosts::lay(&*link.cluster()?, pool, &trashed.id)? {
+    if failed(&done, libc::EBUSY) && ghosts::lay(link, pool, &trashed.id)? {
         done = pool.purge(&trashed.id);
     }
     if failed(&done, libc::ENOENT) {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use nix::libc;
 use types::VolumeId;
 
-use super::super::cluster::{Done, Pool, bare};
-use super::super::image::Image;
+use super::super::cluster::{Done, Pool};
+use super::super::image::{Image, Watcher};
 use super::super::names;
 use super::super::wire::{Fault, Place};
 use super::{Served, ghosts};
@@ -187,8 +187,8 @@ fn why_not(pool: &Pool, image: &Image, name: &str, idle: &[String]) -> Done<Opti
         return Ok(Some("it is being made".to_owned()));
     }
     let mut others = image.watchers()?;
-    others.retain(|address| !idle.iter().any(|idle| idle == bare(address)));
-    if let Some(address) = others.first() {
+    others.retain(|watcher| !idle.contains(&watcher.address));
+    if let Some(Watcher { address, .. }) = others.first() {
         return Ok(Some(format!("it is in use by {address}")));
     }
     let mut head = vec![0; HEAD_BYTES];

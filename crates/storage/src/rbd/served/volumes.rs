@@ -9,12 +9,12 @@ use nix::libc;
 use serde_json::Value;
 use types::{SnapshotId, VolumeId};
 
-use super::super::cluster::{Cluster, Done, Pool, Shape, bare};
-use super::super::image::Image;
+use super::super::cluster::{Done, Pool, Shape};
+use super::super::image::{Image, Watcher};
 use super::super::names::{self, SNAPSHOT_OF_IMAGE};
 use super::super::sys;
 use super::super::wire::{Fault, Origin, Place};
-use super::{Served, ghosts};
+use super::{Link, Served, ghosts};
 use crate::{Capacity, Snapshot, Tidied, VolumeState};
 
 /// Where the last token of a revert is kept.
@@ -51,7 +51,7 @@ impl Served {
         let mark = names::making(&name);
         if pool.has_mark(&mark)? {
             tracing::warn!("making {name} anew: whoever made it was interrupted");
-            remove_half_made(&*self.link.cluster()?, &pool, &name)?;
+            remove_half_made(&self.link, &pool, &name)?;
         } else if self.exists(place, id)? {
             return let_in(&pool, &name, new.multiattach);
         }
@@ -62,8 +62,8 @@ impl Served {
             // Somebody else makes it, or left it half made: whoever asks again will see.
             Err(fault) if fault.is(libc::EEXIST) => Err(fault),
             Err(fault) => {
-                let undone = remove_half_made(&*self.link.cluster()?, &pool, &name)
-                    .and_then(|()| pool.remove_mark(&mark));
+                let undone =
+                    remove_half_made(&self.link, &pool, &name).and_then(|()| pool.remove_mark(&mark));
                 if let Err(left) = undone {
                     tracing::warn!("what there is of {name} stays until it is made or removed: {left:?}");
                 }
@@ -129,7 +129,7 @@ impl Served {
         let (pool, name) = (self.pool_of(place)?, names::volume(place, id));
         let mark = names::making(&name);
         if pool.has_mark(&mark)? {
-            remove_half_made(&*self.link.cluster()?, &pool, &name)?;
+            remove_half_made(&self.link, &pool, &name)?;
             return pool.remove_mark(&mark);
         }
         if place == Place::Volumes && self.stays(&pool, id)? {
@@ -173,9 +173,9 @@ impl Served {
         let (cluster, pool, name) = (self.link.cluster()?, self.pool_of(place)?, names::volume(place, id));
         let image = no_volume(id, pool.open_read_only(&name, None))?;
         let others = self.others(&image)?;
-        for address in &others {
+        for Watcher { address, .. } in &others {
             tracing::warn!("shutting out {address}, which has {name} open");
-            cluster.blocklist(bare(address))?;
+            cluster.blocklist(address)?;
         }
         if image.features()? & sys::FEATURE_LOCK == 0 {
             tracing::warn!("{name} was open to several clients; now it has a lock");
@@ -186,10 +186,10 @@ impl Served {
 
     /// The clients that have an image open for writing but for this one: a chore of it may, and gives its lock up when
     /// asked for.
-    fn others(&self, image: &Image) -> Done<Vec<String>> {
+    fn others(&self, image: &Image) -> Done<Vec<Watcher>> {
         let own = self.link.cluster()?.own_addresses()?;
         let mut others = image.watchers()?;
-        others.retain(|address| !own.iter().any(|own| own == bare(address)));
+        others.retain(|watcher| !own.contains(&watcher.address));
         Ok(others)
     }
 
@@ -357,11 +357,14 @@ fn no_volume<T>(id: VolumeId, opened: Done<T>) -> Done<T> {
 }
 
 /// Removes what somebody began to make and was interrupted at; nobody can have cloned it, or use it.
-fn remove_half_made(cluster: &Cluster, pool: &Arc<Pool>, name: &str) -> Done<()> {
+fn remove_half_made(link: &Link, pool: &Arc<Pool>, name: &str) -> Done<()> {
     let mut done = pool.remove(name);
     if done.as_ref().is_err_and(|fault| fault.is(libc::EBUSY)) {
-        let id = pool.open_read_only(name, None)?.id()?;
-        if ghosts::lay(cluster, pool, &id)? {
+        // It may be one that cannot be opened.
+        let entry = pool.directory()?.into_iter().find(|(known, _)| known == name);
+        if let Some((_, id)) = entry
+            && ghosts::lay(link, pool, &id)?
+        {
             done = pool.remove(name);
         }
     }
