@@ -13,11 +13,19 @@ use storage::{
     Adoption, DiskFormat, Error, GIB, ImageStore, NewVolume, Snapshot, Source, Upload, VolumeBackend,
     name_of_snapshot, name_of_volume,
 };
-use types::ImageId;
+use types::{ImageId, VolumeId};
 
 use crate::ceph::{Ceph, QemuIo};
 use crate::rbd::{MIB, blank, clone_of, id_of, snapshot_of, until};
 use crate::{TempDir, qcow2_bytes, upload};
+
+/// Nothing has a name in the pool but one volume, neither in its directory nor beside it.
+fn assert_only(ceph: &Ceph, volume: VolumeId) {
+    let names = ceph.rados_says(&["ls"]);
+    let names: Vec<&str> = names.lines().filter_map(|object| object.strip_prefix("rbd_id.")).collect();
+    assert_eq!(names, [name_of_volume(volume)]);
+    assert_eq!(ceph.rbd_says(&["ls"]).trim(), name_of_volume(volume));
+}
 
 /// Kills the child of `rbd` at random moments while something is done, and says how often.
 fn while_killing<T>(rbd: &Rbd, pause_ms_max: u64, work: impl FnOnce() -> T) -> (T, u32) {
@@ -104,10 +112,7 @@ fn a_child_killed_while_names_change_loses_no_image() {
     });
     println!("{rounds} rounds, {kills} kills");
     assert!(rounds > 0 && kills > 0);
-    let names = ceph.rados_says(&["ls"]);
-    let names: Vec<&str> = names.lines().filter_map(|object| object.strip_prefix("rbd_id.")).collect();
-    assert_eq!(names, [name_of_volume(id)]);
-    assert_eq!(ceph.rbd_says(&["ls"]).trim(), name_of_volume(id));
+    assert_only(&ceph, id);
 }
 
 #[test]
@@ -133,10 +138,7 @@ fn a_child_killed_while_a_volume_is_replaced_loses_neither() {
     });
     println!("{rounds} rounds, {kills} kills");
     assert!(rounds > 0 && kills > 0);
-    let names = ceph.rados_says(&["ls"]);
-    let names: Vec<&str> = names.lines().filter_map(|object| object.strip_prefix("rbd_id.")).collect();
-    assert_eq!(names, [name_of_volume(volume.id)]);
-    assert_eq!(ceph.rbd_says(&["ls"]).trim(), name_of_volume(volume.id));
+    assert_only(&ceph, volume.id);
     drop((volumes, killed));
     until("nothing is left in the trash", || {
         looking.sweep().unwrap();
@@ -269,6 +271,28 @@ fn a_clone_is_removed_whose_parent_is_gone_and_that_a_dead_client_has_open() {
     for volume in [kept.id, other.id] {
         volumes.remove_volume(volume).unwrap();
     }
+    until("nothing is left in the pool", || {
+        volumes.sweep().unwrap();
+        ceph.rbd_says(&["trash", "ls"]).is_empty() && ceph.rbd_says(&["ls"]).is_empty()
+    });
+}
+
+#[test]
+fn a_replacement_that_was_cut_off_is_swept_once_nobody_goes_on_with_it() {
+    let Some(ceph) = Ceph::shared() else { return };
+    let volumes = ceph.rbd().volumes(None);
+    let (volume, other) = (blank(8 * MIB), blank(16 * MIB));
+    for new in [&volume, &other] {
+        volumes.ensure_volume(new).unwrap();
+    }
+    // As it is between the first name and the second.
+    let old = format!("{}.{}.part", name_of_volume(volume.id), other.id);
+    ceph.rbd_says(&["rename", &name_of_volume(volume.id), &old]);
+    volumes.sweep().unwrap();
+    assert!(ceph.rbd_says(&["ls"]).contains(&old), "it may still go on");
+    // The volume is removed instead.
+    volumes.remove_volume(volume.id).unwrap();
+    volumes.remove_volume(other.id).unwrap();
     until("nothing is left in the pool", || {
         volumes.sweep().unwrap();
         ceph.rbd_says(&["trash", "ls"]).is_empty() && ceph.rbd_says(&["ls"]).is_empty()

@@ -58,6 +58,13 @@ pub fn replaced(name: &str, by: &str) -> String {
     format!("{name}.{by}{PART}")
 }
 
+/// What the image was called that took the name of this one, if this is a volume that gave its own up for that.
+pub fn replaced_by(name: &str) -> Option<String> {
+    let (volume, by) = name.strip_suffix(PART)?.rsplit_once('.')?;
+    volume_of_name(volume)?;
+    by.parse().ok().map(name_of_volume)
+}
+
 /// Whether it is an upload on its way, or what is left of one or of a volume that was replaced.
 pub fn is_upload(name: &str) -> bool {
     name.ends_with(PART)

@@ -198,8 +198,9 @@ impl Served {
             Request::UnmanageSnapshot { at } => json(self.unmanage_snapshot(at)?),
             Request::Capacity { place } => json(self.capacity(place)?),
             Request::Sweep => {
+                let swept = self.sweep_replaced();
                 self.chores.purge_soon();
-                json(())
+                json(swept?)
             }
             Request::ImageHead { image } => self.image_head(image),
             Request::ImageRead { image, offset, length } => self.image_read(image, offset, length),

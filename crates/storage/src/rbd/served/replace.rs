@@ -52,6 +52,23 @@ impl Served {
     }
 }
 
+impl Served {
+    /// Removes volumes that were replaced by a child that was killed before it removed them, and that nobody asks to be
+    /// replaced any more. As long as the other one has a name of its own, the replacement goes on.
+    pub(super) fn sweep_replaced(&self) -> Done<()> {
+        let pool = self.pool_of(Place::Volumes)?;
+        let directory = pool.directory()?;
+        let has = |name: &str| directory.iter().any(|(known, _)| known == name);
+        for (name, _) in &directory {
+            if names::replaced_by(name).is_some_and(|by| !has(&by)) {
+                tracing::warn!("removing {name}, which was replaced");
+                discard(&pool, name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Gives an image another name, unless there is none or it has that. The directory of the pool decides: librbd lets the new
 /// name lead to the image, then enters it there in place of the old one, then removes the old one.
 fn rename(pool: &Arc<Pool>, from: &str, to: &str) -> Done<()> {
