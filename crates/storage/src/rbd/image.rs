@@ -294,6 +294,13 @@ impl Image {
         self.on_snapshot("remove", name, self.libraries.rbd.rbd_snap_remove)
     }
 
+    /// Removes a snapshot by its number, which one in the trash has alone.
+    pub fn remove_snapshot_in_trash(&self, number: u64) -> Done<()> {
+        // SAFETY: the image is open.
+        let result = unsafe { (self.libraries.rbd.rbd_snap_remove_by_id)(self.handle, number) };
+        check(result.into(), || format!("remove snapshot {number} of {}", self.name)).map(drop)
+    }
+
     /// Lets a snapshot be removed that was protected from that, unless clones of old still need it; whether it was so.
     pub fn unprotect_snapshot(&self, name: &str) -> Done<bool> {
         match self.on_snapshot("unprotect", name, self.libraries.rbd.rbd_snap_unprotect) {

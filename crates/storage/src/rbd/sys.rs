@@ -206,6 +206,7 @@ library!(
         rbd_snap_create(ImagePtr, *const c_char) -> c_int;
         rbd_snap_get_id(ImagePtr, *const c_char, *mut u64) -> c_int;
         rbd_snap_remove(ImagePtr, *const c_char) -> c_int;
+        rbd_snap_remove_by_id(ImagePtr, u64) -> c_int;
         rbd_snap_rename(ImagePtr, *const c_char, *const c_char) -> c_int;
         rbd_snap_unprotect(ImagePtr, *const c_char) -> c_int;
         rbd_snap_rollback(ImagePtr, *const c_char) -> c_int;

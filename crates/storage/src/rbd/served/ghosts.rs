@@ -36,10 +36,14 @@ pub(super) fn lay(link: &Link, pool: &Arc<Pool>, id: &str) -> Done<bool> {
         return Ok(false);
     }
     let (image, cluster) = (opened?, link.cluster()?);
-    if !image.all_snapshots()?.is_empty() || image.has_children()? || !are_dead(&cluster, pool, id, &image)? {
+    if !image.snapshots()?.is_empty() || image.has_children()? || !are_dead(&cluster, pool, id, &image)? {
         return Ok(false);
     }
     tracing::warn!("removing {}/{id}, which only dead clients have open", pool.name);
+    // Those whose removal was interrupted: librbd puts them into a trash first.
+    for (number, ..) in image.all_snapshots()? {
+        image.remove_snapshot_in_trash(number)?;
+    }
     image.resize(0, true)?;
     if image.parent()?.is_some() {
         image.flatten()?;
