@@ -75,6 +75,25 @@ fn world(test: &str) -> Option<World> {
     Some(World { dir, volumes, effects, events, vms: vec![vm], volume, server })
 }
 
+/// A small VM with one disk.
+pub(super) fn spec(server: ServerId, disk: Disk, dir: &Path) -> VmSpec {
+    VmSpec {
+        server,
+        name: "small".to_owned(),
+        vcpus: 1,
+        ram_mib: 64,
+        machine: Machine::Q35,
+        cpu_model: None,
+        disks: vec![disk],
+        nics: Vec::new(),
+        config_drive: None,
+        console_log: dir.join("console"),
+        screen: false,
+        guest_agent: false,
+        generation_id: None,
+    }
+}
+
 impl World {
     /// Makes its volume, which is an encrypted one.
     fn encrypt(&mut self) {
@@ -142,21 +161,7 @@ impl World {
             limits: Limits::new(),
             secret,
         };
-        let spec = VmSpec {
-            server,
-            name: "layers".to_owned(),
-            vcpus: 1,
-            ram_mib: 64,
-            machine: Machine::Q35,
-            cpu_model: None,
-            disks: vec![disk],
-            nics: Vec::new(),
-            config_drive: None,
-            console_log: self.dir.path().join("console"),
-            screen: false,
-            guest_agent: false,
-            generation_id: None,
-        };
+        let spec = spec(server, disk, self.dir.path());
         self.effects.hypervisor.start(&spec, Vec::new()).unwrap();
     }
 

@@ -256,18 +256,23 @@ fn a_locked_volume_is_not_taken_and_another_is() {
     assert_eq!((world.told(), world.left()), ((Some("slow"), None), [0, 0, 0]));
 }
 
+/// Nothing is left of a retype whose host refuses what it is told by a document of this kind.
+fn check_undone(world: &mut World, kind: Kind, new_type: &str) {
+    (world.node.refuses, world.node.refuses_only) = (Some("the disk is full"), Some(kind));
+    assert_eq!(world.retype(json!({"new_type": new_type, "migration_policy": "on-demand"})).0, 202);
+    world.settle();
+    assert_eq!(world.seen(), words(["available", "default", "one@fast#fast", "error"]));
+    world.node.refuses = None;
+    world.node.again(&world.api, Kind::Volume);
+    world.settle();
+    assert_eq!((world.told(), world.left()), ((Some("fast"), None), [0, 0, 0]), "{kind:?}");
+}
+
 #[test]
 fn what_the_host_refuses_is_undone() {
     for kind in [Kind::Copy, Kind::Volume] {
         let mut world = world();
-        (world.node.refuses, world.node.refuses_only) = (Some("the disk is full"), Some(kind));
-        assert_eq!(world.retype(json!({"new_type": "slow", "migration_policy": "on-demand"})).0, 202);
-        world.settle();
-        assert_eq!(world.seen(), words(["available", "default", "one@fast#fast", "error"]));
-        world.node.refuses = None;
-        world.node.again(&world.api, Kind::Volume);
-        world.settle();
-        assert_eq!((world.told(), world.left()), ((Some("fast"), None), [0, 0, 0]), "{kind:?}");
+        check_undone(&mut world, kind, "slow");
         assert_eq!(world.usage("volumes_slow"), 0);
     }
 }
@@ -408,14 +413,7 @@ fn an_encryption_that_fails_leaves_the_volume_as_it_was() {
     for kind in [Kind::Copy, Kind::Volume] {
         let mut world = world();
         secret_type(&world.api, "secret", &json!({}));
-        (world.node.refuses, world.node.refuses_only) = (Some("the disk is full"), Some(kind));
-        assert_eq!(world.retype(json!({"new_type": "secret", "migration_policy": "on-demand"})).0, 202);
-        world.settle();
-        assert_eq!(world.seen(), words(["available", "default", "one@fast#fast", "error"]));
-        world.node.refuses = None;
-        world.node.again(&world.api, Kind::Volume);
-        world.settle();
-        assert_eq!((world.told(), world.left()), ((Some("fast"), None), [0, 0, 0]), "{kind:?}");
+        check_undone(&mut world, kind, "secret");
         assert_eq!((key(&world), world.disks().len()), (None, 1));
     }
 }

@@ -11,7 +11,7 @@ use agent_api::block::{
 };
 use agent_api::compute::Vm;
 use hypervisor::fake::{Fake, World as Vms};
-use hypervisor::{Disk, Exchange, Machine, Power, VmSpec};
+use hypervisor::{Disk, Exchange, Power};
 use storage::VolumeBackend;
 use storage::disk::{Access, OpenDisk};
 use storage::file::{FileConfig, FileImages, FileVolumes};
@@ -23,6 +23,7 @@ use crate::copies::{Places, Threads};
 use crate::effects::{Effects, Event};
 use crate::fake::{FakeFabric, World as Network};
 use crate::moved::Moved;
+use crate::volumes::tests::spec;
 use crate::{copies, volumes};
 
 const MIB: usize = 1 << 20;
@@ -341,21 +342,7 @@ impl World {
             limits: Limits::new(),
             secret: None,
         };
-        let spec = VmSpec {
-            server,
-            name: "moving".to_owned(),
-            vcpus: 1,
-            ram_mib: 64,
-            machine: Machine::Q35,
-            cpu_model: None,
-            disks: vec![disk],
-            nics: Vec::new(),
-            config_drive: None,
-            console_log: self.dir.path().join("console"),
-            screen: false,
-            guest_agent: false,
-            generation_id: None,
-        };
+        let spec = spec(server, disk, self.dir.path());
         self.effects.hypervisor.start(&spec, Vec::new()).unwrap();
         self.servers = vec![Arc::new(Vm { id: server, ..crate::tests::vm() })];
         server
