@@ -1,6 +1,6 @@
 //! SQLite: one writer thread that shares a commit among the requests that wait, and readers on snapshots.
 //!
-//! A commit is an fsync, which takes longer than a request. So requests run as savepoints in one transaction, which
+//! A commit is an fsync, which takes longer than a request. So requests share a transaction, as savepoints of it, which
 //! is closed at 64 of them, after 2 ms or when nobody waits; then their answers go out together. What may be lost with the
 //! power is in commits of its own, for which the disk is not waited. There is one writer by construction, so "database is
 //! locked" cannot happen between ourselves.
@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{ErrorCode, params_from_iter};
 
@@ -87,6 +88,8 @@ fn connect(path: &Path) -> Result<rusqlite::Connection, Error> {
         let conn = rusqlite::Connection::open(path)?;
         conn.busy_timeout(Duration::from_secs(10))?;
         conn.set_prepared_statement_cache_capacity(256);
+        // Otherwise a statement with a limit is parsed again whenever it is bound anew.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
              PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA case_sensitive_like = ON;",
@@ -138,6 +141,12 @@ fn begin(conn: &mut rusqlite::Connection, synced: bool, syncs: &mut bool) -> Res
     conn.script("BEGIN IMMEDIATE")
 }
 
+/// Throws away what was written since the last commit.
+fn begin_again(conn: &mut dyn Connection) -> Result<(), Error> {
+    conn.script("ROLLBACK")?;
+    conn.script("BEGIN IMMEDIATE")
+}
+
 fn commit(conn: &mut rusqlite::Connection) -> Result<(), Error> {
     if conn.is_autocommit() {
         return Err(Error::Unavailable("the disk is full or failing; the transaction was undone".to_owned()));
@@ -159,19 +168,26 @@ impl Group {
         self.done.len()
     }
 
-    /// Runs a job in a savepoint. A refused one is answered at once, for nothing of it is kept.
+    /// Runs a job. A refused one is answered at once, for nothing of it is kept: the first is alone in the transaction, the
+    /// others are in savepoints, which cost a copy of each page that they change.
     fn run(&mut self, conn: &mut rusqlite::Connection, mut job: Box<dyn Job>, on_commit: OnCommit) {
-        let ran = run_job(
-            job.as_mut(),
-            conn,
-            |c| c.script("SAVEPOINT job"),
-            |c| c.script("ROLLBACK TO job; RELEASE job"),
-        );
+        let is_first = self.done.is_empty();
+        let ran = match is_first {
+            true => run_job(job.as_mut(), conn, |_| Ok(()), begin_again),
+            false => run_job(
+                job.as_mut(),
+                conn,
+                |c| c.script("SAVEPOINT job"),
+                |c| c.script("ROLLBACK TO job; RELEASE job"),
+            ),
+        };
         match ran {
-            Ok((Outcome::Commit, signals)) => match conn.script("RELEASE job") {
-                Ok(()) => self.done.push((job, on_commit, signals)),
-                Err(error) => job.finish(Err(error)),
-            },
+            Ok((Outcome::Commit, signals)) => {
+                match if is_first { Ok(()) } else { conn.script("RELEASE job") } {
+                    Ok(()) => self.done.push((job, on_commit, signals)),
+                    Err(error) => job.finish(Err(error)),
+                }
+            }
             Ok(_) => job.finish(Ok(())),
             Err(error) => job.finish(Err(error)),
         }

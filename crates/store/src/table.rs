@@ -132,17 +132,22 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
         Ok(rows.first().and_then(|row| row.first()).and_then(Value::int).unwrap_or(0))
     }
 
-    /// Writes a loaded row back if it changed; [`Error::Stale`] if somebody else did in the meantime.
+    /// Writes a loaded row back if it changed; [`Error::Stale`] if somebody else did in the meantime. Of the columns only
+    /// those that changed are set: a database writes each index on a column that is.
     pub fn save(&self, tx: &mut Tx<'_>, row: &mut Stored<T>) -> Result<(), Error> {
         let doc = self.document(&row.value)?;
         if doc == row.doc {
             return Ok(());
         }
+        let before = self.parse(&row.doc)?;
         let mut sql = format!("UPDATE {} SET revision = revision + 1, doc = ?", self.name);
         let mut args = vec![doc.as_str().into()];
         for column in self.columns {
-            sql.push_str(&format!(", {} = ?", column.name));
-            args.push((column.value)(&row.value));
+            let value = (column.value)(&row.value);
+            if value != (column.value)(&before) {
+                sql.push_str(&format!(", {} = ?", column.name));
+                args.push(value);
+            }
         }
         sql.push_str(" WHERE id = ? AND revision = ?");
         args.extend([(self.id)(&row.value), row.revision.into()]);

@@ -63,21 +63,41 @@ pub fn lease(tx: &mut Tx<'_>, max: u32) -> Result<Vec<Lease>, Error> {
         tx.skip_locked()
     );
     let rows = tx.rows(&sql, &[now.into(), now.into()])?;
-    let mut leases = Vec::with_capacity(rows.len());
-    for row in rows {
-        let [Value::Text(kind), Value::Text(id), Value::Int(kicks), Value::Int(attempts)] = row.as_slice()
-        else {
-            return Err(Error::Internal("a row of work has other columns than expected".to_owned()));
-        };
+    let leases: Vec<Lease> = rows.into_iter().map(read).collect::<Result<_, _>>()?;
+    for Lease { kind, id, .. } in &leases {
         let until = now.plus(LEASE);
         tx.execute(
             "UPDATE work SET leased_until = ? WHERE kind = ? AND id = ?",
             &[until.into(), kind.as_str().into(), id.as_str().into()],
         )?;
-        let attempts = u32::try_from(*attempts).unwrap_or(u32::MAX);
-        leases.push(Lease { kind: kind.clone(), id: id.clone(), attempts, kicks: *kicks });
     }
     Ok(leases)
+}
+
+/// The keys that fall due first, and when, for a process that is the only one: who steps which it knows without the table.
+pub fn soonest(tx: &mut Tx<'_>, max: usize) -> Result<Vec<(Lease, Timestamp)>, Error> {
+    let sql = format!("SELECT kind, id, kicks, attempts, due_at FROM work ORDER BY due_at LIMIT {max}");
+    let rows = tx.rows(&sql, &[])?;
+    rows.into_iter()
+        .map(|mut row| match row.pop() {
+            Some(Value::Int(due)) => Ok((read(row)?, Timestamp(due))),
+            _ => Err(broken()),
+        })
+        .collect()
+}
+
+/// A row's kind, id, kicks and attempts.
+fn read(row: Vec<Value>) -> Result<Lease, Error> {
+    match <[Value; 4]>::try_from(row) {
+        Ok([Value::Text(kind), Value::Text(id), Value::Int(kicks), Value::Int(attempts)]) => {
+            Ok(Lease { kind, id, attempts: u32::try_from(attempts).unwrap_or(u32::MAX), kicks })
+        }
+        _ => Err(broken()),
+    }
+}
+
+fn broken() -> Error {
+    Error::Internal("a row of work has other columns than expected".to_owned())
 }
 
 /// Ends all leases: for a replica that is the only one, of those it held before it was killed.

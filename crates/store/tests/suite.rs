@@ -168,6 +168,13 @@ pub fn many_writers(store: &Store) {
                         SQUIDS.save(tx, &mut row)
                     });
                     add.unwrap();
+                    let refused: Result<(), Error> = store.write_blocking(|tx| {
+                        let mut row = SQUIDS.load(tx, "a")?.ok_or(Error::Internal("gone".to_owned()))?;
+                        row.arms += 1000;
+                        SQUIDS.save(tx, &mut row)?;
+                        Err(Error::Internal("no".to_owned()))
+                    });
+                    assert!(refused.is_err());
                 }
             });
         }
