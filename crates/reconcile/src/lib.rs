@@ -1,10 +1,14 @@
-//! The runner of reconcilers: it leases due keys, steps them, and backs off when a step fails.
+//! The runner of reconcilers: it leases due keys, steps them, and backs off when a step fails. Leases are in the database
+//! if other processes may look for work there, and else in memory.
 //!
 //! A reconciler looks at a key's state and moves it one step towards what is wanted, in one transaction; it never
 //! learns why it was woken. A step would still be right if it ran twice, an hour late or on another replica. Kicks
 //! make a key due at once; a sweep passes over every row now and then and should find nothing to do.
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,6 +73,17 @@ pub struct Runner {
     store: Store,
     reconcilers: Arc<BTreeMap<&'static str, Arc<dyn Reconciler>>>,
     bell: Arc<Bell>,
+    /// What threads of this process step now, where there is no other process that could.
+    held: Arc<Mutex<BTreeSet<Key>>>,
+}
+
+/// A reconciler's kind and a key of it.
+type Key = (String, String);
+
+/// What is to be stepped now, or when there is something next.
+struct Found {
+    leases: Vec<Lease>,
+    next_due: Option<Timestamp>,
 }
 
 /// Wakes the runner's threads.
@@ -96,15 +111,14 @@ impl Runner {
             }
         });
         let reconcilers = reconcilers.into_iter().map(|r| (r.kind(), r)).collect();
-        Runner { store, reconcilers: Arc::new(reconcilers), bell }
+        Runner { store, reconcilers: Arc::new(reconcilers), bell, held: Arc::default() }
     }
 
     /// Steps due keys on this thread until [`Runner::close`].
     pub fn run(&self) {
         loop {
-            let nap = match self.pass() {
-                Ok(0) => self.until_next_due(),
-                Ok(_) => Duration::ZERO,
+            let nap = match self.take().and_then(|found| self.step(found)) {
+                Ok(nap) => nap,
                 Err(error) => {
                     tracing::error!("cannot look for work: {error}");
                     NAP_MAX
@@ -124,19 +138,63 @@ impl Runner {
 
     /// Leases what is due and steps it; tells how many keys that were. A simulation calls this by itself.
     pub fn pass(&self) -> Result<usize, Error> {
-        let idle = self
-            .store
-            .read_blocking(|tx| Ok::<_, Error>(work::next_due(tx)?.is_none_or(|due| due > tx.now())))?;
-        if idle {
-            return Ok(0);
+        let found = self.take()?;
+        let count = found.leases.len();
+        self.step(found).map(|_| count)
+    }
+
+    /// Leases what is due. Leases are noted in the database only if others may look for work in it.
+    fn take(&self) -> Result<Found, Error> {
+        if !self.store.is_shared() {
+            return self.take_alone();
         }
-        let leases = self.store.write_unsynced_blocking(|tx| work::lease(tx, BATCH))?;
+        let (next_due, now) =
+            self.store.read_blocking(|tx| Ok::<_, Error>((work::next_due(tx)?, tx.now())))?;
+        let leases = match next_due.is_none_or(|due| due > now) {
+            true => Vec::new(),
+            false => self.store.write_unsynced_blocking(|tx| work::lease(tx, BATCH))?,
+        };
+        Ok(Found { leases, next_due })
+    }
+
+    /// Takes what is due and not held by another thread.
+    fn take_alone(&self) -> Result<Found, Error> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = held.len() + BATCH as usize + 1;
+        let (soonest, now) =
+            self.store.read_blocking(move |tx| Ok::<_, Error>((work::soonest(tx, most)?, tx.now())))?;
+        let mut found = Found { leases: Vec::new(), next_due: None };
+        for (lease, due) in soonest {
+            let key = (lease.kind.clone(), lease.id.clone());
+            if held.contains(&key) {
+                continue;
+            }
+            if due > now || found.leases.len() == BATCH as usize {
+                found.next_due = Some(due);
+                break;
+            }
+            held.insert(key);
+            found.leases.push(lease);
+        }
+        Ok(found)
+    }
+
+    /// Steps what was leased; tells when to look again.
+    fn step(&self, Found { leases, next_due }: Found) -> Result<Duration, Error> {
         // All are handed in before the first is waited for, so that they share commits.
         let stepping: Vec<_> = leases.iter().map(|lease| self.begin_step(lease)).collect();
+        let mut ended = Ok(());
         for (lease, stepping) in leases.iter().zip(stepping) {
-            self.end_step(lease, stepping)?;
+            ended = ended.and(self.end_step(lease, stepping));
         }
-        Ok(leases.len())
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        for Lease { kind, id, .. } in &leases {
+            held.remove(&(kind.clone(), id.clone()));
+        }
+        ended?;
+        // A key that was kicked while it was held fell due without being looked at.
+        let until = |due: Timestamp| due.since(runtime::now()).min(NAP_MAX);
+        Ok(if leases.is_empty() { next_due.map_or(NAP_MAX, until) } else { Duration::ZERO })
     }
 
     /// When the next key falls due, for a simulation's clock.
@@ -200,13 +258,6 @@ impl Runner {
         let pause = backoff(lease.attempts);
         let lease = lease.clone();
         self.store.write_blocking(move |tx| work::finish(tx, &lease, Finish::Failed(pause)))
-    }
-
-    fn until_next_due(&self) -> Duration {
-        match self.next_due() {
-            Ok(Some(due)) => due.since(runtime::now()).min(NAP_MAX),
-            Ok(None) | Err(_) => NAP_MAX,
-        }
     }
 
     /// Waits for a kick or for `nap`; false once the runner is closed.
