@@ -129,8 +129,9 @@ impl Documents {
 
     /// What is wanted of a kind, with its key's id. A body that cannot be read is left out and logged.
     pub fn wanted<T: DeserializeOwned + Send + Sync + 'static>(&self, kind: Kind) -> Vec<Arc<T>> {
-        let wanted = self.kept.values().filter(|kept| kept.key.kind == kind && !kept.removing);
-        wanted.filter_map(Kept::parse).collect()
+        let of_kind = self.kept.range(DocumentKey { kind, id: String::new() }..).map(|(_, kept)| kept);
+        let of_kind = of_kind.take_while(|kept| kept.key.kind == kind);
+        of_kind.filter(|kept| !kept.removing).filter_map(Kept::parse).collect()
     }
 
     /// Those of a kind among `dirty` that are wanted.
@@ -146,7 +147,6 @@ impl Documents {
 
     /// Networks whose own document, ports or groups changed.
     pub fn touched_networks(&self, dirty: &BTreeSet<DocumentKey>) -> BTreeSet<NetworkId> {
-        let ports: Vec<Arc<Port>> = self.wanted(Kind::Port);
         let mut touched = BTreeSet::new();
         for key in dirty {
             match key.kind {
@@ -159,6 +159,7 @@ impl Documents {
                     let uses = |port: &&Arc<Port>| {
                         port.security_groups.iter().any(|group| group.to_string() == key.id)
                     };
+                    let ports: Vec<Arc<Port>> = self.wanted(Kind::Port);
                     touched.extend(ports.iter().filter(uses).map(|port| port.network_id));
                 }
                 Kind::External | Kind::Router | Kind::Volume | Kind::Copy | Kind::Vm => {}

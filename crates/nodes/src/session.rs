@@ -79,11 +79,12 @@ impl Session {
     }
 
     /// Within a connection messages are in order, and a later connection says everything again; so what comes twice, or
-    /// late on a connection that was replaced, is left out. The node's clock has no say: it may be put back.
+    /// late on a connection that was replaced, is left out, and what is lost with the power is not lost. The node's clock
+    /// has no say: it may be put back.
     fn reports(&mut self, sequence: u64, reports: Vec<Report>) -> Result<ToNode, Error> {
         if sequence > self.received {
             let (host, connection) = (self.host.clone(), self.connection);
-            self.replaced = self.store.write_blocking(move |tx| {
+            self.replaced = self.store.write_unsynced_blocking(move |tx| {
                 if hosts::load(tx, &host)?.is_none_or(|host| host.connections != connection) {
                     return Ok(true);
                 }

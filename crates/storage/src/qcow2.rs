@@ -141,7 +141,7 @@ impl Header {
         while at + 8 <= end {
             let (kind, length) = (u32_at(head, at)?, u32_at(head, at + 4)? as usize);
             if kind == 0 {
-                break;
+                return Ok(());
             }
             let body = head.get(at + 8..).and_then(|rest| rest.get(..length)).ok_or(BadHeader::Truncated)?;
             match kind {
@@ -153,7 +153,9 @@ impl Header {
             }
             at += 8 + length.next_multiple_of(8);
         }
-        Ok(())
+        // Whoever gives less than a cluster is told that there may be more.
+        let is_cut_off = at + 8 > end && end < 1 << self.cluster_bits;
+        if is_cut_off { Err(BadHeader::Truncated) } else { Ok(()) }
     }
 }
 

@@ -88,8 +88,9 @@ impl Agent {
         let unsent = std::mem::take(&mut self.unsent);
         let reports: Vec<Report> = unsent.iter().filter_map(|key| self.reports.get(key)).cloned().collect();
         // A thing that is gone and told so needs no memory; told on a connection that is lost, the next hello shows it.
-        self.reports
-            .retain(|key, report| report.seen.is_some() || report.error.is_some() || !unsent.contains(key));
+        for gone in reports.iter().filter(|report| report.seen.is_none() && report.error.is_none()) {
+            self.reports.remove(&gone.key);
+        }
         if !reports.is_empty() {
             messages.push(self.numbered(reports));
         }

@@ -5,8 +5,8 @@
 //! that is written to, `SNAPSHOT.snapshot` to the one that ends with the content of that snapshot.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 use types::{SnapshotId, VolumeId};
 
 use super::opening::Opening;
-use super::volumes::{BASE, DISK, SECTOR_BYTES, read_head};
+use super::volumes::{BASE, DISK, SECTOR_BYTES};
 use crate::error::Doing;
-use crate::qcow2::{Backing, Header};
+use crate::inspect::HEAD_BYTES;
+use crate::qcow2::{Backing, BadHeader, Header};
 use crate::{Error, Result};
 
 /// How the names of layers end.
@@ -27,6 +28,8 @@ const SNAPSHOT: &str = ".snapshot";
 const UNMANAGED: &str = ".unmanaged";
 /// The link to the layer that is written to. A volume that never had a snapshot has none, and one layer of a known name.
 pub(super) const HEAD: &str = "head";
+/// What headers of layers fit in that QEMU writes.
+const HEADER_BYTES: usize = 4096;
 /// A chain that is longer is damaged: it leads round in a circle.
 const LAYERS_MAX: usize = 1000;
 
@@ -251,9 +254,19 @@ impl Layer {
     /// Reads a layer's header; the inner error says what is wrong with it.
     fn read(dir: &Path, name: &str) -> Result<std::result::Result<Layer, String>> {
         let path = dir.join(name);
-        let metadata = fs::metadata(&path).doing(|| format!("look at {}", path.display()))?;
-        let (head, _) = read_head(&path)?;
-        Ok(match Header::parse(&head) {
+        let read = || -> io::Result<_> {
+            let file = File::open(&path)?;
+            let mut head = Vec::with_capacity(HEADER_BYTES);
+            (&file).take(HEADER_BYTES as u64).read_to_end(&mut head)?;
+            let mut header = Header::parse(&head);
+            if header == Err(BadHeader::Truncated) {
+                (&file).take((HEAD_BYTES - HEADER_BYTES) as u64).read_to_end(&mut head)?;
+                header = Header::parse(&head);
+            }
+            Ok((header, file.metadata()?))
+        };
+        let (header, metadata) = read().doing(|| format!("read {}", path.display()))?;
+        Ok(match header {
             Ok(header) => Ok(Layer {
                 name: name.to_owned(),
                 header,
