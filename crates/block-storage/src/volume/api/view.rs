@@ -112,8 +112,14 @@ impl Viewer {
                 operates.insert(project_id.clone(), answer);
             }
         }
-        let types = volume_type::store::all(tx)?;
-        let type_names = types.iter().map(|known| (known.id, known.name.clone())).collect();
+        let mut type_names = BTreeMap::new();
+        for id in volumes.iter().map(Volume::shown_type_id) {
+            if !type_names.contains_key(&id)
+                && let Some(known) = volume_type::store::TYPES.load(tx, id)?
+            {
+                type_names.insert(id, known.name.clone());
+            }
+        }
         Ok(Viewer { version: request.version, links: Links::of(request, "volumes"), type_names, operates })
     }
 
