@@ -278,6 +278,26 @@ fn a_clone_is_removed_whose_parent_is_gone_and_that_a_dead_client_has_open() {
 }
 
 #[test]
+fn a_dead_client_is_in_nobodys_way() {
+    let Some(ceph) = Ceph::own() else { return };
+    let volumes = ceph.rbd().volumes(None);
+    ceph.rbd_says(&["create", "--size", "8M", "theirs"]);
+    haunt(&ceph, &format!("rbd_header.{}", id_of(&ceph, "theirs")));
+    assert_eq!(volumes.find_unmanaged("theirs").unwrap().refused, None);
+
+    let shared = NewVolume { multiattach: true, ..blank(8 * MIB) };
+    volumes.ensure_volume(&shared).unwrap();
+    let header = format!("rbd_header.{}", id_of(&ceph, &name_of_volume(shared.id)));
+    haunt(&ceph, &header);
+    haunt(&ceph, &header);
+    let noted = ceph.rados_says(&["listwatchers", &header]);
+    assert_eq!(noted.lines().count(), 2, "{noted}");
+    let mut one = QemuIo::open(&ceph, &volumes.blockdev(shared.id).unwrap());
+    volumes.ensure_snapshot(snapshot_of(shared.id), None).unwrap();
+    assert!(one.say("write -P 1 0 64k").contains("wrote"));
+}
+
+#[test]
 fn a_replacement_that_was_cut_off_is_swept_once_nobody_goes_on_with_it() {
     let Some(ceph) = Ceph::shared() else { return };
     let volumes = ceph.rbd().volumes(None);

@@ -115,9 +115,11 @@ impl Migration {
         self.snapshot_id.is_none()
     }
 
-    /// Whether the volume may still come to where it goes.
+    /// Whether the volume may still come to where it goes. A host that takes it there may have decided so before it heard
+    /// that this was given up.
     pub(crate) fn is_arriving(&self) -> bool {
         matches!(self.phase, Phase::Holding | Phase::Copying)
+            || self.is_live() && self.phase == Phase::Undoing
     }
 
     /// Moves to another phase.

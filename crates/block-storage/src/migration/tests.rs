@@ -680,6 +680,8 @@ fn what_a_host_decided_holds_also_where_it_was_given_up() {
         world.settle();
         assert_eq!(world.seen(), words(["in-use", "default", "one@fast#fast", "error"]));
         assert_eq!(world.left(), [1, 0, 0]);
+        // It may be there, and then counts as what it was to be.
+        assert_eq!(["volumes_default", "volumes_slow"].map(|name| world.usage(name)), [1, 1]);
         world.node.away = false;
         world.look();
         let there = match arrived {
@@ -687,6 +689,8 @@ fn what_a_host_decided_holds_also_where_it_was_given_up() {
             false => words(["in-use", "default", "one@fast#fast", "error"]),
         };
         assert_eq!(world.seen(), there);
+        let counted = if arrived { [0, 1] } else { [1, 0] };
+        assert_eq!(["volumes_default", "volumes_slow"].map(|name| world.usage(name)), counted);
         assert_eq!((world.told().1, world.left()), (None, [0, 0, 0]));
         assert_eq!(world.node.moved, [].into());
     }

@@ -21,7 +21,7 @@ use nix::libc;
 use serde_json::Value;
 
 use super::super::cluster::{Cluster, Done, Pool};
-use super::super::image::Image;
+use super::super::image::{Image, Watcher};
 use super::super::names;
 use super::Link;
 
@@ -74,6 +74,17 @@ fn are_dead(cluster: &Cluster, pool: &Pool, id: &str, image: &Image) -> Done<boo
         cluster.blocklist(&ghost.address)?;
     }
     Ok(true)
+}
+
+/// The clients that have an image open, but for those of these addresses and for the dead that are only noted.
+pub(super) fn living(pool: &Pool, image: &Image, but_for: &[String]) -> Done<Vec<Watcher>> {
+    let mut others = image.watchers()?;
+    others.retain(|watcher| !but_for.contains(&watcher.address));
+    if !others.is_empty() {
+        let known = pool.known_watchers(&names::header(&image.id()?))?;
+        others.retain(|watcher| known.contains(&watcher.client));
+    }
+    Ok(others)
 }
 
 /// Lets an image forget its parent if that is gone; whether it was so.

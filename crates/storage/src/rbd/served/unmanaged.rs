@@ -186,9 +186,7 @@ fn why_not(pool: &Pool, image: &Image, name: &str, idle: &[String]) -> Done<Opti
     if pool.has_mark(&names::making(name))? {
         return Ok(Some("it is being made".to_owned()));
     }
-    let mut others = image.watchers()?;
-    others.retain(|watcher| !idle.contains(&watcher.address));
-    if let Some(Watcher { address, .. }) = others.first() {
+    if let Some(Watcher { address, .. }) = ghosts::living(pool, image, idle)?.first() {
         return Ok(Some(format!("it is in use by {address}")));
     }
     let mut head = vec![0; HEAD_BYTES];

@@ -196,9 +196,12 @@ impl Served {
     pub(super) fn make_snapshot(&self, place: Place, at: Snapshot) -> Done<()> {
         let image = self.open(place, at.volume)?;
         // Clients without a lock learn of a snapshot one after another.
-        if image.features()? & sys::FEATURE_LOCK == 0 && self.others(&image)?.len() > 1 {
-            let doing = "make a snapshot of a volume that several servers have".to_owned();
-            return Err(Fault::InUse { doing });
+        if image.features()? & sys::FEATURE_LOCK == 0 {
+            let own = self.link.cluster()?.own_addresses()?;
+            if ghosts::living(self.pool_of(place)?.as_ref(), &image, &own)?.len() > 1 {
+                let doing = "make a snapshot of a volume that several servers have".to_owned();
+                return Err(Fault::InUse { doing });
+            }
         }
         match image.snapshot(&names::snapshot(at.id)) {
             Err(fault) if fault.is(libc::EEXIST) => self.mend_snapshot(place, at),
