@@ -34,6 +34,8 @@ const PORTS_TIME_MAX: Duration = Duration::from_secs(10);
 const COPY_LOOK: Duration = Duration::from_secs(1);
 /// How often it is looked whether an image is ready for clones.
 const IMAGE_LOOK: Duration = Duration::from_secs(1);
+/// How often it is tried to write a document that could not be written.
+const WRITE_AGAIN: Duration = Duration::from_secs(5);
 /// How much of a console is told.
 const CONSOLE_BYTES_MAX: usize = 100 << 10;
 
@@ -147,6 +149,8 @@ impl Agent {
                     let key = document.key.clone();
                     if self.documents.receive(document) {
                         self.mark(&key);
+                    } else if self.documents.is_unwritten(&key) {
+                        self.due.insert(key, runtime::now().plus(WRITE_AGAIN));
                     }
                 }
                 if let Some(complete) = complete {
@@ -228,6 +232,9 @@ impl Agent {
             self.due.iter().filter(|(_, at)| is_due(**at, now)).map(|(key, _)| key.clone()).collect();
         for key in due {
             self.due.remove(&key);
+            if self.documents.is_unwritten(&key) && !self.documents.write_again(&key) {
+                self.due.insert(key.clone(), now.plus(WRITE_AGAIN));
+            }
             self.dirty.insert(key);
         }
         let dirty = std::mem::take(&mut self.dirty);

@@ -41,8 +41,9 @@ pub struct Documents {
     /// Where the files are; nowhere in a simulation that does not restart agents.
     dir: Option<PathBuf>,
     kept: BTreeMap<DocumentKey, Kept>,
-    /// Whether one was refused: then what no document knows may be what that one is about.
-    refused: bool,
+    /// The newest of those that are not acted on because they could not be written. What no document knows may be what one
+    /// of them is about.
+    unwritten: BTreeMap<DocumentKey, Document>,
 }
 
 impl Documents {
@@ -65,37 +66,54 @@ impl Documents {
                 }
             }
         }
-        Ok(Documents { dir: dir.map(Path::to_owned), kept, refused: false })
+        Ok(Documents { dir: dir.map(Path::to_owned), kept, unwritten: BTreeMap::new() })
     }
 
-    /// Takes in a document; tells whether it is news.
+    /// Takes in a document; tells whether it is news to be acted on.
     pub fn receive(&mut self, document: Document) -> bool {
+        let waits = self.unwritten.get(&document.key).map(|waiting| waiting.revision);
         let before = self.kept.get(&document.key);
-        if before.is_some_and(|before| before.revision >= document.revision) {
+        if waits.or(before.map(|before| before.revision)).is_some_and(|known| known >= document.revision) {
             return false;
         }
-        let removing = document.body.is_none();
-        let body = document.body.or_else(|| before.and_then(|before| before.body.clone()));
-        let (key, revision) = (document.key, document.revision);
-        let kept = Kept { key, revision, body, removing, parsed: Arc::default() };
+        self.keep(document, before.and_then(|before| before.body.clone()))
+    }
+
+    fn keep(&mut self, document: Document, body_before: Option<Json>) -> bool {
+        let Document { key, revision, body } = document.clone();
+        let removing = body.is_none();
+        let kept = Kept { key, revision, body: body.or(body_before), removing, parsed: Arc::default() };
         if let Err(error) = self.write(&kept) {
             tracing::error!("cannot keep {} on disk: {error}", kept.key);
             if kept.is_of_a_move() {
-                self.refused = true;
+                self.unwritten.insert(kept.key, document);
                 return false;
             }
         }
+        self.unwritten.remove(&kept.key);
         self.kept.insert(kept.key.clone(), kept);
         true
     }
 
+    /// Whether this one could not be written.
+    pub fn is_unwritten(&self, key: &DocumentKey) -> bool {
+        self.unwritten.contains_key(key)
+    }
+
+    /// Writes one that could not be written; tells whether it can be acted on now.
+    pub fn write_again(&mut self, key: &DocumentKey) -> bool {
+        let before = self.kept.get(key).and_then(|before| before.body.clone());
+        self.unwritten.remove(key).is_some_and(|document| self.keep(document, before))
+    }
+
     /// Whether these are all that there are.
     pub fn are_all(&self) -> bool {
-        !self.refused
+        self.unwritten.is_empty()
     }
 
     /// Marks what is not in `complete` for removal: the control plane does not know it any more.
     pub fn retain(&mut self, complete: &[DocumentKey]) -> Vec<DocumentKey> {
+        self.unwritten.retain(|key, _| complete.contains(key));
         let unknown = |kept: &&mut Kept| !kept.removing && !complete.contains(&kept.key);
         let lost: Vec<&mut Kept> = self.kept.values_mut().filter(unknown).collect();
         lost.into_iter()

@@ -750,6 +750,7 @@ fn a_simulated_host_keeps_backups_as_large_as_disks() {
 
 #[test]
 fn nothing_goes_for_a_document_that_could_not_be_kept() {
+    let clock = runtime::simulate(1, at(1_000));
     let dir = tempfile::tempdir().unwrap();
     let outside = outside(dir.path());
     let mut node = outside.start();
@@ -769,9 +770,19 @@ fn nothing_goes_for_a_document_that_could_not_be_kept() {
     node.receive(vec![of_volume(2, Some(&moving))], true);
     node.reports();
     assert!(storage::VolumeBackend::observe_volume(&outside.disks, id(30)).unwrap().is_some());
-    drop(node);
-    // What was being written when the agent ended does not count.
+    // It is tried again, whatever comes of it.
+    let mut later = || {
+        clock.advance(std::time::Duration::from_secs(6));
+        node.reports().remove(&of_volume(2, Some(&moving)).key.to_string())
+    };
+    assert_eq!(later(), None);
     std::fs::remove_dir(file.with_extension("tmp")).unwrap();
+    let report = later().unwrap();
+    assert_eq!((report.revision, &report.seen.unwrap()["elsewhere"]["wish"]["wanted"]), (2, &json!(true)));
+    assert!(file.exists());
+    drop(node);
+    std::fs::remove_file(file).unwrap();
+    // What was being written when the agent ended does not count.
     let written = serde_json::json!({"key": {"kind": "volume", "id": "x"}, "revision": 9, "body": null, "removing": false});
     std::fs::write(file.with_extension("tmp"), written.to_string()).unwrap();
     let mut node = outside.start();
