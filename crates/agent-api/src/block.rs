@@ -29,6 +29,10 @@ pub struct Volume {
     /// The snapshots that it should have; others are removed.
     #[serde(default)]
     pub snapshots: BTreeSet<SnapshotId>,
+    /// Those of its snapshots that are not there yet and are to be of one moment with snapshots of other volumes of this
+    /// node: all of them, this one included, by their volumes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub together: BTreeMap<SnapshotId, BTreeMap<VolumeId, SnapshotId>>,
     /// Those of its snapshots that are there already, under these names.
     #[serde(default)]
     pub managed_snapshots: BTreeMap<SnapshotId, String>,

@@ -3,6 +3,7 @@
 mod answers;
 mod reports;
 mod ssh;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -311,7 +312,8 @@ impl Agent {
             let made = self.effects.fabric.ensure_router(&router, &networks);
             self.report(&kept.key, kept.revision, made.map(|()| UpSeen { up: true }));
         }
-        for kept in self.documents.kept_of(dirty, Kind::Volume) {
+        let volumes = self.take_together(dirty);
+        for kept in self.documents.kept_of(&volumes, Kind::Volume) {
             let Some(volume) = kept.parse::<Volume>() else { continue };
             if !self.image_is_ready(&kept, volumes::wanted(&self.effects, &volume)) {
                 continue;

@@ -88,6 +88,7 @@ fn ensure_volume(
         source: VolumeSource::Image(root.image.clone()),
         snapshots: root.snapshots.clone(),
         unmanaged: false,
+        together: Default::default(),
         managed_snapshots: Default::default(),
         unmanaged_snapshots: Default::default(),
         revert: None,

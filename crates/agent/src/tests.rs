@@ -561,6 +561,7 @@ fn volume(n: u128) -> Volume {
         source: VolumeSource::Blank,
         snapshots: BTreeSet::new(),
         unmanaged: false,
+        together: Default::default(),
         managed_snapshots: Default::default(),
         unmanaged_snapshots: Default::default(),
         revert: None,
@@ -792,4 +793,47 @@ fn nothing_goes_for_a_document_that_could_not_be_kept() {
     node.receive(Vec::new(), true);
     node.reports();
     assert!(storage::VolumeBackend::observe_volume(&outside.disks, id(30)).unwrap().is_none());
+}
+
+#[test]
+fn snapshots_of_one_moment_are_all_made_or_none() {
+    let clock = runtime::simulate(1, at(1_000));
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside(dir.path());
+    let mut node = outside.start();
+    let (one, two): (SnapshotId, SnapshotId) = (id(31), id(41));
+    let document = |revision, volume: &Volume| document(Kind::Volume, volume.id, revision, Some(volume));
+    node.receive(vec![document(1, &volume(30)), document(2, &volume(40))], true);
+    node.reports();
+    let set = BTreeMap::from([(id(30), one), (id(40), two)]);
+    let asks = |n, snapshot: SnapshotId| Volume {
+        snapshots: [snapshot].into(),
+        together: BTreeMap::from([(snapshot, set.clone())]),
+        ..volume(n)
+    };
+    let taken = || {
+        let of = |n| outside.disks.observe_volume(id(n)).unwrap().unwrap().snapshots;
+        (of(30), of(40))
+    };
+    // The other's document is still to come.
+    node.receive(vec![document(3, &asks(30, one))], false);
+    clock.advance(std::time::Duration::from_secs(5));
+    assert_eq!((node.reports(), taken()), (BTreeMap::new(), (vec![], vec![])));
+    // It may pass that one of them cannot be made; the first is not left then.
+    outside.disks.fail_next_snapshot_of(id(40));
+    node.receive(vec![document(4, &asks(40, two))], false);
+    let reports = node.reports();
+    assert_eq!(reports.values().filter(|report| report.error.is_some()).count(), 2, "{reports:?}");
+    assert_eq!(taken(), (vec![], vec![]));
+    clock.advance(std::time::Duration::from_secs(31));
+    let reports = node.reports();
+    assert!(reports.len() == 2 && reports.values().all(|report| report.error.is_none()), "{reports:?}");
+    assert_eq!(taken(), (vec![one], vec![two]));
+    // What a kill left of them is not made whole later.
+    outside.disks.remove_snapshot(storage::Snapshot { volume: id(40), id: two }, None).unwrap();
+    drop(node);
+    let reports = outside.start().reports();
+    let errors: Vec<_> = reports.values().filter_map(|report| report.error.clone()).collect();
+    assert!(errors.len() == 2 && errors[0].contains("of one moment"), "{reports:?}");
+    assert_eq!(taken(), (vec![one], vec![]));
 }

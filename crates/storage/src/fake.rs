@@ -3,7 +3,7 @@
 //! Clones of the handle share one world, so that what stores images and what makes volumes of them can be
 //! different parts of a program, and both can be "restarted".
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Cursor, Read};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -34,6 +34,7 @@ struct World {
     unmanaged: BTreeMap<String, Volume>,
     objects: BTreeMap<String, Vec<u8>>,
     failures: VecDeque<String>,
+    unsnapshotted: BTreeSet<VolumeId>,
     full: bool,
     away: bool,
 }
@@ -80,6 +81,11 @@ impl Fake {
     /// Makes the next operation that changes something fail with this message; repeated calls queue up.
     pub fn fail_next(&self, message: &str) {
         self.world().failures.push_back(message.to_owned());
+    }
+
+    /// Makes the next snapshot of a volume fail.
+    pub fn fail_next_snapshot_of(&self, volume: VolumeId) {
+        self.world().unsnapshotted.insert(volume);
     }
 
     /// Fills the disk, or frees it.
@@ -375,6 +381,9 @@ impl VolumeBackend for Fake {
 
     fn ensure_snapshot(&self, at: Snapshot, live: Option<&mut dyn LiveDisk>) -> Result<()> {
         let mut world = self.change("make a snapshot")?;
+        if world.unsnapshotted.remove(&at.volume) {
+            return Err(Error::Tool { doing: "make a snapshot".to_owned(), message: "broken".to_owned() });
+        }
         let volume = world.volume_mut(at.volume)?;
         if volume.snapshot(at).is_err() {
             // As a file, which has no layers then.

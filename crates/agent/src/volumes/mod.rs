@@ -4,6 +4,7 @@ mod elsewhere;
 mod mirror;
 #[cfg(test)]
 mod tests;
+mod together;
 pub mod unmanaged;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,8 @@ use types::{ServerId, SnapshotId, VolumeId};
 use crate::effects::Effects;
 use crate::trouble::Trouble;
 use crate::vms::words;
+
+pub use together::take_together;
 
 pub use elsewhere::{blockdev as elsewhere, check_replaced, luks as luks_elsewhere};
 

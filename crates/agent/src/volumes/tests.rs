@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use agent_api::block::{Encryption, Limits, Volume, VolumeSource};
-use agent_api::compute::Vm;
+use agent_api::compute::{Vm, VmVolume};
 use hypervisor::qemu::{Qemu, QemuConfig};
 use hypervisor::{Disk, Machine, VmEvent, VmEventKind, VmSpec};
 use serde_json::Value as Json;
@@ -17,7 +17,7 @@ use storage::luks::node;
 use storage::{GIB, Snapshot, VolumeBackend};
 use types::{ServerId, SnapshotId, VolumeId};
 
-use super::{Ensured, LIVE_MERGE_LOOK, ancestors, ensure, luks, remove};
+use super::{Ensured, LIVE_MERGE_LOOK, ancestors, ensure, luks, remove, take_together};
 use crate::backends::Backends;
 use crate::effects::Effects;
 use crate::fake::{FakeCopier, FakeFabric, World as Network};
@@ -63,6 +63,7 @@ fn world(test: &str) -> Option<World> {
         source: VolumeSource::Blank,
         snapshots: BTreeSet::new(),
         unmanaged: false,
+        together: Default::default(),
         managed_snapshots: Default::default(),
         unmanaged_snapshots: Default::default(),
         revert: None,
@@ -256,6 +257,42 @@ fn snapshots_come_and_go(mut world: World) {
 }
 
 #[test]
+fn a_vm_stands_still_while_snapshots_of_one_moment_are_made() {
+    let Some(mut world) = world("a_vm_stands_still_while_snapshots_of_one_moment_are_made") else { return };
+    world.ensure();
+    let other = Volume { id: VolumeId(runtime::new_uuid()), ..world.volume.clone() };
+    ensure(&mut world.effects, &other, &world.vms).unwrap();
+    world.start();
+    let disk = Disk {
+        volume: other.id,
+        blockdev: world.volumes.blockdev(other.id).unwrap(),
+        boot_index: None,
+        read_only: false,
+        shared: false,
+        limits: Limits::new(),
+        secret: None,
+    };
+    world.effects.hypervisor.attach_disk(world.server, &disk).unwrap();
+    let held = |volume: &Volume| VmVolume { id: volume.id, device: String::new(), boot: false };
+    let vm = Vm { volumes: vec![held(&world.volume), held(&other)], ..Vm::clone(&world.vms[0]) };
+    let vms = [Arc::new(vm)];
+    let moment = || SnapshotId(runtime::new_uuid());
+    let members = [(Arc::new(world.volume.clone()), moment()), (Arc::new(other), moment())];
+    while world.events.try_recv().is_ok() {}
+    for _ in 0..2 {
+        take_together(&mut world.effects, &members, &vms).unwrap();
+        for (volume, snapshot) in &members {
+            assert_eq!(world.volumes.observe_volume(volume.id).unwrap().unwrap().snapshots, [*snapshot]);
+        }
+        assert_eq!(world.open(), 4);
+    }
+    let told = || world.events.recv_timeout(Duration::from_secs(10)).unwrap().kind;
+    assert_eq!((told(), told()), (VmEventKind::Paused, VmEventKind::Resumed));
+    assert!(world.events.try_recv().is_err(), "asked again it need not stand still");
+    assert_eq!(world.effects.hypervisor.observe(world.server).unwrap().power, hypervisor::Power::Running);
+}
+
+#[test]
 fn a_volume_is_not_removed_before_its_vm_has_let_go() {
     let Some(mut world) = world("a_volume_is_not_removed_before_its_vm_has_let_go") else { return };
     world.ensure();
@@ -283,6 +320,7 @@ fn the_ancestors_of_a_clone_are_found() {
             source,
             snapshots: BTreeSet::new(),
             unmanaged: false,
+            together: Default::default(),
             managed_snapshots: Default::default(),
             unmanaged_snapshots: Default::default(),
             revert: None,

@@ -100,6 +100,50 @@ fn a_snapshot_of_a_group_is_one_of_each_volume() {
 }
 
 #[test]
+fn snapshots_of_one_moment_are_asked_for_together_and_fail_together() {
+    let api = api();
+    let mut node = Node::join(&api, "one", 100);
+    let (group, _) = group_of_two(&api, &mut node);
+    let kinds = call(&api, ADMIN, ("GET", "group_types"), &Json::Null).body["group_types"].clone();
+    let kind = kinds.as_array().unwrap().iter().find(|kind| kind["name"] == "kind").unwrap()["id"].clone();
+    let specs = json!({"group_specs": {"consistent_group_snapshot_enabled": "<is> True"}});
+    let path = format!("group_types/{}/group_specs", kind.as_str().unwrap());
+    assert_eq!(call(&api, ADMIN, ("POST", &path), &specs).status, 202);
+    let id = snapshot_of(&api, &group);
+    let wanted = node.wanted(&api);
+    let together = |document: &agent_api::Document| document.body.as_ref().unwrap()["together"].clone();
+    let sets: Vec<Json> = wanted.iter().map(together).collect();
+    assert_eq!(sets.iter().map(|set| set.as_object().unwrap().len()).collect::<Vec<_>>(), [1, 1]);
+    let [one, two] = [&sets[0], &sets[1]].map(|set| set.as_object().unwrap().values().next().unwrap());
+    assert_eq!((one, one.as_object().unwrap().len()), (two, 2), "each says which they are");
+    // The host can take one of the two, and not the other: there is no use in waiting for that.
+    let mut wanted = wanted;
+    let last = wanted.split_off(1);
+    node.refuses = Some("the disk is full");
+    node.report(wanted);
+    node.refuses = None;
+    api.settle();
+    assert_eq!(
+        (state(&api, "group_snapshots", &id).as_str(), parts(&api)),
+        ("error", vec!["error", "error"])
+    );
+    node.report(last);
+    node.work(&api);
+    assert_eq!(call(&api, MEMBER, ("DELETE", &format!("group_snapshots/{id}")), &Json::Null).status, 202);
+    node.work(&api);
+    // Once they are made, nobody need know that they belong together.
+    let id = snapshot_of(&api, &group);
+    node.work(&api);
+    assert_eq!(
+        (state(&api, "group_snapshots", &id), parts(&api)),
+        ("available".to_owned(), vec!["available"; 2])
+    );
+    let left = node.wanted(&api);
+    assert!(left.iter().all(|document| together(document) == Json::Null), "{left:?}");
+    assert_eq!(api.runner.sweep().unwrap(), []);
+}
+
+#[test]
 fn one_volume_that_cannot_be_snapshotted_spoils_it_and_nothing_is_left() {
     let api = api();
     let mut node = Node::join(&api, "one", 100);

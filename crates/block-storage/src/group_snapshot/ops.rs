@@ -9,6 +9,7 @@ use super::store::GROUP_SNAPSHOTS;
 use super::{GroupSnapshot, GroupSnapshotDraft};
 use crate::error::Error;
 use crate::group::{self, Status};
+use crate::group_type;
 use crate::list::{Paging, in_sight};
 use crate::policy::RULES;
 use crate::snapshot::{self, SnapshotDraft};
@@ -44,12 +45,15 @@ pub(crate) fn create(
         created_at: now,
         updated_at: now,
     };
+    let group_type = group_type::store::TYPES.load(tx, group.group_type_id)?;
+    let together = group_type.is_some_and(|group_type| group_type.is_consistent());
     for member in group::ops::volumes(tx, id)? {
         let part = SnapshotDraft {
             name: made.name.clone(),
             description: made.description.clone(),
             in_use: true,
             group_snapshot_id: Some(made.id),
+            together,
             ..SnapshotDraft::default()
         };
         snapshot::ops::create(caller, tx, member.id, part)?;

@@ -9,6 +9,8 @@ use crate::volume_type::Specs;
 pub(crate) const MIGRATED: &str = "default_cgsnapshot_type";
 /// How a spec says yes.
 const YES: &str = "<is> True";
+/// The spec that demands snapshots of one moment.
+const CONSISTENT: &str = "consistent_group_snapshot_enabled";
 /// The specs that demand replication.
 const REPLICATION: [&str; 2] = ["group_replication_enabled", "consistent_group_replication_enabled"];
 
@@ -32,8 +34,16 @@ pub struct GroupType {
 impl GroupType {
     /// Whether its groups are to be replicated.
     pub fn is_replicated(&self) -> bool {
-        let says_yes = |key: &str| self.specs.get(key).is_some_and(|value| value.as_deref() == Some(YES));
-        REPLICATION.iter().any(|key| says_yes(key))
+        REPLICATION.iter().any(|key| self.says_yes(key))
+    }
+
+    /// Whether the snapshots of its groups are to be of one moment.
+    pub fn is_consistent(&self) -> bool {
+        self.says_yes(CONSISTENT)
+    }
+
+    fn says_yes(&self, key: &str) -> bool {
+        self.specs.get(key).is_some_and(|value| value.as_deref() == Some(YES))
     }
 
     /// Whether only the API of consistency groups works on its groups.

@@ -51,6 +51,9 @@ pub struct Snapshot {
     pub metadata: BTreeMap<String, String>,
     /// The snapshot of a group that it is a part of.
     pub group_snapshot_id: Option<GroupSnapshotId>,
+    /// Whether it is to be of one moment with the other snapshots of that.
+    #[serde(default)]
+    pub together: bool,
     /// The request that it was last changed by in a way that can fail later; messages name it.
     #[serde(default)]
     pub request_id: Option<String>,
@@ -187,6 +190,8 @@ pub struct SnapshotDraft {
     pub in_use: bool,
     /// See [`Snapshot`].
     pub group_snapshot_id: Option<GroupSnapshotId>,
+    /// See [`Snapshot`].
+    pub together: bool,
 }
 
 /// What changes of a snapshot.

@@ -104,6 +104,7 @@ fn of(caller: &Caller, tx: &mut Tx<'_>, found: &Volume, purpose: Purpose, draft:
         progress: None,
         metadata: draft.metadata,
         group_snapshot_id: draft.group_snapshot_id,
+        together: draft.together,
         request_id: tx.request_id(),
         created_at: now,
         updated_at: now,

@@ -58,6 +58,10 @@ fn create(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>) -> Result<Next, Erro
     let Some((volume, host)) = place(tx, snapshot.volume_id)? else {
         return fail(tx, snapshot, "its volume is on no host".to_owned());
     };
+    if siblings(tx, snapshot)?.iter().any(|other| other.phase == Phase::Error) {
+        let fault = "another snapshot that was to be of the same moment could not be made";
+        return fail(tx, snapshot, fault.to_owned());
+    }
     want(tx, &volume, &host)?;
     let latest = seen(tx, volume.id, &host)?;
     let reason = why(latest.as_ref());
@@ -93,8 +97,19 @@ fn fail(tx: &mut Tx<'_>, snapshot: &mut Stored<Snapshot>, fault: String) -> Resu
         want(tx, &volume, &host)?;
     }
     leave_message(tx, snapshot, Action::SnapshotCreate, Detail::SnapshotCreateError)?;
+    for other in siblings(tx, snapshot)? {
+        tx.kick(KIND, other.id)?;
+    }
     tell(tx, snapshot)?;
     Ok(Next::Done)
+}
+
+/// The other snapshots that are to be of the same moment.
+fn siblings(tx: &mut Tx<'_>, snapshot: &Snapshot) -> Result<Vec<Stored<Snapshot>>, Error> {
+    let Some(id) = snapshot.group_snapshot_id.filter(|_| snapshot.together) else { return Ok(Vec::new()) };
+    let mut all = table::of_group(tx, id)?;
+    all.retain(|other| other.id != snapshot.id);
+    Ok(all)
 }
 
 /// The row goes once the host has reported that the snapshot is not there.

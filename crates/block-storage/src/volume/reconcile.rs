@@ -1,6 +1,7 @@
 //! Makes volumes be where and as large as they should: chooses a host, wants the volume there by a document, and reads
 //! what the host reports.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,20 +13,23 @@ use nodes::documents::{self, Owner, Seen};
 use nodes::hosts;
 use reconcile::{Next, Reconciler, StepError};
 use store::{Error, Stored, Tx};
-use types::{HostId, VolumeId, VolumeTypeId};
+use types::{HostId, SnapshotId, VolumeId, VolumeTypeId};
 
 use super::place::{self, Choice};
 use super::store::{self as table, VOLUMES};
 use super::{HOST_TIME_MAX, PLACEMENT_TIME_MAX, Phase, SourceImage, Volume, limits};
 use crate::encryption::{Formatting, Keyring, VolumeEncryption, ensure_key};
 use crate::message::{Action, Detail, ops as messages};
-use crate::snapshot::{self, Phase as SnapshotPhase};
+use crate::snapshot::{self, Phase as SnapshotPhase, Snapshot};
 use crate::{group, manageable, migration, upload, volume_type};
 
 /// The reconciler's kind.
 pub(crate) const KIND: &str = "block_storage::volume";
 /// How often a volume without a host looks for one.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Snapshots that are to be of one moment with those of other volumes, and which those are.
+type Together = BTreeMap<SnapshotId, BTreeMap<VolumeId, SnapshotId>>;
 
 /// The reconciler of volumes.
 pub(crate) struct Volumes {
@@ -470,6 +474,7 @@ pub(crate) fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<()
         source: snapshot.or(image).or(unmanaged).unwrap_or_default(),
         unmanaged: volume.is_left(),
         snapshots: held.iter().filter(|one| one.is_on_host()).map(|one| one.id).collect(),
+        together: together(tx, &held)?,
         managed_snapshots: held
             .iter()
             .filter_map(|one| Some((one.id, one.to_be_managed()?.to_owned())))
@@ -483,6 +488,17 @@ pub(crate) fn want(tx: &mut Tx<'_>, volume: &Volume, host: &HostId) -> Result<()
     };
     let id = volume.id.to_string();
     documents::put(tx, host, Kind::Volume, &id, &document, Owner { kind: KIND, id: &id })
+}
+
+/// Those of its snapshots that are still to be made, of one moment with others, and which those are.
+fn together(tx: &mut Tx<'_>, held: &[Stored<Snapshot>]) -> Result<Together, Error> {
+    let mut together = Together::new();
+    for one in held.iter().filter(|one| one.together && one.phase == SnapshotPhase::Creating) {
+        let Some(id) = one.group_snapshot_id.filter(|_| !one.made) else { continue };
+        let all = snapshot::store::of_group(tx, id)?;
+        together.insert(one.id, all.iter().map(|part| (part.volume_id, part.id)).collect());
+    }
+    Ok(together)
 }
 
 fn source_of(image: &SourceImage) -> ImageSource {

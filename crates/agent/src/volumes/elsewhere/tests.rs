@@ -58,6 +58,7 @@ fn world(test: &str) -> Option<World> {
         source: VolumeSource::Blank,
         snapshots: BTreeSet::new(),
         unmanaged: false,
+        together: Default::default(),
         managed_snapshots: Default::default(),
         unmanaged_snapshots: Default::default(),
         revert: None,
