@@ -14,6 +14,10 @@ pub enum Error {
     #[error("image {0} has no stored bytes")]
     NoImage(ImageId),
 
+    /// The image's stored bytes are not those that were hashed when they came.
+    #[error("the stored bytes of image {0} are not its own any more")]
+    DamagedImage(ImageId),
+
     /// There is no such volume.
     #[error("volume {0} is not in this backend")]
     NoVolume(VolumeId),

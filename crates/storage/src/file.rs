@@ -12,6 +12,7 @@
 //! volumes/ID/SNAPSHOT.unmanaged  the same for what was a snapshot and is unmanaged
 //! unmanaged/NAME          a raw or a qcow2 file that can become a volume
 //! unmanaged/volume-ID/    what was a volume: what `volumes/ID/` was
+//! image-cache/             images of stores elsewhere: see [`ImageCache`]
 //! images/.NAME volumes/.NAME   work in progress, or what a crash left of it
 //! ```
 //!
@@ -26,6 +27,7 @@
 //! a lock on it meanwhile, so that a sweep leaves it alone.
 
 mod background;
+mod cache;
 mod chain;
 mod converted;
 mod images;
@@ -45,6 +47,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
 
 pub(crate) use crate::hashes::Hashes;
+pub use cache::{Cached, ImageCache, Pruned, Uses};
 pub use images::FileImages;
 pub use volumes::FileVolumes;
 pub(crate) use volumes::check_size;

@@ -36,6 +36,7 @@ pub mod rbd;
 
 use std::io::Read;
 use std::ops::Range;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use types::{ImageId, SnapshotId, VolumeId};
@@ -64,6 +65,11 @@ pub trait ImageStore: Send + Sync {
 
     /// Forgets an image. What was cloned from it keeps what it needs.
     fn remove_image(&self, image: ImageId) -> Result<()>;
+
+    /// Gives an image a second name as a file, without a byte copied; `false` where that cannot be.
+    fn link_image(&self, _image: ImageId, _to: &Path) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Removes what interrupted uploads left, and says how many there were.
     fn sweep(&self) -> Result<usize>;

@@ -9,6 +9,7 @@ mod ceph;
 mod crash;
 mod disk;
 mod formats;
+mod image_cache;
 mod inspect;
 mod iso;
 mod layers;

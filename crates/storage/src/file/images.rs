@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::Flock;
 use types::ImageId;
@@ -37,17 +37,7 @@ impl FileImages {
 
 impl ImageStore for FileImages {
     fn writer(&self, upload: &Upload) -> Result<Box<dyn ImageWriter>> {
-        self.place.check_room()?;
-        let scratch = self.place.scratch_path(&upload.image.to_string());
-        let file = lock(create_file(&scratch)?, &scratch)?;
-        Ok(Box::new(FileWriter {
-            place: self.place.clone(),
-            upload: upload.clone(),
-            target: self.path(upload.image),
-            scratch: Scratch(Some(scratch)),
-            file,
-            hashes: Hashes::default(),
-        }))
+        Ok(Box::new(FileWriter::begin(&self.place, upload, self.path(upload.image))?))
     }
 
     fn reader(&self, image: ImageId, range: Range<u64>) -> Result<Box<dyn Read + Send>> {
@@ -79,6 +69,15 @@ impl ImageStore for FileImages {
         self.place.sync()
     }
 
+    fn link_image(&self, image: ImageId, to: &Path) -> Result<bool> {
+        match fs::hard_link(self.path(image), to) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(Error::NoImage(image)),
+            // Another file system, or one without links.
+            Err(_) => Ok(false),
+        }
+    }
+
     fn sweep(&self) -> Result<usize> {
         Ok(self.place.sweep()? + self.place.sweep_converted()?)
     }
@@ -97,13 +96,63 @@ impl Drop for Scratch {
     }
 }
 
-struct FileWriter {
+/// Bytes on their way into a file.
+pub(super) struct FileWriter {
     place: Place,
     upload: Upload,
     target: PathBuf,
     scratch: Scratch,
     file: Flock<File>,
     hashes: Hashes,
+}
+
+impl FileWriter {
+    /// Begins a file that is to be `target`.
+    pub(super) fn begin(place: &Place, upload: &Upload, target: PathBuf) -> Result<FileWriter> {
+        place.check_room()?;
+        let scratch = place.scratch_path(&upload.image.to_string());
+        let file = lock(create_file(&scratch)?, &scratch)?;
+        let (place, upload) = (place.clone(), upload.clone());
+        Ok(FileWriter {
+            place,
+            upload,
+            target,
+            scratch: Scratch(Some(scratch)),
+            file,
+            hashes: Hashes::default(),
+        })
+    }
+
+    /// All bytes are there. They are durable, but have no name yet.
+    pub(super) fn seal(self) -> Result<(StoredImage, Sealed)> {
+        let stored = self.hashes.finish(&self.upload)?;
+        self.file
+            .set_permissions(fs::Permissions::from_mode(0o444))
+            .and_then(|()| self.file.sync_all())
+            .doing(|| format!("sync image {}", self.upload.image))?;
+        let FileWriter { place, target, scratch, file, .. } = self;
+        Ok((stored, Sealed { place, target, scratch, _lock: file }))
+    }
+}
+
+/// A whole file that waits for its name. Dropped without, it is removed.
+pub(super) struct Sealed {
+    place: Place,
+    target: PathBuf,
+    scratch: Scratch,
+    _lock: Flock<File>,
+}
+
+impl Sealed {
+    /// Puts it under its name.
+    pub(super) fn put(mut self) -> Result<()> {
+        if let Some(path) = &self.scratch.0 {
+            fs::rename(path, &self.target)
+                .doing(|| format!("rename {} into place", self.target.display()))?;
+        }
+        self.scratch.0 = None;
+        self.place.sync()
+    }
 }
 
 impl ImageWriter for FileWriter {
@@ -118,16 +167,8 @@ impl ImageWriter for FileWriter {
     }
 
     fn finish(self: Box<Self>) -> Result<StoredImage> {
-        let FileWriter { place, upload, target, mut scratch, file, hashes } = *self;
-        let stored = hashes.finish(&upload)?;
-        file.set_permissions(fs::Permissions::from_mode(0o444))
-            .and_then(|()| file.sync_all())
-            .doing(|| format!("sync image {}", upload.image))?;
-        if let Some(path) = &scratch.0 {
-            fs::rename(path, &target).doing(|| format!("rename image {} into place", upload.image))?;
-        }
-        scratch.0 = None;
-        place.sync()?;
+        let (stored, sealed) = self.seal()?;
+        sealed.put()?;
         Ok(stored)
     }
 }
