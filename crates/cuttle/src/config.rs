@@ -43,6 +43,8 @@ pub struct Config {
     pub image_format_enforcement: bool,
     /// The largest image, in bytes.
     pub image_size_cap: u64,
+    /// How many bytes of images that are in stores elsewhere this host keeps, to serve downloads from; none without.
+    pub image_cache_max_size: Option<u64>,
     /// How images may be imported, under Glance's names. `copy-image` counts only where there are several stores.
     pub enabled_import_methods: Vec<String>,
     /// What web-download may reach, under Glance's names.
@@ -67,6 +69,7 @@ impl Default for Config {
             backup: BackupConfig::default(),
             image_format_enforcement: true,
             image_size_cap: 1 << 40,
+            image_cache_max_size: None,
             enabled_import_methods: image::IMPORT_METHODS.map(str::to_owned).to_vec(),
             import_filtering_opts: image::ImportFiltering::default(),
         }
@@ -109,6 +112,11 @@ impl Config {
             "the configuration {} sets password_cost = {}; it must be from 4 to 31",
             path.display(),
             config.password_cost
+        );
+        anyhow::ensure!(
+            config.image_cache_max_size != Some(0),
+            "the configuration {} sets image_cache_max_size = 0; leave it out for no cache",
+            path.display()
         );
         storage_config::check(&config)
             .with_context(|| format!("the configuration {} is not usable", path.display()))?;

@@ -13,6 +13,7 @@ use nodes::Inquiries;
 use policy::Policy;
 use reconcile::Runner;
 use storage::ImageStore;
+use storage::file::{FileConfig, ImageCache};
 use store::{Config as StoreConfig, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -213,7 +214,7 @@ impl ControlPlane {
             // a step must not keep it from being done.
             store.write_blocking(store::work::release_all).context("cannot take the work up again")?;
         }
-        let storage = Storage::open(dir, config)?;
+        let storage = with_cache(Storage::open(dir, config)?, dir, config)?;
         match storage.images.sweep() {
             Ok(swept) => tracing::debug!("{swept} unfinished uploads were removed"),
             // A cluster that is away now may be back later; the cloud does not wait for it.
@@ -223,6 +224,7 @@ impl ControlPlane {
         metrics.watch(&storage)?;
         let owner = bootstrap(&store, dir, config)?;
         register_guest(&store, &storage.stores, config, owner);
+        image::keep_cache(&store, &storage.stores).context("cannot start to look after the image cache")?;
         let inquiries = Inquiries::default();
         let keys = dir.credential_keys()?;
         let reconcilers =
@@ -260,6 +262,14 @@ impl ControlPlane {
             services: all,
         })
     }
+}
+
+/// With the cache of images that the configuration asks for. It is the control plane's, which downloads go through.
+fn with_cache(storage: Storage, dir: &DataDir, config: &Config) -> anyhow::Result<Storage> {
+    let Some(size_bytes_max) = config.image_cache_max_size else { return Ok(storage) };
+    let cache = ImageCache::open(&FileConfig::new(dir.root()), size_bytes_max);
+    let cache = cache.context("cannot open the image cache")?;
+    Ok(Storage { stores: storage.stores.with_cache(cache), ..storage })
 }
 
 /// What services want to do with the connections of nodes.

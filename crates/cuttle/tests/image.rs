@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use crate::client::{Client, every_command, expect, expect_row, text};
-use crate::cloud::{Cloud, Folder, said};
+use crate::client::{Client, every_command, expect, expect_row, openstack, text};
+use crate::cloud::{Cloud, Folder, said, wait_for};
 
 #[test]
 fn every_image_command_works() {
@@ -24,6 +24,57 @@ fn every_image_command_works() {
             resource_types(admin);
         });
         away(client);
+    });
+}
+
+#[test]
+fn the_client_fills_and_empties_a_cache() {
+    let openstack = match openstack() {
+        Ok(path) => path,
+        Err(why) => return println!("skipped: the_client_fills_and_empties_a_cache: {why}"),
+    };
+    let cloud = Cloud::configured("image_cache_max_size = 8000\n");
+    let file = cloud.folder().write("image", BYTES);
+    let mut admin = Client::start(&openstack, &cloud.dir().join("clouds.yaml"));
+    admin.as_admin(|admin| {
+        admin.run(&format!("image create --disk-format raw --container-format bare --file {file} reef"));
+        assert_eq!(admin.show("cached image list"), json!([]));
+        let fill = |admin: &mut Client| {
+            admin.run("cached image queue reef");
+            wait_for(|| match admin.show("cached image list") {
+                rows if rows[0]["State"] == "cached" => Ok(rows),
+                rows => Err(rows.to_string()),
+            })
+        };
+        let id = admin.column("image list --name reef", "ID").remove(0);
+        let rows = fill(admin);
+        expect_row(&rows, &[("ID", json!(id)), ("Size", json!(5000)), ("Hits", json!(0))]);
+        let saved = cloud.folder().path("saved");
+        admin.run(&format!("image save --file {saved} reef"));
+        assert!(std::fs::read(&saved).unwrap() == BYTES, "the image came back changed");
+        expect_row(&admin.show("cached image list"), &[("ID", json!(id)), ("Hits", json!(1))]);
+        admin.run("cached image delete reef");
+        assert_eq!(admin.show("cached image list"), json!([]));
+        for clear in ["cached image clear", "cached image clear --cache"] {
+            fill(admin);
+            admin.run("cached image clear --queue");
+            assert_eq!(admin.column("cached image list", "State"), ["cached"]);
+            admin.run(clear);
+            assert_eq!(admin.show("cached image list"), json!([]));
+        }
+        // There are no commands for these.
+        let script = "import openstack\n\
+                      image = openstack.connect('cuttle-admin').image\n\
+                      image.clean_cache()\n\
+                      print(image.prune_cache())";
+        let output = cloud.python(&openstack, script);
+        assert!(said(&output).contains("'total_bytes_pruned': 0"), "{}", said(&output));
+        fill(admin);
+        admin.run("image delete reef");
+        wait_for(|| match admin.show("cached image list") {
+            rows if rows == json!([]) => Ok(()),
+            rows => Err(rows.to_string()),
+        });
     });
 }
 

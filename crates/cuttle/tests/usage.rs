@@ -36,13 +36,17 @@ fn a_configuration_that_is_not_usable_is_named() {
     let folder = Folder::new("config");
     let missing = folder.path("none.toml");
     let unreadable = folder.path("");
-    let table: [(String, &[&str]); 6] = [
+    let table: [(String, &[&str]); 7] = [
         (missing.clone(), &["cannot read the configuration", &missing, "No such file", "--config"]),
         (unreadable, &["cannot read the configuration", "directory"]),
         (folder.write("broken.toml", b"token_seconds = "), &["broken.toml is not usable", "line 1"]),
         (folder.write("unknown.toml", b"acelerator = 'kvm'"), &["unknown field `acelerator`", "accelerator"]),
         (folder.write("type.toml", b"token_seconds = 'long'"), &["type.toml", "invalid type"]),
         (folder.write("value.toml", b"accelerator = 'xen'"), &["accelerator = \"xen\"", "auto, kvm, tcg"]),
+        (
+            folder.write("cache.toml", b"image_cache_max_size = 0"),
+            &["image_cache_max_size = 0", "leave it out"],
+        ),
     ];
     for (config, parts) in table {
         let mut command = cuttle();

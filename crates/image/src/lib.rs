@@ -37,6 +37,7 @@ use rest::{FaultStyle, Service};
 use store::{Migration, Store};
 
 pub use bootstrap::{GuestImage, bootstrap};
+pub use cache::keep_cache;
 pub use error::Error;
 pub use import::web::ImportFiltering;
 pub use metadef::resource_type::ops::bootstrap as bootstrap_types;
@@ -116,7 +117,7 @@ pub fn service(store: &Store, stores: impl Into<Stores>, mut config: Config) -> 
         .and(import::api::routes(&shared))
         .and(task::api::routes(&shared))
         .and(location::api::routes(&shared))
-        .and(cache::api::routes());
+        .and(cache::api::routes(&shared));
     Service { prefix: "/image", types: &["image"], faults: FaultStyle::Image, microversions: None, routes }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use storage::ImageStore;
+use storage::file::ImageCache;
 use types::ImageId;
 
 use crate::error::Error;
@@ -31,19 +32,36 @@ impl Place {
     pub(crate) fn url(&self, image: ImageId) -> String {
         format!("{}://{}/{image}", self.kind, self.id)
     }
+
+    /// Whether the bytes are files of this host.
+    pub(crate) fn is_here(&self) -> bool {
+        self.kind == "file"
+    }
 }
 
-/// All stores, the default first. There is always one.
+/// All stores, the default first, of which there is always one; and the cache beside them, if there is one.
 #[derive(Clone)]
 pub struct Stores {
     default: Place,
     others: Vec<Place>,
+    cache: Option<ImageCache>,
 }
 
 impl Stores {
     /// These, of which the first is the default.
     pub fn new(default: Place, others: Vec<Place>) -> Stores {
-        Stores { default, others }
+        Stores { default, others, cache: None }
+    }
+
+    /// The same with a cache on this host.
+    #[must_use]
+    pub fn with_cache(self, cache: ImageCache) -> Stores {
+        Stores { cache: Some(cache), ..self }
+    }
+
+    /// The cache on this host.
+    pub(crate) fn cache(&self) -> Option<&ImageCache> {
+        self.cache.as_ref()
     }
 
     /// Where bytes go when nobody says otherwise.

@@ -48,8 +48,13 @@ pub(crate) fn upload(api: &Api, token: &str, id: &str, bytes: Vec<u8>) -> Answer
 
 /// Replays a golden conversation with a fresh cloud.
 pub(crate) fn check_golden(path: &str) {
+    check_golden_on(&api(), path);
+}
+
+/// Replays a golden conversation with this cloud.
+pub(crate) fn check_golden_on(api: &Api, path: &str) {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    testkit::check_golden(&api(), root.join(path));
+    testkit::check_golden(api, root.join(path));
 }
 
 /// Two stores, `one` and `two`.

@@ -13,34 +13,34 @@ use crate::error::Error;
 use crate::policy::RULES;
 use crate::stores::Place;
 
-/// The newest minor version of v2 whose additions are here.
-const CURRENT: u32 = 17;
-/// The others, as Glance lists them where several stores can be configured and none of them is cached: 14 and 16 are
-/// about a cache.
-const SUPPORTED: [u32; 15] = [15, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
+/// The minor versions of v2 as Glance lists them where several stores can be configured, the newest first.
+const VERSIONS: [u32; 16] = [17, 15, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
+/// Those that it lists where there is a cache, for some are about one.
+const VERSIONS_WITH_CACHE: [u32; 19] = [18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
 
 /// The routes of versions and discovery.
 pub(crate) fn routes(shared: &Arc<Shared>) -> Routes {
     let (methods, listed, detailed) = (shared.clone(), shared.clone(), shared.clone());
+    let known: &[u32] = if shared.stores.cache().is_some() { &VERSIONS_WITH_CACHE } else { &VERSIONS };
     Routes::new()
-        .open("/", |request, _tx| choices(request, 300))
-        .open("/versions", |request, _tx| choices(request, 200))
-        .open("/v2", |request, _tx| choices(request, 200))
+        .open("/", move |request, _tx| choices(request, 300, known))
+        .open("/versions", move |request, _tx| choices(request, 200, known))
+        .open("/v2", move |request, _tx| choices(request, 200, known))
         .get("/v2/info/import", move |_request, _tx| import_methods(&methods))
         .get("/v2/info/stores", move |_request, _tx| stores(&listed))
         .get("/v2/info/stores/detail", move |request, tx| detail(&detailed, request, tx))
 }
 
-fn choices(request: &Request, status: u16) -> Result<Reply, Error> {
+fn choices(request: &Request, status: u16, known: &[u32]) -> Result<Reply, Error> {
     let href = format!("{}/v2/", request.base_url);
-    let version = |minor: u32| {
+    let version = |minor: &u32| {
         json!({
             "id": format!("v2.{minor}"),
-            "status": if minor == CURRENT { "CURRENT" } else { "SUPPORTED" },
+            "status": if known.first() == Some(minor) { "CURRENT" } else { "SUPPORTED" },
             "links": [{"rel": "self", "href": href}],
         })
     };
-    let versions: Vec<Json> = [CURRENT].into_iter().chain(SUPPORTED).map(version).collect();
+    let versions: Vec<Json> = known.iter().map(version).collect();
     Ok(Reply::json(status, json!({"versions": versions})))
 }
 

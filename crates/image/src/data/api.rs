@@ -14,6 +14,7 @@ use types::ImageId;
 use super::ops::{Purpose, Sender};
 use super::{ops, receive};
 use crate::Shared;
+use crate::cache::Source;
 use crate::error::Error;
 use crate::image::api::image_id;
 
@@ -147,11 +148,10 @@ async fn download(shared: Arc<Shared>, request: Request) -> Result<Reply, Error>
     let size = content.size_bytes;
     let part = part(&request, size)?;
     let wanted = part.clone().unwrap_or(0..size);
-    let (images, read) = (shared.stores.first_of(&places)?.images.clone(), wanted.clone());
-    // An image that never had a byte is in no store.
-    let open =
-        move || if read.is_empty() { Ok(Box::new(std::io::empty()) as _) } else { images.reader(id, read) };
-    let opened = tokio::task::spawn_blocking(open).await;
+    let source =
+        Source { cache: shared.stores.cache().cloned(), place: shared.stores.first_of(&places)?.clone() };
+    let (md5, read) = (content.md5.clone(), wanted.clone());
+    let opened = tokio::task::spawn_blocking(move || source.open(id, &content, read)).await;
     let reader = opened.map_err(|_| Error::Internal("the thread that opens an image died".to_owned()))??;
     let length = wanted.end - wanted.start;
     let reply = Reply {
@@ -162,7 +162,7 @@ async fn download(shared: Arc<Shared>, request: Request) -> Result<Reply, Error>
     let reply = reply
         .header("content-type", "application/octet-stream")
         .header("accept-ranges", "bytes")
-        .header("content-md5", content.md5);
+        .header("content-md5", md5);
     Ok(match part {
         Some(part) => reply.header("content-range", format!("bytes {}-{}/{size}", part.start, part.end - 1)),
         None => reply,

@@ -42,6 +42,11 @@ impl Reconciler for Images {
                 image.status == Status::Deleted || (image.is_claimed_by(CLEANING) && is_stray(image, place))
             }
         };
+        if let Some(cache) = self.stores.cache()
+            && image.as_ref().is_none_or(|image| image.status == Status::Deleted)
+        {
+            cache.forget(id).map_err(|e| failed(&e))?;
+        }
         let mut places = self.stores.all().filter(unwanted);
         places.try_for_each(|place| place.images.remove_image(id)).map_err(|e| failed(&e))
     }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use storage::fake::Fake;
+use storage::file::{FileConfig, ImageCache};
 use testkit::{Api, Begun, Conversations, Scratch, Server, Varied};
 
 use super::{ADMIN, api_on, two_stores};
-use crate::{Config, ImportFiltering};
+use crate::{Config, ImportFiltering, Stores};
 
 /// Parameters of the lists.
 const QUERIES: [&str; 31] = [
@@ -63,10 +64,14 @@ fn folders() -> Vec<PathBuf> {
 
 /// Two stores, and a web in which there is nothing to ask.
 fn cloud(scratch: Option<Scratch>) -> Api {
+    cloud_over(scratch, two_stores(&Fake::new(), &Fake::new()))
+}
+
+fn cloud_over(scratch: Option<Scratch>, stores: Stores) -> Api {
     let filtering =
         ImportFiltering { allowed_hosts: vec!["127.0.0.1".to_owned()], ..ImportFiltering::default() };
     let config = Config { filtering, ..Config::default() };
-    api_on(scratch, two_stores(&Fake::new(), &Fake::new()), config)
+    api_on(scratch, stores, config)
 }
 
 fn service() -> Varied {
@@ -100,6 +105,13 @@ fn send(wanted: usize, fresh: impl Fn() -> Api) {
 #[test]
 fn nothing_that_is_sent_is_a_fault_of_ours() {
     send(10_000, || cloud(None));
+}
+
+#[test]
+fn nor_where_there_is_a_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = ImageCache::open(&FileConfig::new(dir.path()), 1 << 20).unwrap();
+    send(2_000, || cloud_over(None, two_stores(&Fake::new(), &Fake::new()).with_cache(cache.clone())));
 }
 
 /// Conversations with a cloud of one store.
