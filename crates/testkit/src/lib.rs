@@ -7,6 +7,7 @@ mod api;
 mod golden;
 mod likeness;
 mod names;
+mod pairs;
 mod remote;
 mod scratch;
 mod varied;

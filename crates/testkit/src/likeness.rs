@@ -19,6 +19,7 @@ use serde_json::Value as Json;
 
 use crate::golden::{Exchange, pretty};
 use crate::names::Names;
+use crate::pairs::Pairs;
 use crate::{Answer, Api, Remote};
 
 /// What clients act on.
@@ -153,12 +154,12 @@ impl Conversations {
         let mut found = BTreeMap::new();
         for path in self.files() {
             let file = path.file_name().unwrap().to_string_lossy().into_owned();
-            let (ours, mut names) = (fresh(), Names::default());
+            let (ours, mut names, mut pairs) = (fresh(), Names::default(), Pairs::default());
             let mut titles = BTreeSet::new();
             for exchange in Exchange::all(&read(&path)) {
                 assert!(titles.insert(exchange.title.clone()), "{file}: {} twice", exchange.title);
                 let ours = converse(&ours, &exchange, &mut names, &self.headers);
-                for (place, both) in differences(&exchange, &ours) {
+                for (place, both) in differences(&exchange, &ours, &mut pairs) {
                     found.insert(format!("{file}: {}: {place}", exchange.title), both);
                 }
             }
@@ -352,46 +353,57 @@ fn key_of(item: &Json, names: &Names) -> String {
 }
 
 /// Where an answer of ours differs, and both sides.
-fn differences(recorded: &Exchange, ours: &Plain) -> Vec<(String, String)> {
+fn differences(recorded: &Exchange, ours: &Plain, pairs: &mut Pairs) -> Vec<(String, String)> {
     let mut found = Vec::new();
     if recorded.status != ours.status {
-        let both =
-            format!("  theirs {} {}\n  ours {} {}", recorded.status, recorded.answer, ours.status, ours.body);
+        let both = format!(
+            "  recorded {} {}\n  answered {} {}",
+            recorded.status, recorded.answer, ours.status, ours.body
+        );
         return vec![("status".to_owned(), both)];
     }
     let (theirs, mine): (BTreeMap<_, _>, BTreeMap<_, _>) =
         (recorded.headers.iter().cloned().collect(), ours.headers.iter().cloned().collect());
     let names: BTreeSet<&String> = theirs.keys().chain(mine.keys()).collect();
     for name in names {
-        if theirs.get(name) != mine.get(name) {
-            let both = format!("  theirs {:?}\n  ours {:?}", theirs.get(name), mine.get(name));
+        let (theirs, mine) = (theirs.get(name), mine.get(name));
+        let is_alike = theirs.zip(mine).is_some_and(|(theirs, mine)| pairs.are_alike(theirs, mine));
+        if !is_alike {
+            let both = format!("  recorded {theirs:?}\n  answered {mine:?}");
             found.push((format!("header {name}"), both));
         }
     }
-    compare("body", Some(&recorded.answer), Some(&ours.body), &mut found);
+    compare("body", Some(&recorded.answer), Some(&ours.body), pairs, &mut found);
     if ours.status == 400 {
         found.retain(|(place, _)| !place.ends_with(".message"));
     }
     found
 }
 
-fn compare(place: &str, theirs: Option<&Json>, ours: Option<&Json>, found: &mut Vec<(String, String)>) {
+fn compare(
+    place: &str,
+    theirs: Option<&Json>,
+    ours: Option<&Json>,
+    pairs: &mut Pairs,
+    found: &mut Vec<(String, String)>,
+) {
     match (theirs, ours) {
         (Some(Json::Object(theirs)), Some(Json::Object(ours))) => {
             let keys: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
             for key in keys {
-                compare(&format!("{place}.{key}"), theirs.get(key), ours.get(key), found);
+                compare(&format!("{place}.{key}"), theirs.get(key), ours.get(key), pairs, found);
             }
         }
         (Some(Json::Array(theirs)), Some(Json::Array(ours))) if theirs.len() == ours.len() => {
             for (n, (theirs, ours)) in theirs.iter().zip(ours).enumerate() {
-                compare(&format!("{place}.{n}"), Some(theirs), Some(ours), found);
+                compare(&format!("{place}.{n}"), Some(theirs), Some(ours), pairs, found);
             }
         }
-        _ if theirs == ours => {}
+        (Some(Json::String(theirs)), Some(Json::String(ours))) if pairs.are_alike(theirs, ours) => {}
+        (theirs, ours) if theirs == ours && !theirs.is_some_and(Json::is_string) => {}
         _ => {
             let said = |side: Option<&Json>| side.map_or("nothing".to_owned(), Json::to_string);
-            found.push((place.to_owned(), format!("  theirs {}\n  ours {}", said(theirs), said(ours))));
+            found.push((place.to_owned(), format!("  recorded {}\n  answered {}", said(theirs), said(ours))));
         }
     }
 }
