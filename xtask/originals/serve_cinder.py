@@ -63,12 +63,12 @@ volume_backend_name = file
 """
 
 UNDER_WAY = {
-    "volumes": ["creating", "deleting", "extending", "retyping", "backing-up", "restoring-backup", "downloading",
+    "volumes.status": ["creating", "deleting", "extending", "retyping", "backing-up", "restoring-backup", "downloading",
                 "uploading", "reverting", "managing", "unmanaging", "detaching"],
-    "snapshots": ["creating", "deleting", "unmanaging", "backing-up"],
-    "backups": ["creating", "deleting", "restoring"],
-    "groups": ["creating", "deleting", "updating"],
-    "group_snapshots": ["creating", "deleting"],
+    "snapshots.status": ["creating", "deleting", "unmanaging", "backing-up"],
+    "backups.status": ["creating", "deleting", "restoring"],
+    "groups.status": ["creating", "deleting", "updating"],
+    "group_snapshots.status": ["creating", "deleting"],
 }
 
 

@@ -75,7 +75,12 @@ def serve_packaged():
     packaged.serve("glance", url)
 
 
-UNDER_WAY = {"images": ["saving", "importing", "deleting"], "tasks": ["pending", "processing"]}
+UNDER_WAY = {
+    "images.status": ["saving", "importing", "deleting"],
+    "tasks.status": ["pending", "processing"],
+    # A task that has succeeded has still to unlock its image.
+    "image_properties.name": ["os_glance_import_task"],
+}
 
 set_up()
 if serving.packages:

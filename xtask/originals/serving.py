@@ -97,21 +97,22 @@ class OneAfterAnother:
     def is_busy(self):
         connection = sqlite3.connect(self.database, timeout=30)
         try:
-            return any(self.count(connection, table, states) for table, states in self.under_way.items())
+            return any(self.count(connection, place, values) for place, values in self.under_way.items())
         finally:
             connection.close()
 
     @staticmethod
-    def count(connection, table, states):
-        marks = ", ".join("?" * len(states))
-        query = f"SELECT count(*) FROM {table} WHERE NOT deleted AND status IN ({marks})"
-        return connection.execute(query, states).fetchone()[0]
+    def count(connection, place, values):
+        table, column = place.split(".")
+        marks = ", ".join("?" * len(values))
+        query = f"SELECT count(*) FROM {table} WHERE NOT deleted AND {column} IN ({marks})"
+        return connection.execute(query, values).fetchone()[0]
 
 
 def serve(service, make, prefix, database=None, under_way=None, folders=(), processes_max=None):
     """Serves what `make` makes, and ends with this program.
 
-    To be recorded, in one process: with a database whose tables show what is under way in their status, one request
+    To be recorded, in one process: with a database that shows what is under way by values of these columns, one request
     waits for what another began. To be measured (the third argument is `measured`), in a process for each processor,
     if more than one can be, and nothing waits.
     """
