@@ -15,8 +15,6 @@ ORDER = ["reader", "member", "manager", "admin"]
 class ByName(auth_token.AuthProtocol):
     """Believes every token that names a caller."""
 
-    www_authenticate_uri = "http://cloud.test/identity/v3"
-
     def fetch_token(self, token, **_):
         role, at, project = token.partition("@")
         if not at or role not in ORDER:
@@ -37,5 +35,5 @@ class ByName(auth_token.AuthProtocol):
 
 
 def filter_factory(global_conf, **local_conf):
-    conf = {**global_conf, **local_conf}
+    conf = {**global_conf, **local_conf, "www_authenticate_uri": "http://cloud.test/identity/v3"}
     return lambda application: ByName(application, conf)

@@ -7,8 +7,8 @@ makes is in FOLDER: an SQLite database, volumes as sparse files, backups, config
 below /volume as Cuttle does, and prints `ready URL NAME` once it answers. Who calls is in the token (by_name.py). GLANCE
 is the address of the image service.
 
-With a distribution's packages (packaged.py) API, scheduler and volume service are the programs that these start, over
-RabbitMQ, and projects have no quotas.
+To be measured, a distribution's (packaged.py) is what its packages start: API, scheduler and volume service are programs,
+over RabbitMQ, and projects have no quotas.
 """
 
 import os
@@ -104,6 +104,14 @@ def know_no_servers():
     nova.API.get_server_volume = missing
 
 
+def be_no_machine():
+    """What NVMe calls this machine is not asked, and not written below /etc; an older os-brick fails without a program that
+    tells it."""
+    from os_brick.privileged import nvmeof
+
+    nvmeof.get_system_uuid = nvmeof.create_hostnqn = nvmeof.create_hostid = lambda *_: ""
+
+
 def call_the_default_type_default():
     from cinder import context
     from cinder.volume import volume_types
@@ -113,12 +121,22 @@ def call_the_default_type_default():
     volume_types.destroy(admin, volume_types.get_volume_type_by_name(admin, "__DEFAULT__")["id"])
 
 
-def application():
+def change_python():
+    """Services in one process work at once: on threads, or before Cinder could do so, on eventlet's."""
     os.environ["OS_CINDER_DISABLE_EVENTLET_PATCHING"] = "true"
-    sys.argv = ["cinder", "--config-file", str(configuration)]
-    from cinder import monkey_patch
+    try:
+        from cinder import monkey_patch
 
-    monkey_patch.patch()
+        monkey_patch.patch()
+    except ImportError:
+        import eventlet
+
+        eventlet.monkey_patch()
+
+
+def application():
+    change_python()
+    sys.argv = ["cinder", "--config-file", str(configuration)]
     from cinder.wsgi import wsgi
 
     over_sqlite.write_one_after_another()
@@ -138,6 +156,7 @@ def application():
         privilege.set_client_mode(False)
     believe_in_projects()
     know_no_servers()
+    be_no_machine()
     call_the_default_type_default()
     services = [
         service.Service.create(binary="cinder-scheduler"),
@@ -169,7 +188,7 @@ def serve_packaged():
     packaged.serve("cinder", url)
 
 
-if serving.packages:
+if serving.packages and serving.measured:
     serve_packaged()
 else:
     set_up()

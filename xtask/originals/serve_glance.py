@@ -4,7 +4,8 @@
 
 Everything it makes is in FOLDER: an SQLite database, two stores of files, configuration and log. It listens on
 loopback, below /image as Cuttle does, and prints `ready URL NAME` once it answers. Who calls is in the token
-(by_name.py). With a distribution's packages (packaged.py) it is the program that these start, at a port that is free.
+(by_name.py). To be measured, a distribution's (packaged.py) is the program that its packages start, at a port that is
+free.
 """
 
 import os
@@ -24,6 +25,8 @@ node_staging_uri = file://{folder}/staging
 enabled_import_methods = [glance-direct,web-download,copy-image]
 metadata_source_path = {serving.shipped("glance", "metadefs")}
 worker_self_reference_url = http://127.0.0.1
+# The newest has these rules by itself.
+enforce_secure_rbac = true
 [database]
 connection = sqlite:///{folder}/glance.db
 [glance_store]
@@ -36,6 +39,9 @@ filesystem_store_datadir = {folder}/second
 filesystem_store_datadir = {folder}/staging
 [os_glance_tasks_store]
 filesystem_store_datadir = {folder}/tasks
+[oslo_policy]
+enforce_scope = true
+enforce_new_defaults = true
 [import_filtering_opts]
 allowed_ports = [80,443]
 [paste_deploy]
@@ -83,7 +89,7 @@ UNDER_WAY = {
 }
 
 set_up()
-if serving.packages:
+if serving.packages and serving.measured:
     serve_packaged()
 else:
     serving.serve("glance", application, "/image", folder / "glance.db", UNDER_WAY)

@@ -14,6 +14,8 @@ import time
 PATIENCE_SECONDS = 120
 # Where a distribution's packages are; without them there is what was installed beside this Python.
 packages = pathlib.Path(os.environ["CUTTLE_PACKAGES"]) if "CUTTLE_PACKAGES" in os.environ else None
+# Whether it is its speed that is wanted, and not its answers.
+measured = sys.argv[3:4] == ["measured"]
 
 
 def found(folder, pattern):
@@ -116,9 +118,8 @@ def serve(service, make, prefix, database=None, under_way=None, folders=(), proc
     waits for what another began. To be measured (the third argument is `measured`), in a process for each processor,
     if more than one can be, and nothing waits.
     """
-    port, measured = int(sys.argv[2]), sys.argv[3:4] == ["measured"]
     processes = min(processes_max or 64, os.cpu_count() or 1) if measured else 1
-    listener = socket.create_server(("127.0.0.1", port), backlog=128)
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[2])), backlog=128)
     children = []
     for _ in range(processes - 1):
         child = os.fork()
@@ -142,6 +143,39 @@ def serve(service, make, prefix, database=None, under_way=None, folders=(), proc
 
 
 def run(application, listener, prefix):
+    if packages:
+        return run_alone(application, listener, prefix)
     import waitress
 
     waitress.serve(application, sockets=[listener], threads=8, url_prefix=prefix)
+
+
+def run_alone(application, listener, prefix):
+    """The same with what every Python has, for a distribution's services do not bring waitress along."""
+    # Now, for eventlet may have changed what these are made of.
+    from socketserver import ThreadingMixIn
+    from wsgiref import simple_server
+
+    class Requests(simple_server.WSGIRequestHandler):
+        def get_environ(self):
+            environ = super().get_environ()
+            if self.headers["content-type"] is None:
+                del environ["CONTENT_TYPE"]
+            if f"{environ['PATH_INFO']}/".startswith(f"{prefix}/"):
+                environ["PATH_INFO"] = environ["PATH_INFO"][len(prefix):]
+            environ["SCRIPT_NAME"] = prefix
+            return environ
+
+        def log_message(self, *_):
+            pass
+
+    class Threads(ThreadingMixIn, simple_server.WSGIServer):
+        daemon_threads = True
+
+    listener = socket.socket(fileno=listener.detach())
+    server = Threads(listener.getsockname(), Requests, bind_and_activate=False)
+    server.server_name, server.server_port = listener.getsockname()
+    server.setup_environ()
+    server.set_app(application)
+    while True:
+        server.process_request(*listener.accept())

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::ceph;
-use crate::golden::{CINDER, GLANCE, KEYSTONE, Kind, Original, Purpose};
+use crate::golden::{CINDER, Edition, GLANCE, KEYSTONE, Kind, Original, Purpose};
 use crate::project::{self, Outcome, failed};
 
 /// Builds and runs the measurements, as root, for namespaces and VMs are among them.
@@ -12,15 +12,15 @@ pub fn run(arguments: &[String]) -> Outcome {
     let build = ["build", "--quiet", "--release", "--locked", "--package", "cuttle", "--package", "bench"];
     project::run(&mut project::cargo(&build))?;
     let beside = [
-        ("identity", KEYSTONE, Purpose::Measured),
-        ("beside", GLANCE, Purpose::Packaged),
-        ("beside", CINDER, Purpose::Packaged),
+        ("identity", KEYSTONE, Edition::Newest),
+        ("beside", GLANCE, Edition::Packaged),
+        ("beside", CINDER, Edition::Packaged),
     ];
     // They run until all is measured.
     let originals: Vec<(Kind, Outcome<Original>)> = beside
         .into_iter()
         .filter(|(part, ..)| is_wanted(arguments, part))
-        .map(|(_, kind, purpose)| (kind, Original::start(kind, purpose)))
+        .map(|(_, kind, edition)| (kind, Original::start(kind, edition, Purpose::Measured)))
         .collect();
     let told: Vec<_> = originals.iter().map(|(kind, original)| tell(*kind, original)).collect();
     let image = std::env::var_os("CUTTLE_GUEST_IMAGE").map(PathBuf::from);

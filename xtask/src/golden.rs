@@ -1,5 +1,6 @@
 //! Originals of our services: a Keystone, Glance or Cinder of a run's own. The newest of PyPI answers the requests of the
-//! conversations of the service that is to be like it, which are its goldens; those of the system's packages are measured.
+//! conversations of the service that is to be like it, which are its goldens; those of the system's packages are asked the
+//! same, and measured.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -10,7 +11,8 @@ use crate::packages::Packages;
 use crate::project::{self, Failure, Outcome, cargo, doing, failed};
 use crate::python::python;
 
-const USAGE: &str = "golden takes --against keystone, --against glance or --against cinder";
+const USAGE: &str =
+    "golden takes --against keystone, or --against glance or --against cinder with or without --packaged";
 /// Its schema has a long history, which is run through.
 const START_SECONDS: f64 = 120.0;
 
@@ -32,34 +34,21 @@ pub struct Kind {
     script: &'static str,
     /// Which of our crates is to be like it.
     of: &'static str,
-    /// The test that records it.
-    test: &'static str,
+    /// The tests that ask it.
+    tests: &'static str,
 }
 
 /// The original of the identity service.
-pub const KEYSTONE: Kind = Kind {
-    name: "keystone",
-    script: "serve_keystone.py",
-    of: "identity",
-    test: "upstream::record_the_original",
-};
+pub const KEYSTONE: Kind =
+    Kind { name: "keystone", script: "serve_keystone.py", of: "identity", tests: "upstream" };
 /// The original of the image service.
-pub const GLANCE: Kind =
-    Kind { name: "glance", script: "serve_glance.py", of: "image", test: "upstream::record_the_original" };
+pub const GLANCE: Kind = Kind { name: "glance", script: "serve_glance.py", of: "image", tests: "upstream" };
 /// The original of the block-storage service, whose volumes are files.
-pub const CINDER: Kind = Kind {
-    name: "cinder",
-    script: "serve_cinder.py",
-    of: "block-storage",
-    test: "upstream::working::record_the_original",
-};
+pub const CINDER: Kind =
+    Kind { name: "cinder", script: "serve_cinder.py", of: "block-storage", tests: "upstream::working" };
 /// Its API alone: what is asked for stays asked for.
-const CINDER_ALONE: Kind = Kind {
-    name: "cinder",
-    script: "serve_cinder_alone.py",
-    of: "block-storage",
-    test: "upstream::record_the_original",
-};
+const CINDER_ALONE: Kind =
+    Kind { name: "cinder", script: "serve_cinder_alone.py", of: "block-storage", tests: "upstream" };
 
 /// An original that ends when this is dropped, data and all.
 pub struct Original {
@@ -71,28 +60,28 @@ pub struct Original {
     name: String,
 }
 
+/// Which original of a name.
+#[derive(Clone, Copy)]
+pub enum Edition {
+    /// The newest of PyPI.
+    Newest,
+    /// The one in this system's packages.
+    Packaged,
+}
+
 /// What an original is for.
 #[derive(Clone, Copy)]
 pub enum Purpose {
     /// Its answers: a request waits for what the one before it began.
     Recorded,
-    /// Its speed: in a process for each processor, if it can be more than one.
+    /// Its speed: in a process for each processor, if it can be more than one, or as its packages run it.
     Measured,
-    /// The speed of the one in this system's packages, run as these run it.
-    Packaged,
 }
 
-impl Purpose {
-    fn word(self) -> &'static str {
-        match self {
-            Purpose::Recorded => "recorded",
-            Purpose::Measured | Purpose::Packaged => "measured",
-        }
-    }
-
+impl Edition {
     /// The Python that has the original's modules.
     fn python(self, name: &str) -> Outcome<Command> {
-        if let Purpose::Recorded | Purpose::Measured = self {
+        if let Edition::Newest = self {
             return Ok(Command::new(python(name, &format!("originals/{name}-requirements.txt"))?));
         }
         let packages = Packages::find("originals", &PACKAGED, "./x bench")?;
@@ -102,35 +91,52 @@ impl Purpose {
     }
 }
 
-/// Records the conversations with an original anew.
+/// Records the conversations with an original anew, or holds the packaged one's answers against them.
 pub fn run(arguments: &[String]) -> Outcome {
-    let [against, name] = arguments else { return Err(Failure::Usage(USAGE.into())) };
-    let is_meant = |kind: &Kind| against == "--against" && kind.name == name;
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (name, edition) = match words[..] {
+        ["--against", name] => (name, Edition::Newest),
+        // Keystone is not among the packages that are unpacked.
+        ["--against", name @ ("glance" | "cinder"), "--packaged"] => (name, Edition::Packaged),
+        _ => return Err(Failure::Usage(USAGE.into())),
+    };
+    let is_meant = |kind: &Kind| kind.name == name;
     let kinds: Vec<Kind> = [KEYSTONE, GLANCE, CINDER_ALONE, CINDER].into_iter().filter(is_meant).collect();
     if kinds.is_empty() {
         return Err(Failure::Usage(USAGE.into()));
     }
-    for kind in kinds {
-        let original = Original::start(kind, Purpose::Recorded)?;
-        println!("recording what {name} answers at {}", original.url);
-        let mut record = cargo(&["test", "-p", kind.of, "--lib", kind.test]);
-        project::run(record.env("CUTTLE_ORIGINAL", &original.url))?;
-    }
-    Ok(())
+    kinds.into_iter().try_for_each(|kind| ask(kind, edition))
+}
+
+/// Has the tests of our service ask an original.
+fn ask(kind: Kind, edition: Edition) -> Outcome {
+    let original = Original::start(kind, edition, Purpose::Recorded)?;
+    let (verb, test) = match edition {
+        Edition::Newest => ("recording", "record_the_original"),
+        Edition::Packaged => ("comparing with the goldens", "hold_the_packaged_original"),
+    };
+    println!("{verb} what {} answers at {}", original.name, original.url);
+    let mut tests = cargo(&["test", "--quiet", "-p", kind.of, "--lib"]);
+    tests.arg(format!("{}::{test}", kind.tests)).args(["--", "--nocapture"]);
+    project::run(tests.env("CUTTLE_ORIGINAL", &original.url))
 }
 
 impl Original {
     /// Starts a fresh one.
-    pub fn start(kind: Kind, purpose: Purpose) -> Outcome<Original> {
+    pub fn start(kind: Kind, edition: Edition, purpose: Purpose) -> Outcome<Original> {
         let name = kind.name;
-        let mut command = purpose.python(name)?;
+        let mut command = edition.python(name)?;
         let folder = std::env::temp_dir().join(format!("cuttle-{name}-{}", std::process::id()));
         doing("cannot make a folder for the original", fs::create_dir_all(&folder))?;
         let said = folder.join("said");
         let out = doing("cannot write what the original says", File::create(&said))?;
         let errors = doing("cannot write what the original says", out.try_clone())?;
         command.arg(project::root().join("xtask/originals").join(kind.script)).arg(&folder);
-        command.args(["0", purpose.word()]).stdin(Stdio::null()).stdout(out).stderr(errors);
+        let word = match purpose {
+            Purpose::Recorded => "recorded",
+            Purpose::Measured => "measured",
+        };
+        command.args(["0", word]).stdin(Stdio::null()).stdout(out).stderr(errors);
         let process = doing("cannot start the original", command.spawn())?;
         let mut original = Original { process, folder, url: String::new(), name: String::new() };
         let mut ended = false;

@@ -23,8 +23,9 @@ cargo xtask down [--purge]    stops the demo's servers and cloud; --purge delete
 cargo xtask test [CRATE] [--host] [--databases] [--ceph] [--all]
                               fast tests; those that need root and QEMU; database servers; a Ceph cluster; all
 cargo xtask bench             measures Cuttle
-cargo xtask golden --against keystone|glance|cinder
-                              records anew what an original service answers
+cargo xtask golden --against keystone|glance|cinder [--packaged]
+                              records anew what an original service answers; --packaged
+                              compares with that what the one in Debian's packages does
 cargo xtask ceph up DIR       a whole Ceph cluster on loopback, for tests; down DIR ends it
 cargo xtask sim [ARG...]      the seeded whole-cloud simulation
 cargo xtask new-resource SERVICE NAME

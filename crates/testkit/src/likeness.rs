@@ -9,7 +9,8 @@
 //!
 //! Beside them are `on-purpose.txt`, which lists exactly the differences that are meant, below the reason for them (`*`
 //! stands for anything), and `not-yet.txt`, which lists the exchanges that may differ in other ways still: `BLESS=1`
-//! writes it anew, `SHOW=1` shows what they differ in.
+//! writes it anew, `SHOW=1` shows what they differ in. `packaged.txt`, of the form of the first, lists exactly what another
+//! edition of the original, the one in a distribution's packages, answers in another way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -151,6 +152,33 @@ impl Conversations {
     /// Sends each file's requests to a fresh service of ours; panics at differences that are not listed, and at meant
     /// ones that are not there.
     pub fn check<P: Peer>(&self, fresh: impl Fn() -> P) {
+        let mut found = self.found(fresh);
+        self.explain(&mut found, "on-purpose.txt");
+        let not_yet = self.folder.join("not-yet.txt");
+        if std::env::var_os("BLESS").is_some() {
+            let left: BTreeSet<&str> = found.keys().map(|key| exchange_of(key)).collect();
+            let text: String = left.iter().map(|exchange| format!("{exchange}\n")).collect();
+            std::fs::write(&not_yet, text).unwrap();
+        }
+        let not_yet = listed(&not_yet);
+        let show = std::env::var_os("SHOW").is_some();
+        found.retain(|key, _| show || !not_yet.contains(exchange_of(key)));
+        none_left(&found);
+    }
+
+    /// Sends each file's requests to the edition of the original that is in packages, and tells how many of its answers
+    /// are alike; panics at differences that are not listed, and at listed ones that are not there.
+    pub fn check_packaged<P: Peer>(&self, fresh: impl Fn() -> P) {
+        let mut found = self.found(fresh);
+        let differ: BTreeSet<&str> = found.keys().map(|key| exchange_of(key)).collect();
+        let (asked, differ) = (self.count(), differ.len());
+        println!("asked {asked}: {} answered alike, {differ} differ", asked - differ);
+        self.explain(&mut found, "packaged.txt");
+        none_left(&found);
+    }
+
+    /// What a peer answers in another way: `FILE: TITLE: WHERE`, and both sides.
+    fn found<P: Peer>(&self, fresh: impl Fn() -> P) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
         for path in self.files() {
             let file = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -164,26 +192,25 @@ impl Conversations {
                 }
             }
         }
-        let on_purpose = listed(&self.folder.join("on-purpose.txt"));
+        found
+    }
+
+    /// Leaves out what a list explains; panics if that explains what is not there.
+    fn explain(&self, found: &mut BTreeMap<String, String>, list: &str) {
+        let lines = listed(&self.folder.join(list));
         let is_found = |line: &&String| found.keys().any(|key| is_like(line, key));
-        let gone: Vec<&String> = on_purpose.iter().filter(|line| !is_found(line)).collect();
+        let gone: Vec<&String> = lines.iter().filter(|line| !is_found(line)).collect();
         assert!(gone.is_empty(), "these are listed and do not differ: {gone:#?}");
-        found.retain(|key, _| !on_purpose.iter().any(|line| is_like(line, key)));
-        let not_yet = self.folder.join("not-yet.txt");
-        if std::env::var_os("BLESS").is_some() {
-            let left: BTreeSet<&str> = found.keys().map(|key| exchange_of(key)).collect();
-            let text: String = left.iter().map(|exchange| format!("{exchange}\n")).collect();
-            std::fs::write(&not_yet, text).unwrap();
-        }
-        let not_yet = listed(&not_yet);
-        let show = std::env::var_os("SHOW").is_some();
-        found.retain(|key, _| show || !not_yet.contains(exchange_of(key)));
-        let new: Vec<String> = found.iter().map(|(key, both)| format!("{key}\n{both}")).collect();
-        assert!(new.is_empty(), "{} differences:\n{}", new.len(), new.join("\n"));
+        found.retain(|key, _| !lines.iter().any(|line| is_like(line, key)));
     }
 }
 
-/// Whether a line of `on-purpose.txt`, in which `*` stands for anything, says this.
+fn none_left(found: &BTreeMap<String, String>) {
+    let new: Vec<String> = found.iter().map(|(key, both)| format!("{key}\n{both}")).collect();
+    assert!(new.is_empty(), "{} differences:\n{}", new.len(), new.join("\n"));
+}
+
+/// Whether a line of such a list, in which `*` stands for anything, says this.
 fn is_like(line: &str, key: &str) -> bool {
     let Some((start, rest)) = line.split_once('*') else { return line == key };
     let Some(key) = key.strip_prefix(start) else { return false };

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use testkit::{Answer, Api, Conversations, Peer, Remote};
 
+use super::Older;
 use crate::tests::{Node, api};
 
 fn conversations() -> Conversations {
@@ -45,5 +46,14 @@ fn record_the_original() {
     match std::env::var("CUTTLE_ORIGINAL") {
         Ok(url) => conversations().record(|| Remote::fresh(&url, "/volume")),
         Err(_) => println!("skipped: record_the_original: xtask golden runs it"),
+    }
+}
+
+/// Not a test either: `xtask golden --packaged` runs it with the address of the original in packages.
+#[test]
+fn hold_the_packaged_original() {
+    match std::env::var("CUTTLE_ORIGINAL") {
+        Ok(url) => conversations().check_packaged(|| Older::fresh(&url)),
+        Err(_) => println!("skipped: hold_the_packaged_original: xtask golden runs it"),
     }
 }

@@ -1,6 +1,7 @@
 //! Conversations recorded with the original, Glance, and held against this service.
 //!
-//! `cargo xtask golden --against glance` records them anew. `BLESS=1` lists what is not alike in `not-yet.txt`.
+//! `cargo xtask golden --against glance` records them anew, from the newest. `BLESS=1` lists what is not alike in
+//! `not-yet.txt`. With `--packaged` Debian's is asked the same, and `packaged.txt` lists what that answers in another way.
 
 use std::sync::Arc;
 
@@ -70,5 +71,14 @@ fn record_the_original() {
     match std::env::var("CUTTLE_ORIGINAL") {
         Ok(url) => conversations().record(|| Remote::fresh(&url, "/image")),
         Err(_) => println!("skipped: record_the_original: xtask golden runs it"),
+    }
+}
+
+/// Not a test either: `xtask golden --packaged` runs it with the address of the original in packages.
+#[test]
+fn hold_the_packaged_original() {
+    match std::env::var("CUTTLE_ORIGINAL") {
+        Ok(url) => conversations().check_packaged(|| Remote::fresh(&url, "/image")),
+        Err(_) => println!("skipped: hold_the_packaged_original: xtask golden runs it"),
     }
 }
