@@ -143,7 +143,7 @@ pub fn ensure(
             }
         }
         CopyFrom::Image(image) => match &copy.to {
-            CopyTo::Volume(id) => Origin::Disk(image_disk(copy.id, image, known(id)?)?),
+            CopyTo::Volume(id) | CopyTo::Elsewhere(id) => Origin::Disk(image_disk(copy, image, known(id)?)?),
             to => return Err(format!("an image is not copied to {to:?}").into()),
         },
         CopyFrom::RootDisk { server, id } => {
@@ -187,20 +187,22 @@ pub fn ensure(
 /// The disk of an image. It is that of a clone, which keeps what it needs when the image is removed, and which goes with the
 /// copy.
 fn image_disk(
-    id: CopyId,
+    copy: &Copy,
     image: &ImageSource,
     (volume, backend): (&Volume, &dyn VolumeBackend),
 ) -> Result<Tree, Trouble> {
-    let clone = clone(id, image, volume)?;
+    let clone = clone(copy, image, volume)?;
     backend.ensure_volume(&clone)?;
     let mut nodes = backend.blockdev(clone.id)?;
     nodes["read-only"] = true.into();
     Ok(Tree::from(&nodes))
 }
 
-fn clone(id: CopyId, image: &ImageSource, volume: &Volume) -> Result<NewVolume, String> {
+/// It is as large as the volume's disk, or as all of the volume where the image has its header, too.
+fn clone(copy: &Copy, image: &ImageSource, volume: &Volume) -> Result<NewVolume, String> {
     let source = Source::Image { id: image.id, format: volumes::format(image)? };
-    Ok(NewVolume { id: clone_of(id), size_bytes: volume.size_gib * GIB, source, multiattach: false })
+    let size_bytes = if copy.sealed { volumes::size_elsewhere(volume) } else { volume.size_gib * GIB };
+    Ok(NewVolume { id: clone_of(copy.id), size_bytes, source, multiattach: false })
 }
 
 /// What a copy of an image asks a backend to make first.
@@ -209,10 +211,11 @@ pub fn wanted(
     copy: &Copy,
     documents: &BTreeMap<VolumeId, Arc<Volume>>,
 ) -> Option<(Arc<dyn VolumeBackend>, NewVolume)> {
-    let (CopyFrom::Image(image), CopyTo::Volume(id)) = (&copy.from, &copy.to) else { return None };
+    let CopyFrom::Image(image) = &copy.from else { return None };
+    let (CopyTo::Volume(id) | CopyTo::Elsewhere(id)) = &copy.to else { return None };
     let volume = documents.get(id)?;
     let backend = effects.backends.shared(volumes::backend_name(effects, volume)).ok()?;
-    Some((backend.clone(), clone(copy.id, image, volume).ok()?))
+    Some((backend.clone(), clone(copy, image, volume).ok()?))
 }
 
 /// The volume that is a copy's clone of an image.

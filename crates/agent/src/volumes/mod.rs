@@ -23,9 +23,10 @@ use crate::effects::Effects;
 use crate::trouble::Trouble;
 use crate::vms::words;
 
+pub use elsewhere::{
+    blockdev as elsewhere, check_replaced, luks as luks_elsewhere, size_bytes as size_elsewhere,
+};
 pub use together::take_together;
-
-pub use elsewhere::{blockdev as elsewhere, check_replaced, luks as luks_elsewhere};
 
 /// How often a merge of a volume that no VM has is looked at.
 const MERGE_LOOK: Duration = Duration::from_secs(1);

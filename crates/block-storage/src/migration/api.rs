@@ -1,12 +1,12 @@
-//! The actions `os-retype`, `os-migrate_volume` and `os-migrate_volume_completion` over HTTP.
+//! The actions `os-retype`, `os-migrate_volume`, `os-migrate_volume_completion` and `os-reimage` over HTTP.
 
 use rest::{Fields, Microversion, Reply, Request};
 use serde_json::json;
 use store::Tx;
-use types::VolumeId;
+use types::{ImageId, VolumeId};
 
 use super::ops::Move;
-use super::{Policy, ops};
+use super::{Policy, ops, reimage};
 use crate::api::{flag_in, required_in, text_in};
 use crate::error::Error;
 
@@ -75,4 +75,19 @@ pub(crate) fn complete(
     fields.finish()?;
     let stays = ops::complete(request.caller(), tx, id, (new, failed))?;
     Ok(Reply::ok(json!({"save_volume_id": stays})))
+}
+
+/// Puts an image into a volume.
+pub(crate) fn reimage(
+    request: &Request,
+    tx: &mut Tx<'_>,
+    id: VolumeId,
+    mut fields: Fields,
+) -> Result<Reply, Error> {
+    let image: Option<ImageId> = fields.parse("image_id")?;
+    let image = image.ok_or_else(|| fields.error("image_id", "is required"))?;
+    let reserved = flag_in(&mut fields, "reimage_reserved")?.unwrap_or(false);
+    fields.finish()?;
+    reimage::reimage(request.caller(), tx, id, (image, reserved))?;
+    Ok(Reply::empty(202))
 }

@@ -8,15 +8,16 @@
 //! goes once the host has nothing left over. See `docs/adr/0012-a-host-decides-where-a-moved-volume-is.md`.
 //!
 //! A new type that encrypts a volume otherwise asks for a copy, too, also where the volume stays on its backend: then what was
-//! copied takes its place.
+//! copied takes its place. So does an image that is put into a volume, which goes nowhere and of which nothing is held.
 
 pub(crate) mod api;
 mod live;
 mod model;
 pub(crate) mod ops;
 pub(crate) mod reconcile;
+pub(crate) mod reimage;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use model::{Anew, Migration, Phase, Policy};
+pub(crate) use model::{Anew, Migration, Phase, Policy, Reimage};

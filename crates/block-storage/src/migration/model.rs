@@ -1,11 +1,14 @@
 //! What a migration is.
 
+use std::collections::BTreeMap;
+
 use agent_api::block::{Anew as AnewThere, Elsewhere};
 use image::image::node_copy::COPY_TIME_MAX;
 use serde::{Deserialize, Serialize};
 use types::{CopyId, HostId, ProjectId, SnapshotId, Timestamp, VolumeId, VolumeTypeId};
 
 use crate::encryption::VolumeEncryption;
+use crate::volume::{Phase as VolumePhase, SourceImage, Volume};
 
 /// A volume's way to another backend of its host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,7 +21,8 @@ pub(crate) struct Migration {
     pub(crate) project_id: ProjectId,
     /// How large the volume is.
     pub(crate) size_gib: u32,
-    /// The moment of the volume that is copied; nothing if the server that has the volume takes it there.
+    /// The moment of the volume that is copied; nothing if the server that has the volume takes it there, or if an image is
+    /// copied in its place.
     pub(crate) snapshot_id: Option<SnapshotId>,
     /// The host.
     pub(crate) host: HostId,
@@ -34,6 +38,9 @@ pub(crate) struct Migration {
     /// What it has then beside its bytes, if it is encrypted otherwise there.
     #[serde(default)]
     pub(crate) anew: Option<Anew>,
+    /// What it holds then in place of what it held.
+    #[serde(default)]
+    pub(crate) reimage: Option<Reimage>,
     /// How far it is.
     pub(crate) phase: Phase,
     /// When it came into this phase, or was last seen to get on.
@@ -51,6 +58,22 @@ pub(crate) struct Anew {
     pub(crate) before: Option<VolumeEncryption>,
     /// Under which id the copy is where it stays on its backend, until it takes the volume's place.
     pub(crate) copy_id: Option<VolumeId>,
+}
+
+impl Anew {
+    /// Whether bytes are copied that are encrypted so already: those of an image.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.encryption.as_ref().is_some_and(|encryption| encryption.of_encrypted_image)
+    }
+}
+
+/// An image that is put into a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reimage {
+    /// The image.
+    pub(crate) image: SourceImage,
+    /// What it said about itself.
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 /// How far a migration is.
@@ -112,7 +135,15 @@ impl Migration {
 
     /// Whether a server has the volume and takes it there.
     pub(crate) fn is_live(&self) -> bool {
-        self.snapshot_id.is_none()
+        self.snapshot_id.is_none() && self.reimage.is_none()
+    }
+
+    /// Whether nobody took the volume since it began.
+    pub(crate) fn has(&self, volume: &Volume) -> bool {
+        match self.reimage {
+            Some(_) => volume.phase == VolumePhase::Downloading,
+            None => volume.is_migrating(),
+        }
     }
 
     /// Whether the volume may still come to where it goes. A host that takes it there may have decided so before it heard

@@ -73,7 +73,7 @@ pub(crate) fn retype(
     begin(caller, tx, &mut volume, (to, Some((&*new, anew))), Some(VolumePhase::Retyping))
 }
 
-fn check_no_snapshots(tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
+pub(super) fn check_no_snapshots(tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
     match snapshots::kept_of_volume(tx, id)?.is_empty() {
         true => Ok(()),
         false => Err(Error::Volume("Volume must not have snapshots.".to_owned())),
@@ -146,7 +146,7 @@ fn other_backend(
 }
 
 /// Whether a volume's backend takes another of its size.
-fn fits_again(
+pub(super) fn fits_again(
     tx: &mut Tx<'_>,
     volume: &Volume,
     volume_type: VolumeTypeId,
@@ -241,6 +241,7 @@ fn begin(
         volume_type_id: new.as_ref().map(|(new, _)| new.id),
         multiattach: new.as_ref().map_or(volume.multiattach, |(new, _)| new.is_multiattach()),
         anew: new.and_then(|(_, anew)| anew),
+        reimage: None,
         phase: Phase::Holding,
         heard_at: now,
         percent: 0,

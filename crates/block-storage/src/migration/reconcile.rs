@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_api::block::{Copy, CopyFrom, CopyTo, ElsewhereSeen};
+use agent_api::block::{Copy, CopyFrom, CopyTo, ElsewhereSeen, ImageSource};
 use nodes::documents::Owner;
 use reconcile::{Next, Reconciler, StepError};
 use store::{Error, Stored, Tx};
 use types::VolumeId;
 
 use super::store::{self as table, MIGRATIONS};
-use super::{Migration, Phase, live};
+use super::{Anew, Migration, Phase, Reimage, live};
 use crate::copies::{self, Copying};
 use crate::encryption::{Keyring, ensure_key};
 use crate::message::{Action, Detail, ops as messages};
@@ -80,9 +80,9 @@ pub(super) fn elsewhere(
     Ok(there.filter(|there| there.wish == migration.elsewhere()))
 }
 
-/// The host makes the snapshot, and a blank volume where this one goes.
+/// The host makes the snapshot, if there is to be one, and a blank volume where this one goes.
 fn hold(tx: &mut Tx<'_>, (migration, volume): Both<'_>, keys: &dyn Keyring) -> Result<Next, Error> {
-    if !volume.is_migrating() {
+    if !migration.has(volume) {
         return give_up(tx, (migration, volume), "the volume was taken".to_owned());
     }
     let encryption = migration.anew.as_mut().and_then(|anew| anew.encryption.as_mut());
@@ -96,26 +96,29 @@ fn hold(tx: &mut Tx<'_>, (migration, volume): Both<'_>, keys: &dyn Keyring) -> R
         let text = format!("host {} cannot make it on {}: {error}", migration.host, migration.to);
         return give_up(tx, (migration, volume), text);
     }
-    let now = tx.now();
-    let Some(snapshot_id) = migration.snapshot_id else { return Ok(Next::Done) };
-    match SNAPSHOTS.load(tx, snapshot_id)? {
-        Some(held) if held.made && there.is_some() => {
-            begin(tx, (migration, volume))?;
-            copy(tx, (migration, volume))
-        }
-        Some(held) if held.made || held.phase == snapshot::Phase::Creating => {
-            if now.since(migration.heard_at) >= HOST_TIME_MAX {
-                let text = format!("host {} did not make it on {} in time", migration.host, migration.to);
-                return give_up(tx, (migration, volume), text);
-            }
-            Ok(Next::Again(LOOK_EVERY))
-        }
-        Some(held) => {
-            let fault = held.fault.clone().unwrap_or_else(|| "it was never held".to_owned());
-            give_up(tx, (migration, volume), fault)
-        }
-        None => give_up(tx, (migration, volume), "what was held of it is gone".to_owned()),
+    let is_held = match is_held(tx, migration)? {
+        Ok(is_held) => is_held,
+        Err(fault) => return give_up(tx, (migration, volume), fault),
+    };
+    if is_held && there.is_some() {
+        begin(tx, (migration, volume))?;
+        return copy(tx, (migration, volume));
     }
+    if tx.now().since(migration.heard_at) >= HOST_TIME_MAX {
+        let text = format!("host {} did not make it on {} in time", migration.host, migration.to);
+        return give_up(tx, (migration, volume), text);
+    }
+    Ok(Next::Again(LOOK_EVERY))
+}
+
+/// Whether the moment is there that is to be copied, if one is; or why there will be none.
+fn is_held(tx: &mut Tx<'_>, migration: &Migration) -> Result<Result<bool, String>, Error> {
+    let Some(snapshot_id) = migration.snapshot_id else { return Ok(Ok(true)) };
+    Ok(match SNAPSHOTS.load(tx, snapshot_id)? {
+        Some(held) if held.made || held.phase == snapshot::Phase::Creating => Ok(held.made),
+        Some(held) => Err(held.fault.clone().unwrap_or_else(|| "it was never held".to_owned())),
+        None => Err("what was held of it is gone".to_owned()),
+    })
 }
 
 /// From now on it is on its way.
@@ -123,19 +126,27 @@ pub(super) fn begin(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<()
     let now = tx.now();
     migration.enter(Phase::Copying, now);
     MIGRATIONS.save(tx, migration)?;
+    if migration.reimage.is_some() {
+        return Ok(());
+    }
     volume.migration_status = Some("migrating".to_owned());
     VOLUMES.save(tx, volume)
 }
 
 /// The host copies it.
 fn copy(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
-    if !volume.is_migrating() {
+    if !migration.has(volume) {
         return give_up(tx, (migration, volume), "the volume was taken".to_owned());
     }
-    let Some(snapshot_id) = migration.snapshot_id else { return Ok(Next::Done) };
-    let from = CopyFrom::Snapshot { volume: volume.id, id: snapshot_id };
-    let document =
-        Copy { id: migration.id, from, to: CopyTo::Elsewhere(volume.id), sealed: migration.anew.is_none() };
+    let from = match (&migration.reimage, migration.snapshot_id) {
+        (Some(Reimage { image, .. }), _) => {
+            CopyFrom::Image(ImageSource { id: image.id, format: image.format.clone() })
+        }
+        (None, Some(id)) => CopyFrom::Snapshot { volume: volume.id, id },
+        (None, None) => return Ok(Next::Done),
+    };
+    let sealed = migration.anew.as_ref().is_none_or(Anew::is_sealed);
+    let document = Copy { id: migration.id, from, to: CopyTo::Elsewhere(volume.id), sealed };
     let owner = volume.id.to_string();
     match copies::ask(tx, &migration.host, &document, Owner { kind: KIND, id: &owner })? {
         Copying::Done(_) => arrive(tx, (migration, volume)),
@@ -162,16 +173,20 @@ pub(super) fn go_on(tx: &mut Tx<'_>, (migration, volume): Both<'_>, percent: u8)
 fn arrive(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> {
     let mut moments = snapshot::store::of_volume(tx, volume.id)?;
     let at = moments.iter().position(|moment| Some(moment.id) == migration.snapshot_id);
-    let Some(mut held) = at.map(|at| moments.remove(at)) else {
+    let held = at.map(|at| moments.remove(at));
+    if held.is_none() && migration.snapshot_id.is_some() {
         return give_up(tx, (migration, volume), "what was held of it is gone".to_owned());
-    };
+    }
     if !moments.is_empty() {
         return Ok(Next::Again(LOOK_EVERY));
     }
-    if migration.copy_id().is_some() && volume.phase != VolumePhase::Retyping {
+    let is_locked = matches!(volume.phase, VolumePhase::Retyping | VolumePhase::Downloading);
+    if migration.copy_id().is_some() && !is_locked {
         return give_up(tx, (migration, volume), "the volume was taken".to_owned());
     }
-    snapshot::reconcile::remove(tx, &mut held)?;
+    if let Some(mut held) = held {
+        snapshot::reconcile::remove(tx, &mut held)?;
+    }
     settle(tx, (migration, volume))
 }
 
@@ -185,11 +200,16 @@ pub(super) fn settle(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<N
     if let Some(anew) = &mut migration.anew {
         anew.before = std::mem::replace(&mut volume.encryption, anew.encryption.clone());
     }
+    if let Some(Reimage { metadata, .. }) = &migration.reimage {
+        volume.image_metadata = metadata.clone();
+        volume.bootable = true;
+    }
     migration.enter(Phase::Leaving, now);
     MIGRATIONS.save(tx, migration)?;
-    match migration.is_replacing() {
-        true => volume.migration_status = Some("completing".to_owned()),
-        false => end(volume, "success", now),
+    match (migration.is_replacing(), &migration.reimage) {
+        (true, Some(_)) => {}
+        (true, None) => volume.migration_status = Some("completing".to_owned()),
+        (false, _) => end(volume, "success", now),
     }
     VOLUMES.save(tx, volume)?;
     tracing::info!(target: "block_storage::migration", volume = %volume.id, "it is on {} now", migration.to);
@@ -206,15 +226,34 @@ fn end(volume: &mut Volume, status: &str, now: types::Timestamp) {
     volume.updated_at = now;
 }
 
-/// The volume stays where it is.
+/// The volume holds the image, unless an operator said meanwhile that it is to be left alone.
+fn end_reimage(volume: &mut Volume, now: types::Timestamp) {
+    volume.updated_at = now;
+    if volume.phase == VolumePhase::Downloading {
+        let idle = volume.idle_phase();
+        volume.fault = None;
+        volume.enter(idle, now);
+    }
+}
+
+/// The volume stays where it is, and keeps what it holds.
 pub(super) fn give_up(tx: &mut Tx<'_>, (migration, volume): Both<'_>, reason: String) -> Result<Next, Error> {
     tracing::warn!(target: "block_storage::migration", volume = %volume.id, "it does not move to {}: {reason}", migration.to);
     let now = tx.now();
-    if volume.is_migrating() {
-        end(volume, "error", now);
+    if migration.has(volume) {
+        let action = match migration.reimage {
+            Some(_) => {
+                let fault = format!("no image was put into it, so that it holds what it held: {reason}");
+                volume.fail(VolumePhase::Error, fault, now);
+                Action::ReimageVolume
+            }
+            None => {
+                end(volume, "error", now);
+                Action::ScheduleAllocateVolume
+            }
+        };
         VOLUMES.save(tx, volume)?;
-        let about = (Action::ScheduleAllocateVolume, Detail::UnknownError);
-        messages::leave_failure(tx, about, &**volume)?;
+        messages::leave_failure(tx, (action, Detail::UnknownError), &**volume)?;
     }
     // A mirror ends when what it wrote is to go.
     if migration.is_live() {
@@ -250,9 +289,14 @@ fn clear(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Result<Next, Error> 
         return Ok(Next::Again(LOOK_EVERY));
     }
     if migration.is_replacing() {
-        // Whatever an operator said of it meanwhile.
-        volume.migration_status = Some("completing".to_owned());
-        end(volume, "success", tx.now());
+        let now = tx.now();
+        if migration.reimage.is_some() {
+            end_reimage(volume, now);
+        } else {
+            // Whatever an operator said of it meanwhile.
+            volume.migration_status = Some("completing".to_owned());
+            end(volume, "success", now);
+        }
         VOLUMES.save(tx, volume)?;
     }
     let next = forget(tx, migration)?;

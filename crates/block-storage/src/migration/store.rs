@@ -29,9 +29,12 @@ pub(crate) fn elsewhere(tx: &mut Tx<'_>, id: VolumeId) -> Result<Option<Elsewher
     Ok(of_volume(tx, id)?.map(|migration| migration.elsewhere()))
 }
 
-/// Whether this is no volume, but what one is copied to before it takes its place.
+/// Whether this is no volume, but what one is copied to before it takes its place, or the clone of an image that is copied.
 pub(crate) fn is_copy(tx: &mut Tx<'_>, id: VolumeId) -> Result<bool, Error> {
-    Ok(all(tx)?.iter().any(|migration| migration.copy_id() == Some(id)))
+    let is_it = |migration: &Migration| {
+        migration.copy_id() == Some(id) || migration.reimage.is_some() && migration.id.0 == id.0
+    };
+    Ok(all(tx)?.iter().any(|migration| is_it(migration)))
 }
 
 /// Whether a volume is about to be of this type.

@@ -13,17 +13,17 @@ use types::{ServerId, VolumeId};
 use crate::tests::{ADMIN, MEMBER, Node, OTHER, act, api, create, new_volume, status};
 use crate::volume::{NewAttachment, ops as volumes};
 
-const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume 3.71")];
+pub(super) const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume 3.71")];
 
-struct World {
-    guard: SimulationGuard,
-    api: Api,
-    node: Node,
-    volume: String,
+pub(super) struct World {
+    pub(super) guard: SimulationGuard,
+    pub(super) api: Api,
+    pub(super) node: Node,
+    pub(super) volume: String,
 }
 
 /// A volume on the first of two backends, and a type `slow` that asks for the second.
-fn world() -> World {
+pub(super) fn world() -> World {
     let guard = runtime::simulate(1, types::Timestamp::from_seconds(1_800_000_000));
     let api = api();
     let mut node = Node::join_over(&api, "one", &[("fast", 100), ("slow", 100)]);
@@ -33,14 +33,14 @@ fn world() -> World {
     World { guard, api, node, volume }
 }
 
-fn new_type(api: &Api, name: &str, specs: &Json) -> String {
+pub(super) fn new_type(api: &Api, name: &str, specs: &Json) -> String {
     let made =
         api.post(ADMIN, "/volume/v3/types", &json!({"volume_type": {"name": name, "extra_specs": specs}}));
     made.body["volume_type"]["id"].as_str().unwrap().to_owned()
 }
 
 /// A type whose volumes are encrypted, so if `more` says nothing else.
-fn secret_type(api: &Api, name: &str, more: &Json) {
+pub(super) fn secret_type(api: &Api, name: &str, more: &Json) {
     let kind = new_type(api, name, &json!({}));
     let mut encryption = json!({"provider": "luks", "control_location": "front-end"});
     encryption.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -49,7 +49,7 @@ fn secret_type(api: &Api, name: &str, more: &Json) {
 }
 
 impl World {
-    fn ask(&self, token: &str, body: &Json) -> Answer {
+    pub(super) fn ask(&self, token: &str, body: &Json) -> Answer {
         let path = format!("/volume/v3/volumes/{}/action", self.volume);
         self.api.call(token, "POST", &path, &NEWEST, body)
     }
@@ -63,7 +63,7 @@ impl World {
     }
 
     /// Status, type, place and migration, as an administrator sees them.
-    fn seen(&self) -> [String; 4] {
+    pub(super) fn seen(&self) -> [String; 4] {
         let view = self.api.get(ADMIN, &format!("/volume/v3/volumes/{}", self.volume)).body["volume"].clone();
         let word = |key: &str| view[key].as_str().unwrap_or("-").to_owned();
         assert_eq!(view["migration_status"], view["os-vol-mig-status-attr:migstat"]);
@@ -71,7 +71,7 @@ impl World {
     }
 
     /// How many migrations, snapshots and copies there are.
-    fn left(&self) -> [i64; 3] {
+    pub(super) fn left(&self) -> [i64; 3] {
         let tables =
             ["block_storage_migrations", "block_storage_snapshots", "node_documents WHERE kind = 'copy'"];
         tables.map(|table| {
@@ -81,7 +81,7 @@ impl World {
     }
 
     /// What comes of managing this as a volume where others see it, and how often it is offered for that.
-    fn offers(&self, id: VolumeId) -> (u16, usize) {
+    pub(super) fn offers(&self, id: VolumeId) -> (u16, usize) {
         let name = storage::name_of_volume(id);
         self.node.disks.put_unmanaged(&name, storage::GIB);
         let body = json!({"volume": {"host": "one@fast#fast", "ref": {"source-name": name}}});
@@ -92,12 +92,12 @@ impl World {
     }
 
     /// What lies on the host's disks.
-    fn disks(&self) -> Vec<VolumeId> {
+    pub(super) fn disks(&self) -> Vec<VolumeId> {
         self.node.disks.observe_volumes().unwrap()
     }
 
     /// Until nobody has anything to do.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for _ in 0..3 {
             self.guard.advance(Duration::from_secs(5));
             self.node.work(&self.api);
@@ -105,7 +105,7 @@ impl World {
     }
 
     /// Where the host was last told that the volume is, and what it was told of another backend.
-    fn told(&self) -> (Option<&str>, Option<Elsewhere>) {
+    pub(super) fn told(&self) -> (Option<&str>, Option<Elsewhere>) {
         let document = &self.node.volumes[&self.volume];
         (document.backend.as_deref(), document.elsewhere.clone())
     }
@@ -116,13 +116,13 @@ impl World {
     }
 }
 
-fn refusal(answer: &Answer) -> (u16, String) {
+pub(super) fn refusal(answer: &Answer) -> (u16, String) {
     let text = answer.body.as_object().and_then(|body| body.values().next());
     let text = text.and_then(|fault| fault["message"].as_str());
     (answer.status, text.unwrap_or_default().to_owned())
 }
 
-fn words<const N: usize>(words: [&str; N]) -> [String; N] {
+pub(super) fn words<const N: usize>(words: [&str; N]) -> [String; N] {
     words.map(str::to_owned)
 }
 
@@ -341,7 +341,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
 }
 
 /// The id of the key that a volume is encrypted with, as users see it.
-fn key(world: &World) -> Option<String> {
+pub(super) fn key(world: &World) -> Option<String> {
     let path = format!("/volume/v3/volumes/{}", world.volume);
     let view = world.api.call(MEMBER, "GET", &path, &NEWEST, &Json::Null).body["volume"].clone();
     assert_eq!(view["encrypted"].as_bool(), Some(view["encryption_key_id"].is_string()));
@@ -544,7 +544,7 @@ fn a_volume_comes_to_be_for_several_servers_and_no_longer() {
 
 impl World {
     /// A server has the volume, as compute says.
-    fn enter(&self) -> ServerId {
+    pub(super) fn enter(&self) -> ServerId {
         let (id, server) = (self.id(), ServerId(runtime::new_uuid()));
         let attach = move |tx: &mut store::Tx<'_>| {
             let device = "/dev/vdb".to_owned();
@@ -563,7 +563,7 @@ impl World {
     }
 
     /// The server is gone.
-    fn leave(&self, server: ServerId) {
+    pub(super) fn leave(&self, server: ServerId) {
         let id = self.id();
         self.api.store.write_blocking(move |tx: &mut store::Tx<'_>| volumes::detach(tx, id, server)).unwrap();
     }

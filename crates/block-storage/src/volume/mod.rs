@@ -11,7 +11,7 @@ mod model;
 pub mod ops;
 pub(crate) mod place;
 pub(crate) mod reconcile;
-mod source;
+pub(crate) mod source;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;

@@ -252,6 +252,7 @@ impl Attachment {
 ///    │                        │    ▲ └─extend─▶ Extending ──host grew it──▶ Available
 ///    │                        ├─revert─▶ Reverting ──host did it──▶ Available
 ///    │                        ├─retype─▶ Retyping ──host did it, or cannot──▶ Available
+///    │                        ├─reimage, also from Reserved and Error─▶ Downloading ──host did it──▶ Available, Reserved
 ///    └──host refused──▶ Error │    └─── any refusal or overdue step: Error, ErrorExtending
 ///                             ├──delete──▶ Deleting ──host removed it──▶ no row; overdue: ErrorDeleting
 ///                             └─unmanage─▶ Unmanaging ──host left its bytes to others──▶ no row
@@ -277,6 +278,8 @@ pub enum Phase {
     Reverting,
     /// It becomes one of another type.
     Retyping,
+    /// An image is put into it in place of what it holds.
+    Downloading,
     /// It is offered to another project.
     AwaitingTransfer,
     /// An image is made of it.
@@ -303,7 +306,7 @@ pub enum Phase {
 
 impl Phase {
     /// All phases.
-    pub const ALL: [Phase; 20] = [
+    pub const ALL: [Phase; 21] = [
         Phase::Creating,
         Phase::Available,
         Phase::Reserved,
@@ -313,6 +316,7 @@ impl Phase {
         Phase::Extending,
         Phase::Reverting,
         Phase::Retyping,
+        Phase::Downloading,
         Phase::AwaitingTransfer,
         Phase::Uploading,
         Phase::BackingUp,
@@ -338,6 +342,7 @@ impl Phase {
             Phase::Extending => "extending",
             Phase::Reverting => "reverting",
             Phase::Retyping => "retyping",
+            Phase::Downloading => "downloading",
             Phase::AwaitingTransfer => "awaiting-transfer",
             Phase::Uploading => "uploading",
             Phase::BackingUp => "backing-up",

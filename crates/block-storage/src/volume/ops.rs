@@ -135,7 +135,7 @@ fn check_zone(zone: Option<&str>) -> Result<(), Error> {
 
 /// With what a new volume of this type is encrypted: a clone with its source's key, any other with one of its own. Whoever
 /// asks for an encrypted volume must not get another.
-fn encryption_of(
+pub(crate) fn encryption_of(
     tx: &mut Tx<'_>,
     source: &source::Source,
     volume_type: &VolumeType,
@@ -489,7 +489,7 @@ pub(crate) fn reset_status(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId, said:
     if opens && migration::store::of_volume(tx, id)?.is_some_and(|migration| migration.is_replacing()) {
         return Err(Error::Volume("It is being replaced by what was copied of it.".to_owned()));
     }
-    if let Some(phase @ (Phase::Deleting | Phase::Unmanaging)) = said.phase {
+    if let Some(phase @ (Phase::Deleting | Phase::Unmanaging | Phase::Downloading)) = said.phase {
         return Err(Error::Invalid(format!("Cannot reset-state to {phase}")));
     }
     if said.phase == Some(Phase::InUse) && volume.attachments.is_empty() {

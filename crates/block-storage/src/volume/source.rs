@@ -21,19 +21,19 @@ const GIB: u64 = 1 << 30;
 
 /// What a new volume has from its source.
 #[derive(Debug, Default)]
-pub(super) struct Source {
-    pub(super) size_gib: u32,
-    pub(super) volume_type_id: Option<VolumeTypeId>,
-    pub(super) image: Option<SourceImage>,
-    pub(super) from: Option<SourceSnapshot>,
-    pub(super) is_clone: bool,
-    pub(super) bootable: bool,
-    pub(super) image_metadata: BTreeMap<String, String>,
+pub(crate) struct Source {
+    pub(crate) size_gib: u32,
+    pub(crate) volume_type_id: Option<VolumeTypeId>,
+    pub(crate) image: Option<SourceImage>,
+    pub(crate) from: Option<SourceSnapshot>,
+    pub(crate) is_clone: bool,
+    pub(crate) bootable: bool,
+    pub(crate) image_metadata: BTreeMap<String, String>,
     /// Where the source is, and so its clones.
-    pub(super) host: Option<HostId>,
-    pub(super) backend: Option<String>,
+    pub(crate) host: Option<HostId>,
+    pub(crate) backend: Option<String>,
     /// With what it is encrypted.
-    pub(super) encryption: Option<VolumeEncryption>,
+    pub(crate) encryption: Option<VolumeEncryption>,
 }
 
 /// Finds out the source of a new volume, and whether a volume of the size asked for can be made of it.
@@ -111,7 +111,12 @@ fn like(volume: &Volume) -> Source {
 }
 
 /// The image as a source, if a volume of this size can be made of it, and what it says about itself.
-fn of_image(caller: &Caller, tx: &mut Tx<'_>, id: ImageId, size_gib: u32) -> Result<Source, Error> {
+pub(crate) fn of_image(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: ImageId,
+    size_gib: u32,
+) -> Result<Source, Error> {
     let image = images::load_for_boot(caller, tx, id)?;
     let bytes = image.virtual_size_bytes().filter(|bytes| *bytes > 0);
     let (Some(format), Some(bytes)) = (image.disk_format, bytes) else {

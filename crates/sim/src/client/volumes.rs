@@ -6,7 +6,7 @@ use super::{Client, Kind, Request, Then, Wish, create, member};
 use crate::chance::Chance;
 
 /// What is wished for, and how often.
-pub(super) const WISHES: [(usize, Wish); 14] = [
+pub(super) const WISHES: [(usize, Wish); 15] = [
     (4, create_image),
     (8, upload),
     (1, download),
@@ -21,6 +21,7 @@ pub(super) const WISHES: [(usize, Wish); 14] = [
     (2, upload_volume),
     (1, rename_volume),
     (1, retype_volume),
+    (2, reimage_volume),
 ];
 /// The most images and volumes that one project wants.
 const OWNED_MAX: usize = 8;
@@ -135,6 +136,14 @@ fn upload_volume(client: &Client, chance: &mut Chance, project: &'static str) ->
 fn retype_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
     let wanted = chance.pick(&["shared", "default"])?;
     act(client, chance, project, &json!({"os-retype": {"new_type": wanted}}))
+}
+
+fn reimage_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {
+    let image = client.one(chance, project, Kind::Image)?;
+    let wanted = json!({"image_id": image, "reimage_reserved": chance.one_in(2)});
+    let mut request = act(client, chance, project, &json!({"os-reimage": wanted}))?;
+    request.headers.push(("openstack-api-version", "volume 3.71".to_owned()));
+    Some(request)
 }
 
 fn rename_volume(client: &Client, chance: &mut Chance, project: &'static str) -> Option<Request> {

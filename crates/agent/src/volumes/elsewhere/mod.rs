@@ -7,7 +7,7 @@ mod tests;
 
 use std::time::Duration;
 
-use agent_api::block::{Elsewhere, ElsewhereSeen, Volume};
+use agent_api::block::{Elsewhere, ElsewhereSeen, Encryption, Volume};
 use serde_json::Value as Json;
 use storage::luks::Luks;
 use storage::{GIB, NewVolume, Source, VolumeBackend};
@@ -80,10 +80,20 @@ fn make(effects: &Effects, volume: &Volume, wish: &Elsewhere) -> Result<(), Trou
     if !own.observe_unmanaged_snapshots(volume.id)?.is_empty() {
         return Err("it has unmanaged snapshots, which would stay behind".to_owned().into());
     }
-    let encryption = wish.anew.as_ref().map_or(volume.encryption.as_ref(), |anew| anew.encryption.as_ref());
-    let size_bytes = volume.size_gib * GIB + super::header_of(encryption);
+    let size_bytes = size_bytes(volume);
     let new = NewVolume { id, size_bytes, source: Source::Blank, multiattach: wish.multiattach };
     Ok(backends.named(Some(&wish.backend))?.ensure_volume(&new)?)
+}
+
+/// How large it is there.
+pub fn size_bytes(volume: &Volume) -> u64 {
+    volume.size_gib * GIB + super::header_of(encryption(volume))
+}
+
+/// With what it is encrypted there.
+fn encryption(volume: &Volume) -> Option<&Encryption> {
+    let anew = volume.elsewhere.as_ref().and_then(|wish| wish.anew.as_ref());
+    anew.map_or(volume.encryption.as_ref(), |anew| anew.encryption.as_ref())
 }
 
 /// Removes what there is of a volume elsewhere.
@@ -112,7 +122,5 @@ pub fn blockdev(effects: &Effects, volume: &Volume) -> Result<Json, Trouble> {
 
 /// With what it is encrypted there. The outer `None` is as [`super::luks`] has it, the inner one is for what is not encrypted.
 pub fn luks(volume: &Volume) -> Option<Option<Luks>> {
-    let anew = volume.elsewhere.as_ref().and_then(|wish| wish.anew.as_ref());
-    let encryption = anew.map_or(volume.encryption.as_ref(), |anew| anew.encryption.as_ref());
-    encryption.map_or(Some(None), |encryption| super::luks(encryption).map(Some))
+    encryption(volume).map_or(Some(None), |encryption| super::luks(encryption).map(Some))
 }

@@ -7,16 +7,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use agent_api::block::{
-    Anew, Copy, CopyFrom, CopyTo, Elsewhere, ElsewhereSeen, Encryption, Limits, Volume, VolumeSource,
+    Anew, Copy, CopyFrom, CopyTo, Elsewhere, ElsewhereSeen, Encryption, ImageSource, Limits, Volume,
+    VolumeSource,
 };
 use agent_api::compute::Vm;
 use hypervisor::fake::{Fake, World as Vms};
 use hypervisor::{Disk, Exchange, Power};
-use storage::VolumeBackend;
 use storage::disk::{Access, OpenDisk};
 use storage::file::{FileConfig, FileImages, FileVolumes};
 use storage::objects::Directory;
-use types::{CopyId, ServerId, SnapshotId, VolumeId};
+use storage::{DiskFormat, ImageStore, Upload, VolumeBackend};
+use types::{CopyId, ImageId, ServerId, SnapshotId, VolumeId};
 
 use crate::backends::Backends;
 use crate::copies::{Places, Threads};
@@ -207,15 +208,20 @@ impl World {
     fn copy_anew(&mut self, wish: &Elsewhere) -> CopyId {
         let moment = SnapshotId(runtime::new_uuid());
         self.volume.snapshots.insert(moment);
+        let from = CopyFrom::Snapshot { volume: self.volume.id, id: moment };
+        self.copy_beside(wish, from, false).id
+    }
+
+    /// Copies this to what there is beside, begun by an agent that ends meanwhile.
+    fn copy_beside(&mut self, wish: &Elsewhere, from: CopyFrom, sealed: bool) -> Copy {
         self.volume.elsewhere = Some(wish.clone());
         let seen = self.ensure().unwrap();
         assert_eq!((&seen.wish, &seen.error), (&wish.without_secrets(), &None));
         assert!(!serde_json::to_string(&seen).unwrap().contains("passphrase"));
-        let from = CopyFrom::Snapshot { volume: self.volume.id, id: moment };
         let to = CopyTo::Elsewhere(self.volume.id);
-        let copy = Copy { id: CopyId(runtime::new_uuid()), from, to, sealed: false };
+        let copy = Copy { id: CopyId(runtime::new_uuid()), from, to, sealed };
         // Whoever has no key of what it is to be waits for one, and does nothing else instead.
-        if wish.anew.as_ref().unwrap().encryption.is_some() {
+        if !sealed && wish.anew.as_ref().unwrap().encryption.is_some() {
             self.volume.elsewhere = Some(wish.without_secrets());
             assert_eq!(self.copy(&copy), Ok(false));
             assert!(self.events.try_recv().is_err());
@@ -232,7 +238,25 @@ impl World {
             }
         }
         assert_eq!(self.copy(&copy), Ok(true));
-        copy.id
+        copy
+    }
+
+    /// An image of these bytes for the first backend.
+    fn image(&self, bytes: &[u8]) -> ImageSource {
+        let config = FileConfig { root: self.dir.path().join("fast"), reserve_bytes: 1 };
+        let image = ImageId(runtime::new_uuid());
+        let upload = Upload { image, format: DiskFormat::Raw, size_bytes_max: 2 << 30, enforce: true };
+        let images = FileImages::open(&config).unwrap();
+        let mut writer = images.writer(&upload).unwrap();
+        writer.write(bytes).unwrap();
+        writer.finish().unwrap();
+        ImageSource { id: image, format: "raw".to_owned() }
+    }
+
+    /// Removes an image while what was copied of it is in use.
+    fn remove_image(&self, image: &ImageSource) {
+        let config = FileConfig { root: self.dir.path().join("fast"), reserve_bytes: 1 };
+        FileImages::open(&config).unwrap().remove_image(image.id).unwrap();
     }
 
     /// Lets the copy take the volume's place, by an agent that ended in the middle of that.
@@ -290,6 +314,69 @@ fn a_volume_is_encrypted_anew_on_its_own_backend() {
         assert!(read[AT..AT + content.len()] == content, "the content is another");
         assert!(read[..AT].iter().chain(&read[AT + content.len()..]).all(|byte| *byte == 0));
     }
+}
+
+#[test]
+fn an_image_takes_the_place_of_what_a_volume_holds() {
+    let test = "an_image_takes_the_place_of_what_a_volume_holds";
+    let Some(mut world) = world(test) else { return };
+    if Command::new("qemu-img").arg("--version").output().is_err() {
+        println!("skipped: {test}: qemu-img is not installed");
+        return;
+    }
+    let old = [1, 2, 3, 4].repeat(MIB);
+    for (anew, sealed) in
+        [(None, false), (Some(encryption("one", 256)), false), (Some(encryption("two", 512)), true)]
+    {
+        world.ensure();
+        disk(&world, Access::Write).write_at(AT as u64, &old).unwrap();
+        let content: Vec<u8> = (0..3 * MIB as u32).map(|at| (at % 251) as u8).collect();
+        let image = world.image(&content);
+        let wish = beside(anew.clone());
+        let copy = world.copy_beside(&wish, CopyFrom::Image(image.clone()), sealed);
+        // The volume, what takes its place, and the clone that is read.
+        assert_eq!(world.on_first().len(), 3);
+        let mut read = vec![0; old.len()];
+        disk(&world, Access::Read).read_at(AT as u64, &mut read).unwrap();
+        assert!(read == old, "it is not what it was");
+        copies::remove(&mut world.effects, copy.id, Some(&copy)).unwrap();
+        assert_eq!(world.on_first().len(), 2);
+        world.remove_image(&image);
+        world.volume.encryption = anew;
+        world.replace(wish);
+        assert_eq!(volumes::ensure(&mut world.effects, &world.volume, &[]).unwrap().seen.size_gib, 1);
+        // What was encrypted already lies there as it did in the image.
+        let mut disk = if sealed { world.open(0, Access::Read) } else { disk(&world, Access::Read) };
+        let mut read = vec![1; 32 * MIB];
+        disk.read_at(0, &mut read).unwrap();
+        assert!(read[..content.len()] == content, "the content is another");
+        assert!(read[content.len()..].iter().all(|byte| *byte == 0), "something of before is left");
+        let size_bytes = if sealed { volumes::size_elsewhere(&world.volume) } else { 1 << 30 };
+        assert_eq!(disk.size_bytes(), size_bytes);
+    }
+}
+
+#[test]
+fn what_is_copied_of_an_image_goes_with_the_copy() {
+    let Some(mut world) = world("what_is_copied_of_an_image_goes_with_the_copy") else { return };
+    let image = world.image(&[7; 512]);
+    let wish = beside(None);
+    world.volume.elsewhere = Some(wish.clone());
+    world.ensure();
+    let (from, to) = (CopyFrom::Image(image), CopyTo::Elsewhere(world.volume.id));
+    let copy = Copy { id: CopyId(runtime::new_uuid()), from, to, sealed: false };
+    assert_eq!(world.copy(&copy), Ok(false));
+    world.restart();
+    assert_eq!(world.on_first().len(), 3);
+    // Also where the next agent does not know what it was of.
+    copies::remove(&mut world.effects, copy.id, None).unwrap();
+    world.volume.elsewhere = Some(Elsewhere { wanted: false, anew: None, ..wish });
+    assert_eq!(world.ensure().unwrap().error, None);
+    assert_eq!(world.on_first(), [world.volume.id]);
+    let gone = ImageSource { id: ImageId(runtime::new_uuid()), format: "raw".to_owned() };
+    let refused = world.copy(&Copy { from: CopyFrom::Image(gone), ..copy }).unwrap_err();
+    assert!(refused.contains("image"), "{refused}");
+    assert_eq!(world.on_first(), [world.volume.id]);
 }
 
 #[test]

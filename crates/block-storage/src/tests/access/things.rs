@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use testkit::Api;
 
 use crate::message::{Action, Detail, Level, NewMessage, Subject};
-use crate::tests::{ADMIN, Node, api};
+use crate::tests::{ADMIN, Node, api, new_image};
 
 /// Whose a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +23,13 @@ const BOTH: &[Side] = &[Side::Own, Side::Foreign];
 const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume latest")];
 
 /// The actions of volumes and their bodies. An action that is new belongs here too.
-const VOLUME_ACTIONS: [(&str, &str); 23] = [
+const VOLUME_ACTIONS: [(&str, &str); 24] = [
     ("os-extend", r#"{"new_size": 2}"#),
     ("os-retype", r#"{"new_type": "other"}"#),
     ("os-migrate_volume", r#"{"host": "one@more"}"#),
     ("os-migrate_volume_completion", r#"{"new_volume": "VOLUME"}"#),
     ("revert", r#"{"snapshot_id": "SNAPSHOT"}"#),
+    ("os-reimage", r#"{"image_id": "IMAGE"}"#),
     ("os-volume_upload_image", r#"{"image_name": "squid"}"#),
     ("os-set_bootable", r#"{"bootable": true}"#),
     ("os-update_readonly_flag", r#"{"readonly": true}"#),
@@ -155,6 +156,8 @@ pub(super) struct World {
     api: Api,
     node: RefCell<Node>,
     count: Cell<u32>,
+    /// An image that everybody sees.
+    image: String,
     /// The snapshot that was made last.
     snapshot: RefCell<String>,
     /// The key of the transfer that was made last.
@@ -167,10 +170,18 @@ impl World {
     pub(super) fn new() -> World {
         let api = api();
         let node = RefCell::new(Node::join_over(&api, "one", &[("file", 100_000), ("more", 100_000)]));
+        let image = new_image(&api);
+        let headers = [("content-type", "application/openstack-images-v2.1-json-patch")];
+        let public = json!([{"op": "replace", "path": "/visibility", "value": "public"}]);
+        assert_eq!(
+            api.call(ADMIN, "PATCH", &format!("/image/v2/images/{image}"), &headers, &public).status,
+            200
+        );
         let world = World {
             api,
             node,
             count: Cell::new(0),
+            image,
             snapshot: RefCell::default(),
             key: RefCell::default(),
             complaints: RefCell::default(),
@@ -409,7 +420,7 @@ impl World {
         match body {
             body if body.contains("VOLUME") => body.replace("VOLUME", &self.volume("", side)),
             body if body.contains("GROUP") => body.replace("GROUP", &self.group(side)),
-            body => body.replace("SNAPSHOT", &self.snapshot.borrow()),
+            body => body.replace("IMAGE", &self.image).replace("SNAPSHOT", &self.snapshot.borrow()),
         }
     }
 

@@ -19,6 +19,8 @@ use crate::{migration, upload};
 const EXTEND_ATTACHED: Microversion = Microversion(3, 42);
 /// The first microversion with a way back to a snapshot.
 const REVERT: Microversion = Microversion(3, 40);
+/// The first microversion that puts images into volumes that are there.
+const REIMAGE: Microversion = Microversion(3, 68);
 
 /// Runs the action that the body names.
 pub(super) fn run(images: &Terms, request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
@@ -46,6 +48,7 @@ pub(super) fn run(images: &Terms, request: &Request, tx: &mut Tx<'_>) -> Result<
         "os-retype" => migration::api::retype(request, tx, id, fields),
         "os-migrate_volume" => migration::api::migrate(request, tx, id, fields),
         "os-migrate_volume_completion" => migration::api::complete(request, tx, id, fields),
+        "os-reimage" if request.version >= REIMAGE => migration::api::reimage(request, tx, id, fields),
         "os-volume_upload_image" => upload::api::run(images, request, tx, id, fields),
         "os-set_bootable" => {
             let bootable = required_flag(&mut fields, "bootable")?;
@@ -71,7 +74,7 @@ pub(super) fn run(images: &Terms, request: &Request, tx: &mut Tx<'_>) -> Result<
         "os-set_image_metadata" | "os-unset_image_metadata" | "os-show_image_metadata" => {
             image_metadata(request, tx, (id, &action), &mut fields)
         }
-        "revert" => Err(Error::NoRoute),
+        "revert" | "os-reimage" => Err(Error::NoRoute),
         other => Err(Error::Invalid(format!("There is no such action: {other}"))),
     }
 }
