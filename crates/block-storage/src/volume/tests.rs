@@ -53,6 +53,37 @@ fn a_volume_lives_on_a_host() {
 }
 
 #[test]
+fn no_extension_waits_for_somebodys_word() {
+    let api = api();
+    let mut node = Node::join(&api, "one", 100);
+    let id = new_volume(&api, MEMBER);
+    node.work(&api);
+    let say = |token: &str, body: &Json| {
+        let said =
+            api.post(token, &format!("{}/action", path(&id)), &json!({"os-extend_volume_completion": body}));
+        let text = said.body.as_object().and_then(|body| body.values().next()).cloned().unwrap_or_default();
+        (said.status, text["message"].as_str().unwrap_or_default().to_owned())
+    };
+    let invalid = |text: &str| (400, format!("Invalid volume: {text}"));
+    let idle = invalid("Volume is not being extended.");
+    for body in [json!({}), json!({"error": null}), json!({"error": true}), json!({"error": "no"})] {
+        assert_eq!(say(ADMIN, &body), idle, "{body}");
+    }
+    assert!(say(ADMIN, &json!({"error": 1})).1.contains("error is neither text nor a boolean"));
+    assert!(say(ADMIN, &json!({"new_size": 2})).1.contains("new_size"));
+    assert_eq!(say(MEMBER, &json!({})).0, 403);
+    assert_eq!(act(&api, MEMBER, &id, &json!({"os-extend": {"new_size": 2}})), 202);
+    // Its host's word alone counts.
+    let waiting = invalid("Required volume admin metadata is malformed or missing.");
+    for failed in [true, false] {
+        assert_eq!(say(ADMIN, &json!({"error": failed})), waiting);
+        assert_eq!(status(&api, &id), "extending");
+    }
+    node.work(&api);
+    assert_eq!((status(&api, &id).as_str(), say(ADMIN, &json!({}))), ("available", idle));
+}
+
+#[test]
 fn what_cannot_be_made_says_why() {
     let guard = runtime::simulate(1, types::Timestamp::from_seconds(1_800_000_000));
     let api = api();

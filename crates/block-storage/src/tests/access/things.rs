@@ -23,8 +23,9 @@ const BOTH: &[Side] = &[Side::Own, Side::Foreign];
 const NEWEST: [(&str, &str); 1] = [("openstack-api-version", "volume latest")];
 
 /// The actions of volumes and their bodies. An action that is new belongs here too.
-const VOLUME_ACTIONS: [(&str, &str); 24] = [
+const VOLUME_ACTIONS: [(&str, &str); 25] = [
     ("os-extend", r#"{"new_size": 2}"#),
+    ("os-extend_volume_completion", r#"{"error": false}"#),
     ("os-retype", r#"{"new_type": "other"}"#),
     ("os-migrate_volume", r#"{"host": "one@more"}"#),
     ("os-migrate_volume_completion", r#"{"new_volume": "VOLUME"}"#),
@@ -72,8 +73,13 @@ const TYPE_ACTIONS: [(&str, &str); 2] =
     [("addProjectAccess", r#"{"project": "gamma"}"#), ("removeProjectAccess", r#"{"project": "alpha"}"#)];
 
 /// Actions that nothing here can do, for whoever may ask for them.
-const IN_VAIN: [&str; 4] =
-    ["enable_replication", "disable_replication", "failover_replication", "list_replication_targets"];
+const IN_VAIN: [&str; 5] = [
+    "enable_replication",
+    "disable_replication",
+    "failover_replication",
+    "list_replication_targets",
+    "os-extend_volume_completion",
+];
 
 fn actions(route: &str) -> &'static [(&'static str, &'static str)] {
     match route {

@@ -37,6 +37,15 @@ pub(super) fn run(images: &Terms, request: &Request, tx: &mut Tx<'_>) -> Result<
             ops::extend(request.caller(), tx, id, (new_size, attached))?;
             Ok(Reply::empty(202))
         }
+        "os-extend_volume_completion" => {
+            let said = fields.take("error").unwrap_or_default();
+            if !(said.is_null() || said.is_string() || said.is_boolean()) {
+                return Err(fields.error("error", "is neither text nor a boolean").into());
+            }
+            refuse_rest(&fields)?;
+            ops::complete_extension(request.caller(), tx, id)?;
+            Ok(Reply::empty(202))
+        }
         "revert" if request.version >= REVERT => {
             ops::show(request.caller(), tx, id)?;
             let snapshot: Option<SnapshotId> = fields.parse("snapshot_id")?;
