@@ -51,6 +51,7 @@ use store::{Migration, Store, Tx};
 
 pub use error::Error;
 pub use policy::RULES;
+pub use service::LogLevels;
 
 /// This crate's schema.
 pub const MIGRATIONS: &[Migration] = &[
@@ -80,8 +81,13 @@ pub const ZONE: &str = "nova";
 pub const DEFAULT_TYPE: &str = "default";
 
 /// The service, at `/volume`. Paths may name the caller's project, as clients of old do. `inquiries` asks hosts what lies on
-/// their backends; `images` is what the image service says of images that are made here.
-pub fn service(store: &Store, inquiries: &nodes::Inquiries, images: Terms) -> Service {
+/// their backends; `images` is what the image service says of images that are made here; `log` is how much this process tells.
+pub fn service(
+    store: &Store,
+    inquiries: &nodes::Inquiries,
+    images: Terms,
+    log: Arc<dyn LogLevels>,
+) -> Service {
     let routes = volume::api::routes(images)
         .and(snapshot::api::routes())
         .and(transfer::api::routes())
@@ -97,7 +103,7 @@ pub fn service(store: &Store, inquiries: &nodes::Inquiries, images: Terms) -> Se
         .and(default_type::api::routes())
         .and(filters::routes())
         .and(quota::api::routes())
-        .and(service::api::routes())
+        .and(service::api::routes(log))
         .and(pool::api::routes())
         .and(message::api::routes())
         .and(version::routes())

@@ -5,7 +5,7 @@ mod varied;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use agent_api::block::{
     Copied, Copy, CopySeen, CopyTo, ElsewhereSeen, UnmanagedSnapshot, UnmanagedVolume, Volume, VolumeSeen,
@@ -20,7 +20,11 @@ use storage::fake::Fake;
 use storage::{Adoption, GIB, ImageStore, NewVolume, Snapshot, Source, VolumeBackend};
 use store::Store;
 use testkit::{Answer, Api, Scratch};
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
 use types::VolumeId;
+
+use crate::service::LogLevels;
 
 /// A member of one project, of another, and the administrator.
 pub(crate) const MEMBER: &str = "member@alpha";
@@ -51,7 +55,8 @@ pub(crate) fn api_over(scratch: Option<Scratch>, config: image::Config) -> Api {
     let migrations = [nodes::MIGRATIONS, image::MIGRATIONS, crate::MIGRATIONS];
     let build = |store: &Store| {
         let inquiries = Inquiries::default();
-        let service = crate::service(store, &inquiries, Terms::new(images.clone(), &config));
+        let terms = Terms::new(images.clone(), &config);
+        let service = crate::service(store, &inquiries, terms, Arc::new(Log::default()));
         INQUIRIES.set(inquiries);
         let mut reconcilers = crate::reconcilers(Arc::new(keys()));
         reconcilers.extend(image::reconcilers(images.clone(), config.clone()));
@@ -65,11 +70,37 @@ pub(crate) fn api_over(scratch: Option<Scratch>, config: image::Config) -> Api {
     api
 }
 
+/// The log of a process that has told three things, all of them at the level that was last set.
+#[derive(Default)]
+struct Log(Mutex<BTreeMap<&'static str, LevelFilter>>);
+
+impl LogLevels for Log {
+    fn levels(&self, prefix: &str) -> BTreeMap<String, LevelFilter> {
+        let set = self.0.lock().unwrap();
+        let all = ["block_storage::volume", "rest", "store"].into_iter();
+        let level = |target| set.get(target).copied().unwrap_or(LevelFilter::INFO);
+        all.filter(|target| target.starts_with(prefix))
+            .map(|target| (target.to_owned(), level(target)))
+            .collect()
+    }
+
+    fn set(&self, prefix: &str, level: Level) -> Result<(), String> {
+        let all = ["block_storage::volume", "rest", "store"].into_iter();
+        let level = LevelFilter::from_level(level);
+        self.0
+            .lock()
+            .unwrap()
+            .extend(all.filter(|target| target.starts_with(prefix)).map(|target| (target, level)));
+        Ok(())
+    }
+}
+
 /// The service alone, to look at.
 pub(crate) fn service() -> rest::Service {
     let images: Arc<dyn ImageStore> = Arc::new(Fake::new());
     let store = Store::open(&store::Config::Memory).unwrap();
-    crate::service(&store, &Inquiries::default(), Terms::new(images, &image::Config::default()))
+    let terms = Terms::new(images, &image::Config::default());
+    crate::service(&store, &Inquiries::default(), terms, Arc::new(()))
 }
 
 /// Replays a conversation below `src`.

@@ -71,6 +71,7 @@ pub(crate) fn api() -> Api {
                 store,
                 &Inquiries::default(),
                 Terms::new(images.clone(), &image::Config::default()),
+                Arc::new(()),
             ),
             crate::service(
                 store,

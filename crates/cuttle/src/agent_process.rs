@@ -45,7 +45,7 @@ impl AgentArgs {
         // A session of its own, so that what ends the terminal or the control plane does not end it. It fails only where
         // this process leads one already, which is as good.
         let _ = nix::unistd::setsid();
-        crate::up::log_to_stderr(None);
+        crate::log::Log::to_stderr(None);
         // Held until the process ends. Without it, an `up` that was killed right after it had started an agent could
         // be followed by one that starts a second.
         let _lock = dir.lock_agent()?;

@@ -13,6 +13,7 @@ mod commands;
 mod config;
 mod data_dir;
 mod identity_provider;
+mod log;
 mod metrics;
 mod node_server;
 mod policy_file;

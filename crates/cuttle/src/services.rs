@@ -17,6 +17,8 @@ pub struct Shared<'s> {
     pub tokens: &'s Arc<identity::Tokens>,
     /// Questions to hosts.
     pub inquiries: &'s Inquiries,
+    /// How much this process tells.
+    pub log: Arc<dyn block_storage::LogLevels>,
 }
 
 /// Every service's rules.
@@ -39,7 +41,7 @@ pub fn all(shared: Shared<'_>, image: image::Config) -> Vec<rest::Service> {
         image::service(shared.store, shared.images, image),
         placement::service(),
         network::service(),
-        block_storage::service(shared.store, shared.inquiries, made_images.clone()),
+        block_storage::service(shared.store, shared.inquiries, made_images.clone(), shared.log),
         compute::service(shared.store, shared.inquiries, made_images),
     ]
 }

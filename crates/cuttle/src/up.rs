@@ -17,8 +17,6 @@ use storage::file::{FileConfig, ImageCache};
 use store::{Config as StoreConfig, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::layer::{Layer, SubscriberExt};
-use tracing_subscriber::util::SubscriberInitExt;
 use types::ProjectId;
 
 use crate::agent_process::Supervision;
@@ -26,6 +24,7 @@ use crate::audit_file::AuditFile;
 use crate::cli::Which;
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::policy_file::PolicyFile;
 use crate::process::Process;
@@ -63,7 +62,7 @@ impl Up {
     /// Runs until SIGTERM or SIGINT. The VMs and the agent go on.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let config = Config::load(self.config.as_deref())?;
-        log_to_stderr(config.audit_file.as_deref().map(AuditFile::open).transpose()?);
+        let log = Log::to_stderr(config.audit_file.as_deref().map(AuditFile::open).transpose()?);
         if !self.sim {
             can_run_vms()?;
         }
@@ -84,12 +83,17 @@ impl Up {
         this.write(&pid_file(&dir))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.context("cannot start the runtime")?;
-        runtime.block_on(self.serve(&dir, &config, policy))?;
+        runtime.block_on(self.serve(&dir, &config, (policy, log)))?;
         runtime.shutdown_timeout(GOODBYE);
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn serve(&self, dir: &DataDir, config: &Config, policy: Arc<PolicyFile>) -> anyhow::Result<()> {
+    async fn serve(
+        &self,
+        dir: &DataDir,
+        config: &Config,
+        (policy, log): (Arc<PolicyFile>, Log),
+    ) -> anyhow::Result<()> {
         let listener = TcpListener::bind(self.listen).await.with_context(|| {
             format!(
                 "cannot listen on {}: end what listens there, or choose another with --listen",
@@ -101,7 +105,8 @@ impl Up {
         let (starting, settings, rules) = (dir.clone(), config.clone(), policy.policy().clone());
         let parts = tokio::task::spawn_blocking(move || ControlPlane::start(&starting, &settings, rules));
         let parts = parts.await.context("starting panicked")??;
-        let router = parts.router(config).map_err(|e| anyhow!("the routes contradict each other: {e}"))?;
+        let router =
+            parts.router(config, log).map_err(|e| anyhow!("the routes contradict each other: {e}"))?;
         clouds_yaml::write(&dir, &endpoint)?;
         crate::data_dir::write_private(&dir.endpoint_file(), endpoint.as_bytes())?;
         let ready = {
@@ -155,15 +160,6 @@ fn can_run_vms() -> anyhow::Result<()> {
 /// Where the running control plane is written down.
 pub fn pid_file(dir: &DataDir) -> PathBuf {
     dir.run().join("up.pid")
-}
-
-/// Logs go to stderr; `RUST_LOG` chooses how much. Audit records go to their file too, if there is one.
-pub fn log_to_stderr(audit: Option<AuditFile>) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
-    // A second call in one process keeps the first.
-    let _ = tracing_subscriber::registry().with(stderr.with_filter(filter)).with(audit).try_init();
 }
 
 async fn wait(mut signal: tokio::signal::unix::Signal) {
@@ -247,12 +243,13 @@ impl ControlPlane {
         Ok(ControlPlane { store, storage, metrics, tokens, inquiries, runner })
     }
 
-    fn router(&self, config: &Config) -> Result<axum::Router, String> {
+    fn router(&self, config: &Config, log: Log) -> Result<axum::Router, String> {
         let shared = services::Shared {
             store: &self.store,
             images: self.storage.stores.clone(),
             tokens: &self.tokens,
             inquiries: &self.inquiries,
+            log: Arc::new(log),
         };
         let mut all = services::all(shared, image_config(config));
         all.push(watched(&self.metrics));

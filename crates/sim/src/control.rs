@@ -164,7 +164,7 @@ impl Process {
                 image::service(&store, shared.clone(), image::Config::default()),
                 placement::service(),
                 network::service(),
-                block_storage::service(&store, &inquiries, terms.clone()),
+                block_storage::service(&store, &inquiries, terms.clone(), Arc::new(())),
                 compute::service(&store, &inquiries, terms),
             ],
         });

@@ -1,10 +1,12 @@
 //! The service's parts over HTTP, and the zone they are in.
 
+use std::sync::Arc;
+
 use rest::{Fields, Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 
-use super::{Part, hosts, ops};
+use super::{LogLevels, Part, hosts, log, ops};
 use crate::ZONE;
 use crate::api::{own, required_in, text_in};
 use crate::error::Error;
@@ -16,8 +18,8 @@ const OF_CLUSTERS: Microversion = Microversion(3, 26);
 /// The first microversion that tells how a backend is.
 const BACKEND_STATE: Microversion = Microversion(3, 49);
 
-/// The routes of the service's parts.
-pub(crate) fn routes() -> Routes {
+/// The routes of the service's parts. `log` is this process's.
+pub(crate) fn routes(log: Arc<dyn LogLevels>) -> Routes {
     Routes::new()
         .get("/os-services", own(index))
         .put("/os-services/enable", own(|request, tx| turn(request, tx, Turn::On)))
@@ -26,6 +28,7 @@ pub(crate) fn routes() -> Routes {
         .put("/os-services/freeze", own(|request, tx| freeze(request, tx, true)))
         .put("/os-services/thaw", own(|request, tx| freeze(request, tx, false)))
         .get("/os-availability-zone", own(zones))
+        .and(log::routes(log))
         .and(hosts::routes())
 }
 

@@ -3,10 +3,12 @@
 
 pub(crate) mod api;
 mod hosts;
+mod log;
 mod model;
 pub mod ops;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
+pub use log::LogLevels;
 pub(crate) use model::{BACKUP, Part, Switch, VOLUME, backends};

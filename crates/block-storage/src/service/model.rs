@@ -5,6 +5,8 @@ use nodes::hosts::Host;
 use serde::{Deserialize, Serialize};
 use types::{HostId, Timestamp};
 
+/// What answers clients.
+pub(crate) const API: &str = "cinder-api";
 /// What chooses hosts for volumes.
 pub(crate) const SCHEDULER: &str = "cinder-scheduler";
 /// What has volumes.
@@ -12,7 +14,7 @@ pub(crate) const VOLUME: &str = "cinder-volume";
 /// What makes backups, and puts them back.
 pub(crate) const BACKUP: &str = "cinder-backup";
 /// The control plane, where a host is to be named.
-const CONTROL_PLANE: &str = "cuttle";
+pub(crate) const CONTROL_PLANE: &str = "cuttle";
 /// What a host's only backend is called, if the host does not say.
 const ONLY_BACKEND: &str = "file";
 /// Why a frozen backend is out of use.

@@ -41,6 +41,7 @@ fn conversations_are_as_reviewed() {
     let _guard = runtime::simulate(1, Timestamp::from_seconds(1_800_000_000));
     let api = api();
     golden(&api, "service/golden/nowhere.http");
+    golden(&api, "service/golden/log.http");
     let mut node = Node::join(&api, "one", 10);
     new_volume(&api, "member@alpha");
     node.work(&api);

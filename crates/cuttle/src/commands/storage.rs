@@ -44,7 +44,7 @@ impl StorageCommand {
         match &self.what {
             What::Status(status) => status.run(),
             What::Serve => {
-                crate::up::log_to_stderr(None);
+                crate::log::Log::to_stderr(None);
                 storage::rbd::serve().context("cannot serve storage")?;
                 Ok(ExitCode::SUCCESS)
             }
@@ -54,7 +54,7 @@ impl StorageCommand {
 
 impl Status {
     fn run(&self) -> anyhow::Result<ExitCode> {
-        crate::up::log_to_stderr(None);
+        crate::log::Log::to_stderr(None);
         let clusters = storage_config::clusters(&Config::load(Some(&self.config))?)?;
         if clusters.is_empty() {
             println!(

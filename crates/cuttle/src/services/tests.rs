@@ -213,8 +213,13 @@ fn cloud(dir: &std::path::Path) -> (Api, Vec<(String, String)>) {
         store.write_blocking(compute::bootstrap).unwrap();
         let config = identity::Config { bcrypt_cost: 4, ..identity::Config::default() };
         let (tokens, inquiries) = (identity::Tokens::new(store, config), Inquiries::default());
-        let shared =
-            super::Shared { store, images: images.clone().into(), tokens: &tokens, inquiries: &inquiries };
+        let shared = super::Shared {
+            store,
+            images: images.clone().into(),
+            tokens: &tokens,
+            inquiries: &inquiries,
+            log: Arc::new(()),
+        };
         let all = super::all(shared, image::Config::default());
         for service in &all {
             let table = service.routes.table();

@@ -4,9 +4,6 @@ use crate::client::Client;
 
 /// The commands, and what they say.
 const NOT_BUILT: &[(&str, &str)] = &[
-    // Levels of logs are set where a cloud is started.
-    ("block storage log level list", "404"),
-    ("block storage log level set INFO", "404"),
     // There is no other site to fail over to, and no work that somebody has to clean up after.
     ("volume host failover vm@local --volume-backend elsewhere", "404"),
     ("block storage cleanup --host vm@local --binary cinder-volume --cluster none", "404"),

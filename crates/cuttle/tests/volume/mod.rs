@@ -36,6 +36,7 @@ fn every_volume_command_works() {
         operator::messages(client);
         client.as_admin(|admin| {
             operator::services(admin);
+            operator::logs(admin);
             operator::storage(admin);
             operator::filters(admin);
             manage::go_and_come_back(admin);

@@ -78,6 +78,30 @@ pub fn services(admin: &mut Client) {
     assert!(admin.fail("volume service set nowhere cinder-volume --enable").contains("No Service found"));
 }
 
+pub fn logs(admin: &mut Client) {
+    let levels = |admin: &mut Client, more: &str| {
+        let rows = admin.show(&format!("block storage log level list --host cuttle {more}"));
+        let rows = rows.as_array().unwrap().clone();
+        assert!(!rows.is_empty() && rows.iter().all(|row| row["Host"] == "cuttle"), "{rows:?}");
+        rows.into_iter()
+            .map(|row| (text(&row["Binary"]), text(&row["Prefix"]), text(&row["Level"])))
+            .collect::<Vec<_>>()
+    };
+    let of = |level: &str| ("cinder-api".to_owned(), "rest".to_owned(), level.to_owned());
+    assert!(levels(admin, "").contains(&of("INFO")));
+    admin.run("block storage log level set debug --log-prefix rest");
+    assert_eq!(levels(admin, "--service cinder-api --log-prefix rest")[0], of("DEBUG"));
+    assert!(
+        levels(admin, "--service cinder-scheduler")
+            .iter()
+            .any(|(_, prefix, level)| prefix != "rest" && level == "INFO")
+    );
+    admin.run("block storage log level set INFO --service cinder-api --host cuttle");
+    assert!(levels(admin, "").iter().all(|(_, _, level)| level == "INFO"));
+    let refused = admin.fail("block storage log level set DEBUG --service cinder-volume");
+    assert!(refused.contains("that of a host is set where its agent is started"), "{refused}");
+}
+
 pub fn storage(admin: &mut Client) {
     let pools = admin.show("volume backend pool list --long");
     let name = text(&pools[0]["Name"]);

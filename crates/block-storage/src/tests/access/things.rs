@@ -459,9 +459,7 @@ impl World {
             ("POST", "backups") => json!({"backup": {"volume_id": self.volume("", side)}}),
             ("PUT", "backups/{id}") => json!({"backup": {"name": "other"}}),
             ("POST", "backups/import_record") => backup_record(),
-            ("POST", "backups/{id}/restore") => {
-                json!({"restore": {"volume_id": self.volume("", side)}})
-            }
+            ("POST", "backups/{id}/restore") => json!({"restore": {"volume_id": self.volume("", side)}}),
             ("PUT", "snapshots/{id}") => json!({"snapshot": {"name": "other"}}),
             (_, "snapshots/{id}/metadata") => json!({"metadata": {"k": "w"}}),
             (_, "snapshots/{id}/metadata/{key}") => json!({"meta": {"k": "w"}}),
@@ -500,6 +498,8 @@ impl World {
             ("PUT", "os-quota-sets/{target}") => json!({"quota_set": {"snapshots": 7000}}),
             ("PUT", "os-quota-class-sets/{name}") => json!({"quota_class_set": {"snapshots": 7}}),
             ("PUT", "os-services/disable-log-reason" | "os-services/enable" | "os-services/disable") => part,
+            ("PUT", "os-services/set-log") => json!({"level": "INFO", "prefix": "rest"}),
+            ("PUT", "os-services/get-log") => json!({}),
             ("PUT", "os-services/freeze" | "os-services/thaw") => json!({"host": "one@file"}),
             ("PUT", "clusters/enable" | "clusters/disable") => json!({"name": "some"}),
             // A route that is new here: say above what it is asked with.
