@@ -500,6 +500,27 @@ fn it_boots_from_a_volume_that_is_made_for_it() {
 }
 
 #[test]
+fn a_volume_that_cannot_go_does_not_keep_its_server() {
+    let world = World::new();
+    let id = world.server(&json!({"server": {
+        "name": "web", "flavorRef": NANO, "imageRef": "", "networks": "none",
+        "block_device_mapping_v2": [
+            {"boot_index": 0, "uuid": world.image_id, "source_type": "image", "destination_type": "volume",
+             "volume_size": 1, "delete_on_termination": true},
+        ],
+    }}));
+    let volume = world.vm(&id).volumes[0].id;
+    let snapshot = json!({"snapshot": {"volume_id": volume, "force": true}});
+    assert_eq!(world.api.post(MEMBER, "/volume/v3/snapshots", &snapshot).status, 202);
+    world.converge();
+    assert_eq!(world.call(MEMBER, "2.96", "DELETE", &format!("/servers/{id}"), &Json::Null).status, 204);
+    world.converge();
+    assert_eq!(world.get(MEMBER, &format!("/servers/{id}")).status, 404);
+    let shown = world.api.get(MEMBER, &format!("/volume/v3/volumes/{volume}")).body["volume"].clone();
+    assert_eq!((&shown["status"], &shown["attachments"]), (&json!("available"), &json!([])));
+}
+
+#[test]
 fn it_boots_from_a_snapshot_of_a_volume() {
     let world = World::new();
     let volume = json!({"volume": {"size": 1, "imageRef": world.image_id}});

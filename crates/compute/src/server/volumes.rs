@@ -207,11 +207,13 @@ pub(crate) fn release_all(caller: &Caller, tx: &mut Tx<'_>, server: &mut Server)
     Ok(())
 }
 
-/// A volume goes with its server, unless it has gone before or others have it.
+/// A volume goes with its server, unless it has gone before or others have it. One that cannot go, for it has snapshots, stays
+/// as Nova leaves it; the server does not wait for that.
 fn delete(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
-    match load(tx, id)? {
-        Some(volume) if !volume_ops::is_in_server(&volume) => Ok(volume_ops::force_delete(caller, tx, id)?),
-        _ => Ok(()),
+    let is_free = load(tx, id)?.is_some_and(|volume| !volume_ops::is_in_server(&volume));
+    match is_free.then(|| volume_ops::force_delete(caller, tx, id)) {
+        None | Some(Err(block_storage::Error::Volume(_))) => Ok(()),
+        Some(deleted) => Ok(deleted?),
     }
 }
 
