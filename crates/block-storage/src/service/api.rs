@@ -6,7 +6,7 @@ use rest::{Fields, Microversion, Reply, Request, Routes};
 use serde_json::{Value as Json, json};
 use store::Tx;
 
-use super::{LogLevels, Part, hosts, log, ops};
+use super::{LogLevels, Part, hosts, log, ops, workers};
 use crate::ZONE;
 use crate::api::{own, required_in, text_in};
 use crate::error::Error;
@@ -29,6 +29,7 @@ pub(crate) fn routes(log: Arc<dyn LogLevels>) -> Routes {
         .put("/os-services/thaw", own(|request, tx| freeze(request, tx, false)))
         .get("/os-availability-zone", own(zones))
         .and(log::routes(log))
+        .and(workers::routes())
         .and(hosts::routes())
 }
 

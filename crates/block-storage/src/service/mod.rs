@@ -2,6 +2,7 @@
 //! operator can take a backend out of use; then it gets no new volumes.
 
 pub(crate) mod api;
+mod cleanup;
 mod hosts;
 mod log;
 mod model;
@@ -9,6 +10,7 @@ pub mod ops;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
+mod workers;
 
 pub use log::LogLevels;
 pub(crate) use model::{BACKUP, Part, Switch, VOLUME, backends};

@@ -5,6 +5,8 @@ use nodes::hosts::Host;
 use serde::{Deserialize, Serialize};
 use types::{HostId, Timestamp};
 
+use crate::volume::Volume;
+
 /// What answers clients.
 pub(crate) const API: &str = "cinder-api";
 /// What chooses hosts for volumes.
@@ -17,6 +19,8 @@ pub(crate) const BACKUP: &str = "cinder-backup";
 pub(crate) const CONTROL_PLANE: &str = "cuttle";
 /// What a host's only backend is called, if the host does not say.
 const ONLY_BACKEND: &str = "file";
+/// The largest number of a part, as databases have them.
+const ID_MAX: u32 = 0x7fff_ffff;
 /// Why a frozen backend is out of use.
 const FROZEN: &str = "frozen";
 
@@ -79,6 +83,23 @@ impl Part {
     /// By which it is told from others.
     pub(crate) fn key(&self) -> String {
         key(self.binary, &self.host)
+    }
+
+    /// The number by which clients name it where Cinder has that of a row: made of its key (FNV-1a), so that it stays.
+    pub(crate) fn id(&self) -> u32 {
+        let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(16_777_619);
+        self.key().bytes().fold(2_166_136_261, mix) & ID_MAX
+    }
+
+    /// Whether it has a volume: a backend one of its own, the scheduler one that has no host yet.
+    pub(crate) fn has(&self, volume: &Volume) -> bool {
+        match (&self.backend, &volume.host) {
+            (Some((host, facts)), Some(of)) => {
+                host == of && volume.backend.as_ref().map_or(facts.is_default, |name| *name == facts.name)
+            }
+            (None, None) => self.binary == SCHEDULER,
+            _ => false,
+        }
     }
 }
 

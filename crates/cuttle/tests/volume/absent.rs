@@ -4,9 +4,8 @@ use crate::client::Client;
 
 /// The commands, and what they say.
 const NOT_BUILT: &[(&str, &str)] = &[
-    // There is no other site to fail over to, and no work that somebody has to clean up after.
+    // There is no other site to fail over to.
     ("volume host failover vm@local --volume-backend elsewhere", "404"),
-    ("block storage cleanup --host vm@local --binary cinder-volume --cluster none", "404"),
 ];
 
 pub fn all(admin: &mut Client) {

@@ -37,6 +37,7 @@ fn every_volume_command_works() {
         client.as_admin(|admin| {
             operator::services(admin);
             operator::logs(admin);
+            operator::cleanup(admin);
             operator::storage(admin);
             operator::filters(admin);
             manage::go_and_come_back(admin);

@@ -102,6 +102,32 @@ pub fn logs(admin: &mut Client) {
     assert!(refused.contains("that of a host is set where its agent is started"), "{refused}");
 }
 
+/// The client asks only where a binary, a host and a cluster are named, be it by nothing.
+pub fn cleanup(admin: &mut Client) {
+    let clean = |admin: &mut Client, (binary, host): (&str, &str), more: &str| {
+        admin.show(&format!("block storage cleanup --binary {binary} --host {host} {more}"))
+    };
+    let scheduler = ("cinder-scheduler", "cuttle");
+    // Whoever is down has nobody to look at its work, and nobody is.
+    assert_eq!(clean(admin, scheduler, "--cluster="), json!([]));
+    let host = admin.column("volume service list --service cinder-volume", "Host").remove(0);
+    let backend = ("cinder-volume", host.as_str());
+    assert_eq!(clean(admin, backend, "--cluster= --down --resource-type Volume"), json!([]));
+    let rows = clean(admin, scheduler, "--cluster= --up --enabled");
+    let expected = [("Host", json!("cuttle")), ("Status", json!("Cleaning")), ("Cluster Name", Json::Null)];
+    expect_row(&rows, &expected);
+    let id = rows[0]["ID"].clone();
+    expect_row(&clean(admin, scheduler, &format!("--cluster= --up --service-id {id}")), &expected);
+    expect_row(&clean(admin, backend, "--cluster= --up"), &[("Binary", json!("cinder-volume"))]);
+    assert_eq!(clean(admin, backend, "--cluster= --up --disabled"), json!([]));
+    assert_eq!(clean(admin, backend, "--cluster none --up"), json!([]));
+    let none = "00000000-0000-4000-8000-000000000000";
+    expect_row(
+        &clean(admin, backend, &format!("--cluster= --up --resource-id {none}")),
+        &[("Host", json!(host))],
+    );
+}
+
 pub fn storage(admin: &mut Client) {
     let pools = admin.show("volume backend pool list --long");
     let name = text(&pools[0]["Name"]);

@@ -499,7 +499,7 @@ impl World {
             ("PUT", "os-quota-class-sets/{name}") => json!({"quota_class_set": {"snapshots": 7}}),
             ("PUT", "os-services/disable-log-reason" | "os-services/enable" | "os-services/disable") => part,
             ("PUT", "os-services/set-log") => json!({"level": "INFO", "prefix": "rest"}),
-            ("PUT", "os-services/get-log") => json!({}),
+            (_, "os-services/get-log" | "workers/cleanup") => json!({}),
             ("PUT", "os-services/freeze" | "os-services/thaw") => json!({"host": "one@file"}),
             ("PUT", "clusters/enable" | "clusters/disable") => json!({"name": "some"}),
             // A route that is new here: say above what it is asked with.
