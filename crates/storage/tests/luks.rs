@@ -158,6 +158,49 @@ fn replace(safe: &Safe<'_>) {
     assert!(safe.backend.observe_volume(secret).unwrap().is_none());
 }
 
+/// An image is copied beside a volume, clear or encrypted, and takes its place: what the volume held is gone, and the image
+/// can go.
+fn reimage(safe: &Safe<'_>, images: &dyn ImageStore) {
+    for is_secret in [false, true] {
+        let id = || VolumeId(runtime::new_uuid());
+        let make = |id, size_bytes, source| {
+            safe.backend.ensure_volume(&NewVolume { id, size_bytes, source, multiattach: false }).unwrap();
+            id
+        };
+        let open = |tree: &Tree, access| OpenDisk::open(tree, access, safe.dir).unwrap();
+        let clear = |id| Tree::from(&safe.backend.blockdev(id).unwrap());
+        let old = make(id(), SIZE, Source::Blank);
+        let mut disk = open(&clear(old), Access::Write);
+        disk.write_at(SIZE - 4096, &words_at(SIZE)).unwrap();
+        disk.flush().unwrap();
+        drop(disk);
+        let content = [0x11, 0x22].repeat(1 << 18);
+        let (image, _) = crate::upload(images, DiskFormat::Raw, &content).unwrap();
+        let clone = make(id(), SIZE, Source::Image { id: image, format: DiskFormat::Raw });
+        let new = if is_secret { safe.new_volume(Source::Blank) } else { make(id(), SIZE, Source::Blank) };
+        if is_secret {
+            safe.format(new);
+        }
+        let tree_of = |id| if is_secret { safe.disk(id) } else { clear(id) };
+        let (mut from, mut to) = (open(&clear(clone), Access::Read), open(&tree_of(new), Access::Write));
+        overwrite(&mut from, &mut to, &Progress::default()).unwrap();
+        drop((from, to));
+        safe.backend.remove_volume(clone).unwrap();
+        images.remove_image(image).unwrap();
+        for _ in 0..2 {
+            safe.backend.ensure_replaced(old, new).unwrap();
+        }
+        let mut all = vec![1; SIZE as usize];
+        open(&tree_of(old), Access::Read).read_at(0, &mut all).unwrap();
+        assert!(all.starts_with(&content) && all[content.len()..].iter().all(|byte| *byte == 0));
+        assert_eq!(
+            safe.backend.observe_volumes().unwrap().iter().filter(|id| [clone, new].contains(id)).count(),
+            0
+        );
+        safe.backend.remove_volume(old).unwrap();
+    }
+}
+
 #[test]
 fn files_hold_nothing_that_can_be_read() {
     let test = "files_hold_nothing_that_can_be_read";
@@ -169,6 +212,7 @@ fn files_hold_nothing_that_can_be_read() {
     let safe = Safe { backend: &backend, dir: dir.path(), luks: usual() };
     live(&safe);
     replace(&safe);
+    reimage(&safe, &FileImages::open(&file_config(&dir)).unwrap());
     for name in dir.tree() {
         let path = dir.path().join(name);
         if path.is_file() {
@@ -191,10 +235,12 @@ fn a_cluster_holds_nothing_that_can_be_read() {
         return;
     }
     let dir = TempDir::new();
-    let backend = ceph.rbd().volumes(None);
+    let rbd = ceph.rbd();
+    let backend = rbd.volumes(None);
     let safe = Safe { backend: &backend, dir: dir.path(), luks: usual() };
     live(&safe);
     replace(&safe);
+    reimage(&safe, &rbd.images());
 }
 
 #[test]
