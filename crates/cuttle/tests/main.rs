@@ -13,6 +13,7 @@ mod federation;
 mod identity;
 mod image;
 mod manage;
+mod moments;
 mod moving;
 mod policy;
 mod real;
