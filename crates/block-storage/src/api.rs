@@ -159,19 +159,29 @@ pub(crate) fn named_in(fields: &mut Fields) -> Result<Named, InvalidBody> {
 
 /// True or false in one of the spellings that Cinder's schema lists; absent is `None`.
 pub(crate) fn flag_in(fields: &mut Fields, name: &str) -> Result<Option<bool>, InvalidBody> {
-    match fields.take(name) {
-        None => Ok(None),
-        Some(Json::Bool(flag)) => Ok(Some(flag)),
-        Some(Json::String(word)) => match word.as_str() {
+    let Some(said) = fields.take(name) else { return Ok(None) };
+    flag_of(&said).map(Some).ok_or_else(|| fields.error(name, "is not a boolean"))
+}
+
+/// The same; openstacksdk sends null where nothing is meant.
+pub(crate) fn nullable_flag_in(fields: &mut Fields, name: &str) -> Result<Option<bool>, InvalidBody> {
+    let Some(said) = fields.take(name).filter(|said| !said.is_null()) else { return Ok(None) };
+    flag_of(&said).map(Some).ok_or_else(|| fields.error(name, "is not a boolean"))
+}
+
+fn flag_of(said: &Json) -> Option<bool> {
+    match said {
+        Json::Bool(flag) => Some(*flag),
+        Json::String(word) => match word.as_str() {
             "True" | "TRUE" | "true" | "1" | "ON" | "On" | "on" | "YES" | "Yes" | "yes" | "y" | "t" => {
-                Ok(Some(true))
+                Some(true)
             }
             "False" | "FALSE" | "false" | "0" | "OFF" | "Off" | "off" | "NO" | "No" | "no" | "n" | "f" => {
-                Ok(Some(false))
+                Some(false)
             }
-            _ => Err(fields.error(name, "is not a boolean")),
+            _ => None,
         },
-        Some(_) => Err(fields.error(name, "is not a boolean")),
+        _ => None,
     }
 }
 

@@ -183,7 +183,8 @@ impl Group {
         };
         match ran {
             Ok((Outcome::Commit, signals)) => {
-                match if is_first { Ok(()) } else { conn.script("RELEASE job") } {
+                let kept = if is_first { Ok(()) } else { conn.script("RELEASE job") };
+                match kept {
                     Ok(()) => self.done.push((job, on_commit, signals)),
                     Err(error) => job.finish(Err(error)),
                 }

@@ -3,7 +3,7 @@
 use reconcile::Next;
 use store::{Error, Tx};
 
-use super::reconcile::{Both, LOOK_EVERY, begin, elsewhere, give_up, go_on, settle};
+use super::reconcile::{Both, LOOK_EVERY, begin, cannot_make, elsewhere, give_up, go_on, settle};
 use crate::snapshot;
 use crate::volume::HOST_TIME_MAX;
 
@@ -14,8 +14,7 @@ pub(super) fn make_room(tx: &mut Tx<'_>, (migration, volume): Both<'_>) -> Resul
         return give_up(tx, (migration, volume), "its server let go of the volume".to_owned());
     }
     let there = elsewhere(tx, migration, volume)?;
-    if let Some(error) = there.as_ref().and_then(|there| there.error.clone()) {
-        let text = format!("host {} cannot make it on {}: {error}", migration.host, migration.to);
+    if let Some(text) = cannot_make(migration, there.as_ref()) {
         return give_up(tx, (migration, volume), text);
     }
     if there.is_some() && snapshot::store::of_volume(tx, volume.id)?.is_empty() {

@@ -92,8 +92,7 @@ fn hold(tx: &mut Tx<'_>, (migration, volume): Both<'_>, keys: &dyn Keyring) -> R
         Some(Err(reason)) => return give_up(tx, (migration, volume), format!("it gets no key: {reason}")),
     }
     let there = elsewhere(tx, migration, volume)?;
-    if let Some(error) = there.as_ref().and_then(|there| there.error.clone()) {
-        let text = format!("host {} cannot make it on {}: {error}", migration.host, migration.to);
+    if let Some(text) = cannot_make(migration, there.as_ref()) {
         return give_up(tx, (migration, volume), text);
     }
     let is_held = match is_held(tx, migration)? {
@@ -109,6 +108,12 @@ fn hold(tx: &mut Tx<'_>, (migration, volume): Both<'_>, keys: &dyn Keyring) -> R
         return give_up(tx, (migration, volume), text);
     }
     Ok(Next::Again(LOOK_EVERY))
+}
+
+/// Why the host cannot make a blank volume where this one goes, if it says so.
+pub(super) fn cannot_make(migration: &Migration, there: Option<&ElsewhereSeen>) -> Option<String> {
+    let error = there?.error.as_ref()?;
+    Some(format!("host {} cannot make it on {}: {error}", migration.host, migration.to))
 }
 
 /// Whether the moment is there that is to be copied, if one is; or why there will be none.

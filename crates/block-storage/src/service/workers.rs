@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::cleanup::{self, Cleanup, Worked};
 use super::model::{Part, SCHEDULER, VOLUME};
-use crate::api::{flag_in, since, text_in};
+use crate::api::{nullable_flag_in, since, text_in};
 use crate::error::Error;
 
 /// The first microversion that cleans up.
@@ -36,8 +36,8 @@ fn clean(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
         Some(Json::String(binary)) if [VOLUME, SCHEDULER].contains(&binary.as_str()) => Some(binary),
         Some(_) => return Err(fields.error("binary", format!("is neither {VOLUME} nor {SCHEDULER}")).into()),
     };
-    let up = flag(&mut fields, "is_up")?.unwrap_or(false);
-    let disabled = flag(&mut fields, "disabled")?;
+    let up = nullable_flag_in(&mut fields, "is_up")?.unwrap_or(false);
+    let disabled = nullable_flag_in(&mut fields, "disabled")?;
     let service_id = number_in(&mut fields, "service_id")?;
     let id: Option<Uuid> = fields.nullable_parse("resource_id")?.flatten();
     let kind = text_in(&mut fields, "resource_type")?.flatten().filter(|kind| !kind.is_empty());
@@ -54,14 +54,6 @@ fn clean(request: &Request, tx: &mut Tx<'_>) -> Result<Reply, Error> {
     };
     let body = json!({"cleaning": view(&asked.cleaning), "unavailable": view(&asked.unavailable)});
     Ok(Reply::accepted(body))
-}
-
-/// True or false; openstacksdk sends null where nothing is meant.
-fn flag(fields: &mut Fields, name: &str) -> Result<Option<bool>, InvalidBody> {
-    match fields.take(name) {
-        None | Some(Json::Null) => Ok(None),
-        Some(said) => flag_in(&mut Fields::new("", json!({ name: said }))?, name),
-    }
 }
 
 /// The name of a host, or of what has several.

@@ -1,6 +1,8 @@
 //! What callers do with volumes. Compute uses what is here in transactions of its own; what concerns attachments is
 //! in `attach` and re-exported.
 
+use std::convert::Infallible;
+
 use policy::{Caller, Target};
 use store::{Stored, Tx};
 use types::{CopyId, SnapshotId, Timestamp, VolumeId, VolumeTypeId};
@@ -404,7 +406,11 @@ pub(crate) fn extend(
 
 /// What whoever knows better says of an extension that waits for it. None does here: a host makes the volume larger, and says
 /// so itself.
-pub(crate) fn complete_extension(caller: &Caller, tx: &mut Tx<'_>, id: VolumeId) -> Result<(), Error> {
+pub(crate) fn complete_extension(
+    caller: &Caller,
+    tx: &mut Tx<'_>,
+    id: VolumeId,
+) -> Result<Infallible, Error> {
     let rule = "volume_extension:volume_admin_actions:extend_volume_completion";
     let volume = show_for(caller, tx, id, rule)?;
     let text = match volume.phase {

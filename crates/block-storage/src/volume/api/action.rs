@@ -43,8 +43,7 @@ pub(super) fn run(images: &Terms, request: &Request, tx: &mut Tx<'_>) -> Result<
                 return Err(fields.error("error", "is neither text nor a boolean").into());
             }
             refuse_rest(&fields)?;
-            ops::complete_extension(request.caller(), tx, id)?;
-            Ok(Reply::empty(202))
+            match ops::complete_extension(request.caller(), tx, id)? {}
         }
         "revert" if request.version >= REVERT => {
             ops::show(request.caller(), tx, id)?;
