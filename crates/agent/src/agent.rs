@@ -59,6 +59,8 @@ pub struct Agent {
     /// When to look at what again.
     due: BTreeMap<DocumentKey, Timestamp>,
     failures: BTreeMap<DocumentKey, u32>,
+    /// When to write again what could not be written.
+    write_again: Option<Timestamp>,
     /// VMs whose ports have no documents yet, and since when.
     waiting: BTreeMap<DocumentKey, Timestamp>,
     /// When to look for an ssh server.
@@ -92,6 +94,7 @@ impl Agent {
             dirty,
             due: BTreeMap::new(),
             failures: BTreeMap::new(),
+            write_again: None,
             waiting: BTreeMap::new(),
             probes: BTreeMap::new(),
             sequence: 0,
@@ -150,10 +153,9 @@ impl Agent {
                     let key = document.key.clone();
                     if self.documents.receive(document) {
                         self.mark(&key);
-                    } else if self.documents.is_unwritten(&key) {
-                        self.due.insert(key, runtime::now().plus(WRITE_AGAIN));
                     }
                 }
+                self.write_again_later();
                 if let Some(complete) = complete {
                     for key in self.documents.retain(&complete) {
                         self.mark(&key);
@@ -210,6 +212,12 @@ impl Agent {
         vms.into_iter().find(|vm| vm.nics.iter().any(|nic| nic.port_id == port))
     }
 
+    fn write_again_later(&mut self) {
+        if !self.documents.are_all() && self.write_again.is_none() {
+            self.write_again = Some(runtime::now().plus(WRITE_AGAIN));
+        }
+    }
+
     /// Marks a document, and those whose things depend on it.
     fn mark(&mut self, key: &DocumentKey) {
         self.failures.remove(key);
@@ -222,7 +230,8 @@ impl Agent {
             return Some(runtime::now());
         }
         let asked = (!self.asked.is_empty()).then(|| runtime::now().plus(answers::LOOK));
-        let due = self.due.values().chain(self.probes.values()).copied().chain(asked).min()?;
+        let due = self.due.values().chain(self.probes.values()).copied();
+        let due = due.chain(asked).chain(self.write_again).min()?;
         Some(if is_due(due, runtime::now()) { runtime::now() } else { due })
     }
 
@@ -233,10 +242,14 @@ impl Agent {
             self.due.iter().filter(|(_, at)| is_due(**at, now)).map(|(key, _)| key.clone()).collect();
         for key in due {
             self.due.remove(&key);
-            if self.documents.is_unwritten(&key) && !self.documents.write_again(&key) {
-                self.due.insert(key.clone(), now.plus(WRITE_AGAIN));
-            }
             self.dirty.insert(key);
+        }
+        if self.write_again.is_some_and(|at| is_due(at, now)) {
+            for key in self.documents.write_again() {
+                self.mark(&key);
+            }
+            self.write_again = None;
+            self.write_again_later();
         }
         let dirty = std::mem::take(&mut self.dirty);
         if !dirty.is_empty() {

@@ -95,15 +95,14 @@ impl Documents {
         true
     }
 
-    /// Whether this one could not be written.
-    pub fn is_unwritten(&self, key: &DocumentKey) -> bool {
-        self.unwritten.contains_key(key)
-    }
-
-    /// Writes one that could not be written; tells whether it can be acted on now.
-    pub fn write_again(&mut self, key: &DocumentKey) -> bool {
-        let before = self.kept.get(key).and_then(|before| before.body.clone());
-        self.unwritten.remove(key).is_some_and(|document| self.keep(document, before))
+    /// Writes those that could not be written; tells which can be acted on now.
+    pub fn write_again(&mut self) -> Vec<DocumentKey> {
+        let unwritten = std::mem::take(&mut self.unwritten);
+        let keep = |(key, document): (DocumentKey, Document)| {
+            let before = self.kept.get(&key).and_then(|before| before.body.clone());
+            self.keep(document, before).then_some(key)
+        };
+        unwritten.into_iter().filter_map(keep).collect()
     }
 
     /// Whether these are all that there are.

@@ -837,3 +837,39 @@ fn snapshots_of_one_moment_are_all_made_or_none() {
     assert!(errors.len() == 2 && errors[0].contains("of one moment"), "{reports:?}");
     assert_eq!(taken(), (vec![one], vec![]));
 }
+
+/// Whichever of two sets of the same volumes is looked at first, none is taken for the other's sake.
+#[test]
+fn a_volume_waits_for_each_of_its_moments() {
+    for (failing, late) in [(false, 31), (false, 32), (true, 31)] {
+        let clock = runtime::simulate(1, at(1_000));
+        let dir = tempfile::tempdir().unwrap();
+        let outside = outside(dir.path());
+        let mut node = outside.start();
+        let document = |revision, volume: &Volume| document(Kind::Volume, volume.id, revision, Some(volume));
+        node.receive(vec![document(1, &volume(30)), document(2, &volume(40))], true);
+        node.reports();
+        let set = |n: u128| BTreeMap::from([(id(30), id(n)), (id(40), id(n + 10))]);
+        let asks = |n: u128, moments: &[u128]| {
+            let own = |moment: &u128| id(if n == 30 { *moment } else { *moment + 10 });
+            let together = moments.iter().map(|moment| (own(moment), set(*moment))).collect();
+            Volume { snapshots: moments.iter().map(own).collect(), together, ..volume(n) }
+        };
+        let taken = |n| -> BTreeSet<SnapshotId> {
+            outside.disks.observe_volume(id(n)).unwrap().unwrap().snapshots.into_iter().collect()
+        };
+        let early = if late == 31 { 32 } else { 31 };
+        let known: &[u128] = if failing { &[31, 32] } else { &[early] };
+        if failing {
+            outside.disks.fail_next_snapshot_of(id(40));
+        }
+        node.receive(vec![document(3, &asks(30, &[31, 32])), document(4, &asks(40, known))], false);
+        node.reports();
+        assert_eq!((taken(30), taken(40)), ([id(early)].into(), [id(early + 10)].into()), "{failing} {late}");
+        node.receive(vec![document(5, &asks(40, &[31, 32]))], false);
+        clock.advance(std::time::Duration::from_secs(31));
+        let reports = node.reports();
+        assert!(reports.len() == 2 && reports.values().all(|report| report.error.is_none()), "{reports:?}");
+        assert_eq!((taken(30), taken(40)), ([id(31), id(32)].into(), [id(41), id(42)].into()));
+    }
+}

@@ -28,12 +28,15 @@ impl Agent {
     pub(super) fn take_together(&mut self, dirty: &BTreeSet<DocumentKey>) -> BTreeSet<DocumentKey> {
         let wanted = self.documents.kept_of(dirty, Kind::Volume);
         let mut ready: BTreeSet<DocumentKey> = wanted.iter().map(|kept| kept.key.clone()).collect();
+        // A volume may be in several sets: none of them is forgotten for another.
+        let mut blocked = BTreeSet::new();
         let volumes: Vec<Arc<Volume>> = wanted.iter().filter_map(Kept::parse::<Volume>).collect();
         let sets: BTreeSet<&Set> = volumes.iter().flat_map(|volume| volume.together.values()).collect();
         for set in sets {
             let Some(members) = self.members(set) else {
-                for key in set.keys().map(|id| volume_key(*id)).filter(|key| ready.remove(key)) {
-                    self.due.insert(key, runtime::now().plus(DOCUMENTS_LOOK));
+                for key in set.keys().map(|id| volume_key(*id)).filter(|key| ready.contains(key)) {
+                    self.due.insert(key.clone(), runtime::now().plus(DOCUMENTS_LOOK));
+                    blocked.insert(key);
                 }
                 continue;
             };
@@ -41,13 +44,16 @@ impl Agent {
             let taken = volumes::take_together(&mut self.effects, &members, &vms);
             for (volume, _) in &members {
                 let key = volume_key(volume.id);
-                ready.insert(key.clone());
-                if let Err(trouble) = &taken {
-                    self.could_not_take(&key, trouble);
-                    ready.remove(&key);
+                match &taken {
+                    Ok(()) => drop(ready.insert(key)),
+                    Err(trouble) => {
+                        self.could_not_take(&key, trouble);
+                        blocked.insert(key);
+                    }
                 }
             }
         }
+        ready.retain(|key| !blocked.contains(key));
         ready
     }
 

@@ -289,6 +289,12 @@ fn a_vm_stands_still_while_snapshots_of_one_moment_are_made() {
     let told = || world.events.recv_timeout(Duration::from_secs(10)).unwrap().kind;
     assert_eq!((told(), told()), (VmEventKind::Paused, VmEventKind::Resumed));
     assert!(world.events.try_recv().is_err(), "asked again it need not stand still");
+    // Nobody wants it to have them any more, and its guest has not let go.
+    let next = members.clone().map(|(volume, _)| (volume, moment()));
+    take_together(&mut world.effects, &next, &world.vms).unwrap();
+    assert_eq!(world.open(), 6);
+    let told = || world.events.recv_timeout(Duration::from_secs(10)).unwrap().kind;
+    assert_eq!((told(), told()), (VmEventKind::Paused, VmEventKind::Resumed));
     assert_eq!(world.effects.hypervisor.observe(world.server).unwrap().power, hypervisor::Power::Running);
 }
 

@@ -32,12 +32,10 @@ pub fn take_together(
         all if all == members.len() => return Ok(()),
         _ => return Err("not all snapshots that were to be of one moment could be made".to_owned().into()),
     }
-    let has_one =
-        |vm: &&Arc<Vm>| vm.volumes.iter().any(|held| members.iter().any(|(volume, _)| volume.id == held.id));
-    let servers: Vec<ServerId> = vms.iter().filter(has_one).map(|vm| vm.id).collect();
+    let servers: Vec<ServerId> = vms.iter().map(|vm| vm.id).collect();
     let (mut still, mut taken) = (Vec::new(), Ok(()));
     for server in &servers {
-        taken = hold(effects, *server, &mut still);
+        taken = hold(effects, *server, members, &mut still);
         if taken.is_err() {
             break;
         }
@@ -52,9 +50,16 @@ pub fn take_together(
     taken
 }
 
-/// Pauses a VM if it runs.
-fn hold(effects: &mut Effects, server: ServerId, still: &mut Vec<ServerId>) -> Result<(), Trouble> {
-    if effects.hypervisor.observe(server).map_err(words)?.power == Power::Running {
+/// Pauses a VM if it runs and has one of the volumes, be it one that it is about to let go of.
+fn hold(
+    effects: &mut Effects,
+    server: ServerId,
+    members: &[(Arc<Volume>, SnapshotId)],
+    still: &mut Vec<ServerId>,
+) -> Result<(), Trouble> {
+    let seen = effects.hypervisor.observe(server).map_err(words)?;
+    let has_one = members.iter().any(|(volume, _)| seen.disks.contains(&volume.id));
+    if has_one && seen.power == Power::Running {
         effects.hypervisor.pause(server).map_err(words)?;
         still.push(server);
     }
@@ -68,23 +73,22 @@ fn take(
     servers: &[ServerId],
 ) -> Result<(), Trouble> {
     let backends = effects.backends.clone();
-    let at = |(volume, id): &(Arc<Volume>, SnapshotId)| Snapshot { volume: volume.id, id: *id };
-    let mut taken = Ok(());
-    let mut tried = 0;
-    for member in members {
-        let backend = backends.named(backend_name(effects, &member.0))?;
-        let mut live = vms_with(effects, &member.0, servers)?;
-        tried += 1;
-        taken = backend.ensure_snapshot(at(member), as_live(&mut live)).map_err(Trouble::from);
-        if taken.is_err() {
-            break;
+    let mut each = |(volume, id): &(Arc<Volume>, SnapshotId), wanted: bool| -> Result<(), Trouble> {
+        let backend = backends.named(backend_name(effects, volume))?;
+        let mut live = vms_with(effects, volume, servers)?;
+        let at = Snapshot { volume: volume.id, id: *id };
+        match wanted {
+            true => backend.ensure_snapshot(at, as_live(&mut live))?,
+            false => backend.remove_snapshot(at, as_live(&mut live))?,
         }
-    }
+        Ok(())
+    };
+    let taken = members.iter().try_for_each(|member| each(member, true));
     if taken.is_err() {
-        for member in &members[..tried] {
-            let backend = backends.named(backend_name(effects, &member.0))?;
-            let mut live = vms_with(effects, &member.0, servers)?;
-            backend.remove_snapshot(at(member), as_live(&mut live))?;
+        for member in members {
+            if let Err(Trouble { words, .. }) = each(member, false) {
+                tracing::error!("snapshot {} of volume {} is left: {words}", member.1, member.0.id);
+            }
         }
     }
     taken

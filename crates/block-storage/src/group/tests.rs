@@ -99,16 +99,35 @@ fn a_snapshot_of_a_group_is_one_of_each_volume() {
     assert_eq!(api.runner.sweep().unwrap(), []);
 }
 
+/// Has the type of [`group_of_two`] promise snapshots of one moment.
+fn promise(api: &Api) {
+    let kinds = call(api, ADMIN, ("GET", "group_types"), &Json::Null).body["group_types"].clone();
+    let kind = kinds.as_array().unwrap().iter().find(|kind| kind["name"] == "kind").unwrap()["id"].clone();
+    let specs = json!({"group_specs": {"consistent_group_snapshot_enabled": "<is> True"}});
+    let path = format!("group_types/{}/group_specs", kind.as_str().unwrap());
+    assert_eq!(call(api, ADMIN, ("POST", &path), &specs).status, 202);
+}
+
+#[test]
+fn volumes_on_two_hosts_have_no_snapshots_of_one_moment() {
+    let api = api();
+    let mut nodes = [Node::join(&api, "one", 10), Node::join(&api, "two", 10)];
+    let (group, volumes) = group_of_two(&api, &mut nodes[0]);
+    nodes[1].work(&api);
+    assert_eq!(volumes.map(|id| status(&api, &id)), ["available"; 2]);
+    promise(&api);
+    let body = json!({"group_snapshot": {"group_id": group}});
+    let refused = call(&api, MEMBER, ("POST", "group_snapshots"), &body);
+    assert_eq!((refused.status, parts(&api).len()), (400, 0), "{refused:?}");
+    assert!(refused.body["badRequest"]["message"].as_str().unwrap().contains("on one host"), "{refused:?}");
+}
+
 #[test]
 fn snapshots_of_one_moment_are_asked_for_together_and_fail_together() {
     let api = api();
     let mut node = Node::join(&api, "one", 100);
     let (group, _) = group_of_two(&api, &mut node);
-    let kinds = call(&api, ADMIN, ("GET", "group_types"), &Json::Null).body["group_types"].clone();
-    let kind = kinds.as_array().unwrap().iter().find(|kind| kind["name"] == "kind").unwrap()["id"].clone();
-    let specs = json!({"group_specs": {"consistent_group_snapshot_enabled": "<is> True"}});
-    let path = format!("group_types/{}/group_specs", kind.as_str().unwrap());
-    assert_eq!(call(&api, ADMIN, ("POST", &path), &specs).status, 202);
+    promise(&api);
     let id = snapshot_of(&api, &group);
     let wanted = node.wanted(&api);
     let together = |document: &agent_api::Document| document.body.as_ref().unwrap()["together"].clone();

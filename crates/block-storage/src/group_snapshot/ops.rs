@@ -47,7 +47,12 @@ pub(crate) fn create(
     };
     let group_type = group_type::store::TYPES.load(tx, group.group_type_id)?;
     let together = group_type.is_some_and(|group_type| group_type.is_consistent());
-    for member in group::ops::volumes(tx, id)? {
+    let members = group::ops::volumes(tx, id)?;
+    if together && members.iter().any(|member| member.host != members[0].host) {
+        let text = "Snapshots of one moment can only be made of volumes that are on one host.";
+        return Err(Error::Invalid(format!("Invalid Group: {text}")));
+    }
+    for member in members {
         let part = SnapshotDraft {
             name: made.name.clone(),
             description: made.description.clone(),
