@@ -56,8 +56,12 @@ impl store::TxError for StepError {
 pub trait Reconciler: Send + Sync {
     /// The kind of key, by its path: `network::port`.
     fn kind(&self) -> &'static str;
-    /// What must happen outside any transaction before the step: bytes of an image removed. It may be repeated, and
-    /// the step must look whether it happened. Usually there is nothing, for nodes do the work.
+    /// Whether something must happen outside any transaction before each step. Usually nothing does, for nodes do the work.
+    fn acts(&self) -> bool {
+        false
+    }
+    /// What must, for a reconciler that [`Reconciler::acts`]: bytes of an image removed. It may be repeated, and the step must
+    /// look whether it happened.
     fn act(&self, _store: &Store, _id: &str) -> Result<(), StepError> {
         Ok(())
     }
@@ -82,8 +86,20 @@ type Key = (String, String);
 
 /// What is to be stepped now, or when there is something next.
 struct Found {
-    leases: Vec<Lease>,
+    leases: Vec<(Lease, Option<Held>)>,
     next_due: Option<Timestamp>,
+}
+
+/// A key that a thread of this process steps, until this is dropped.
+struct Held {
+    key: Key,
+    all: Arc<Mutex<BTreeSet<Key>>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
 }
 
 /// Wakes the runner's threads.
@@ -154,10 +170,10 @@ impl Runner {
             true => Vec::new(),
             false => self.store.write_unsynced_blocking(|tx| work::lease(tx, BATCH))?,
         };
-        Ok(Found { leases, next_due })
+        Ok(Found { leases: leases.into_iter().map(|lease| (lease, None)).collect(), next_due })
     }
 
-    /// Takes what is due and not held by another thread.
+    /// Takes what is due and not held by another thread. What acts may take long: one of it is enough at a time.
     fn take_alone(&self) -> Result<Found, Error> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let most = held.len() + BATCH as usize + 1;
@@ -166,35 +182,43 @@ impl Runner {
         let mut found = Found { leases: Vec::new(), next_due: None };
         for (lease, due) in soonest {
             let key = (lease.kind.clone(), lease.id.clone());
-            if held.contains(&key) {
+            let is_enough = || self.acts(&lease) && found.leases.iter().any(|(other, _)| self.acts(other));
+            if held.contains(&key) || is_enough() {
                 continue;
             }
             if due > now || found.leases.len() == BATCH as usize {
                 found.next_due = Some(due);
                 break;
             }
-            held.insert(key);
-            found.leases.push(lease);
+            held.insert(key.clone());
+            found.leases.push((lease, Some(Held { key, all: self.held.clone() })));
         }
         Ok(found)
     }
 
+    fn acts(&self, lease: &Lease) -> bool {
+        self.reconcilers.get(lease.kind.as_str()).is_some_and(|reconciler| reconciler.acts())
+    }
+
     /// Steps what was leased; tells when to look again.
     fn step(&self, Found { leases, next_due }: Found) -> Result<Duration, Error> {
+        let is_idle = leases.is_empty();
+        let (slow, quick): (Vec<_>, Vec<_>) = leases.into_iter().partition(|(lease, _)| self.acts(lease));
         // All are handed in before the first is waited for, so that they share commits.
-        let stepping: Vec<_> = leases.iter().map(|lease| self.begin_step(lease)).collect();
+        let stepping: Vec<_> = quick.iter().map(|(lease, _)| self.begin_step(lease)).collect();
         let mut ended = Ok(());
-        for (lease, stepping) in leases.iter().zip(stepping) {
-            ended = ended.and(self.end_step(lease, stepping));
+        for ((lease, held), stepping) in quick.into_iter().zip(stepping) {
+            ended = ended.and(self.end_step(&lease, stepping));
+            drop(held);
         }
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        for Lease { kind, id, .. } in &leases {
-            held.remove(&(kind.clone(), id.clone()));
+        for (lease, held) in slow {
+            ended = ended.and(self.end_step(&lease, self.begin_step(&lease)));
+            drop(held);
         }
         ended?;
         // A key that was kicked while it was held fell due without being looked at.
         let until = |due: Timestamp| due.since(runtime::now()).min(NAP_MAX);
-        Ok(if leases.is_empty() { next_due.map_or(NAP_MAX, until) } else { Duration::ZERO })
+        Ok(if is_idle { next_due.map_or(NAP_MAX, until) } else { Duration::ZERO })
     }
 
     /// When the next key falls due, for a simulation's clock.
@@ -229,7 +253,11 @@ impl Runner {
     fn begin_step(&self, lease: &Lease) -> Result<Writing<(), StepError>, StepError> {
         let missing = || StepError::Failed("there is no reconciler of this kind".to_owned());
         let reconciler = self.reconcilers.get(lease.kind.as_str()).cloned().ok_or_else(missing)?;
-        reconciler.act(&self.store, &lease.id)?;
+        if reconciler.acts() {
+            let act = || reconciler.act(&self.store, &lease.id);
+            let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
+            acted.unwrap_or_else(|_| Err(StepError::Failed("what it does panicked".to_owned())))?;
+        }
         let held = lease.clone();
         Ok(self.store.write_soon(move |tx| {
             let finish = match reconciler.step(tx, &held.id)? {

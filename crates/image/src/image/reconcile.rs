@@ -31,6 +31,10 @@ impl Reconciler for Images {
     }
 
     /// Removes bytes of which no image needs to be told any more.
+    fn acts(&self) -> bool {
+        true
+    }
+
     fn act(&self, store: &Store, id: &str) -> Result<(), StepError> {
         let Ok(id) = id.parse::<ImageId>() else { return Ok(()) };
         let image = store.read_blocking(move |tx| {
@@ -45,7 +49,10 @@ impl Reconciler for Images {
         if let Some(cache) = self.stores.cache()
             && image.as_ref().is_none_or(|image| image.status == Status::Deleted)
         {
-            cache.forget(id).map_err(|e| failed(&e))?;
+            // Bytes do not stay anywhere for the cache's sake, which looks for what is of no image itself.
+            if let Err(error) = cache.forget(id) {
+                tracing::error!(target: "image::cache", image = %id, "a deleted image is still cached: {}", with_causes(&error));
+            }
         }
         let mut places = self.stores.all().filter(unwanted);
         places.try_for_each(|place| place.images.remove_image(id)).map_err(|e| failed(&e))

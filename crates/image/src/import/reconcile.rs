@@ -71,6 +71,10 @@ impl Reconciler for Imports {
         KIND
     }
 
+    fn acts(&self) -> bool {
+        true
+    }
+
     fn act(&self, store: &Store, id: &str) -> Result<(), StepError> {
         let key = id.to_owned();
         let waits = store.read_blocking(move |tx| {
