@@ -32,11 +32,22 @@ struct State {
 impl Log {
     /// Logs go to stderr from now on. Audit records go to their file too, if there is one.
     pub fn to_stderr(audit: Option<AuditFile>) -> Log {
-        let said = std::env::var(VARIABLE).ok().and_then(|said| said.parse().ok());
-        let log = Log::of(said.unwrap_or_else(|| Targets::new().with_default(Level::INFO)));
+        let said = std::env::var(VARIABLE).ok().map(|said| said.parse());
+        let usual = || Targets::new().with_default(Level::INFO);
+        let (targets, unread) = match said {
+            None => (usual(), None),
+            Some(Ok(targets)) => (targets, None),
+            Some(Err(error)) => (usual(), Some(error)),
+        };
+        let log = Log::of(targets);
         let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
         // A second call in one process keeps the first.
         let _ = tracing_subscriber::registry().with(stderr.with_filter(log.clone())).with(audit).try_init();
+        if let Some(error) = unread {
+            tracing::warn!(
+                "{VARIABLE} is not a list like info,rest=warn, and so counts for nothing: {error}"
+            );
+        }
         log
     }
 

@@ -180,6 +180,20 @@ fn what_breaks_off_or_is_not_the_image_is_not_kept() {
 }
 
 #[test]
+fn what_cannot_be_fetched_takes_nobodys_room() {
+    let dir = TempDir::new();
+    let cache = open(&dir, 1000);
+    let store = Fake::new();
+    let (kept, image) = (stored(&store, &[7; 900]), stored(&store, &[8; 500]));
+    fetch(&cache, &store, &kept).unwrap();
+    let odd = Odd { length: 500, breaks_off: true, meanwhile: &|| {} };
+    assert!(fetch(&cache, &odd, &image).is_err());
+    assert_eq!(cache.cached().unwrap().iter().map(|cached| cached.image).collect::<Vec<_>>(), [kept.0]);
+    fetch(&cache, &store, &image).unwrap();
+    assert_eq!(cache.cached().unwrap().iter().map(|cached| cached.image).collect::<Vec<_>>(), [image.0]);
+}
+
+#[test]
 fn whatever_a_crash_leaves_is_whole_or_swept() {
     let store = Fake::new();
     let image = stored(&store, b"seaweed");

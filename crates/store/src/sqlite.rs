@@ -5,6 +5,7 @@
 //! power is in commits of its own, for which the disk is not waited. There is one writer by construction, so "database is
 //! locked" cannot happen between ourselves.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -119,7 +120,7 @@ fn write_loop(mut conn: rusqlite::Connection, queue: &Receiver<Request>) {
         }
         while let Some(Request { job, on_commit, .. }) = next.take() {
             group.run(&mut conn, job, on_commit);
-            // A statement that hits a full disk may take the whole transaction down with it.
+            // The first job's refusal ends the transaction, and so may a statement of any that hits a full disk.
             if conn.is_autocommit() || group.len() >= GROUP_MAX || began.elapsed() >= GROUP_TIME_MAX {
                 break;
             }
@@ -127,8 +128,10 @@ fn write_loop(mut conn: rusqlite::Connection, queue: &Receiver<Request>) {
             let joins = waiting.as_ref().is_some_and(|request| synced || !request.synced);
             *if joins { &mut next } else { &mut left } = waiting;
         }
-        let committed = commit(&mut conn);
-        group.finish(&committed);
+        if !group.done.is_empty() || !conn.is_autocommit() {
+            let committed = commit(&mut conn);
+            group.finish(&committed);
+        }
     }
 }
 
@@ -138,12 +141,6 @@ fn begin(conn: &mut rusqlite::Connection, synced: bool, syncs: &mut bool) -> Res
         conn.script(if synced { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" })?;
         *syncs = synced;
     }
-    conn.script("BEGIN IMMEDIATE")
-}
-
-/// Throws away what was written since the last commit.
-fn begin_again(conn: &mut dyn Connection) -> Result<(), Error> {
-    conn.script("ROLLBACK")?;
     conn.script("BEGIN IMMEDIATE")
 }
 
@@ -173,7 +170,17 @@ impl Group {
     fn run(&mut self, conn: &mut rusqlite::Connection, mut job: Box<dyn Job>, on_commit: OnCommit) {
         let is_first = self.done.is_empty();
         let ran = match is_first {
-            true => run_job(job.as_mut(), conn, |_| Ok(()), begin_again),
+            true => {
+                let is_open = Cell::new(true);
+                let begin = |c: &mut dyn Connection| match is_open.replace(true) {
+                    true => Ok(()),
+                    false => c.script("BEGIN IMMEDIATE"),
+                };
+                run_job(job.as_mut(), conn, begin, |c| {
+                    is_open.set(false);
+                    c.script("ROLLBACK")
+                })
+            }
             false => run_job(
                 job.as_mut(),
                 conn,

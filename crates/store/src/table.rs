@@ -13,7 +13,8 @@ use crate::{Error, Select, Tx, Value};
 pub struct Column<T: 'static> {
     /// The column's name.
     pub name: &'static str,
-    /// Reads the value off the model.
+    /// Reads the value off the model. A save writes it only if the change of the model changes it: a column that is added, or
+    /// whose value comes to be another for the same model, needs a migration that sets it in the rows that there are.
     pub value: fn(&T) -> Value,
 }
 

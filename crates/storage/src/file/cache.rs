@@ -204,7 +204,6 @@ impl ImageCache {
         }
         {
             let changing = self.changing();
-            self.evict(&changing, content.size_bytes)?;
             if !is_empty && self.is_wanted(image)? && from.link_image(image, &path)? {
                 return self.admit(&changing, image, &name);
             }
@@ -259,7 +258,7 @@ impl ImageCache {
 
     /// Removes what was not read for longest, until the limit is kept.
     pub fn prune(&self) -> Result<Pruned> {
-        self.evict(&self.changing(), 0)
+        self.evict(&self.changing())
     }
 
     /// Removes what was not finished and nobody works on.
@@ -302,11 +301,11 @@ impl ImageCache {
         Ok(cached)
     }
 
-    /// Removes what was not read for longest until there is room for this much more.
-    fn evict(&self, changing: &MutexGuard<'_, Changing>, more_bytes: u64) -> Result<Pruned> {
+    /// Removes what was not read for longest until the limit is kept.
+    fn evict(&self, changing: &MutexGuard<'_, Changing>) -> Result<Pruned> {
         let mut cached = self.listed(changing)?;
         cached.sort_by_key(|cached| (cached.uses.read_at, cached.image));
-        let mut total = cached.iter().fold(more_bytes, |sum, cached| sum.saturating_add(cached.size_bytes));
+        let mut total = cached.iter().fold(0u64, |sum, cached| sum.saturating_add(cached.size_bytes));
         let mut pruned = Pruned::default();
         for cached in cached {
             if total <= self.size_bytes_max {
@@ -342,10 +341,12 @@ impl ImageCache {
         }
     }
 
-    /// The bytes have their name: the wish has come true.
-    fn admit(&self, _changing: &MutexGuard<'_, Changing>, image: ImageId, name: &str) -> Result<()> {
+    /// The bytes have their name: the wish has come true. What was not read for longest makes room for them.
+    fn admit(&self, changing: &MutexGuard<'_, Changing>, image: ImageId, name: &str) -> Result<()> {
         let now = runtime::now();
         self.record(name, Uses { fetched_at: now, read_at: now, hits: 0 });
+        // Not before it is there: what could not be fetched takes nobody's room.
+        self.evict(changing)?;
         self.place.sync()?;
         remove_tree(&self.wish(image))
     }
