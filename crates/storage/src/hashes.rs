@@ -3,11 +3,12 @@
 //! A large upload is hashed by two threads, one for each hash, so that it comes as fast as the slower of the disk and
 //! one hash. A small one is not worth a thread.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use md5::Md5;
+use fast_md5::Md5;
 use sha2::{Digest, Sha512};
 
 use crate::inspect::Inspector;
@@ -28,6 +29,9 @@ pub(crate) struct Hashes {
     sha512: Running<Sha512>,
     /// What no thread has been handed yet.
     batch: Vec<u8>,
+    /// What the threads were handed, oldest first: a batch that both are done with is filled again, for fresh memory
+    /// costs the kernel more than the copy into it.
+    handed: VecDeque<Arc<Vec<u8>>>,
     length: u64,
 }
 
@@ -56,9 +60,20 @@ impl Hashes {
     }
 
     fn hand_over(&mut self) -> Result<()> {
-        let batch = Arc::new(std::mem::replace(&mut self.batch, Vec::with_capacity(2 * BATCH_BYTES)));
+        let batch = Arc::new(std::mem::take(&mut self.batch));
         self.md5.hand("md5", &batch)?;
-        self.sha512.hand("sha512", &batch)
+        self.sha512.hand("sha512", &batch)?;
+        self.handed.push_back(batch);
+        self.batch = self.emptied().unwrap_or_else(|| Vec::with_capacity(2 * BATCH_BYTES));
+        Ok(())
+    }
+
+    /// The oldest batch, if nobody reads it any more.
+    fn emptied(&mut self) -> Option<Vec<u8>> {
+        let oldest = self.handed.pop_front_if(|batch| Arc::strong_count(batch) == 1)?;
+        let mut batch = Arc::into_inner(oldest)?;
+        batch.clear();
+        Some(batch)
     }
 
     /// Judges the whole.
@@ -83,6 +98,41 @@ impl Hashes {
     }
 }
 
+/// What bytes are put into, and one value comes out of.
+trait Hash: Send + 'static {
+    fn begin() -> Self;
+    fn update(&mut self, bytes: &[u8]);
+    fn finish(self) -> Vec<u8>;
+}
+
+impl Hash for Md5 {
+    fn begin() -> Md5 {
+        Md5::new()
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        Md5::update(self, bytes);
+    }
+
+    fn finish(self) -> Vec<u8> {
+        self.finalize().to_vec()
+    }
+}
+
+impl Hash for Sha512 {
+    fn begin() -> Sha512 {
+        Sha512::default()
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        Digest::update(self, bytes);
+    }
+
+    fn finish(self) -> Vec<u8> {
+        self.finalize().to_vec()
+    }
+}
+
 /// A hash on its way: here, or in a thread that takes batches until there are no more.
 enum Running<D> {
     Here(D),
@@ -91,13 +141,13 @@ enum Running<D> {
     Lost,
 }
 
-impl<D: Default> Default for Running<D> {
+impl<D: Hash> Default for Running<D> {
     fn default() -> Self {
-        Running::Here(D::default())
+        Running::Here(D::begin())
     }
 }
 
-impl<D: Digest + Send + 'static> Running<D> {
+impl<D: Hash> Running<D> {
     fn update(&mut self, chunk: &[u8]) {
         if let Running::Here(hash) = self {
             hash.update(chunk);
@@ -128,11 +178,11 @@ impl<D: Digest + Send + 'static> Running<D> {
             }
             Running::Lost => return Err(died()),
         };
-        Ok(hash.finalize().to_vec())
+        Ok(hash.finish())
     }
 }
 
-fn start<D: Digest + Send + 'static>(name: &str, mut hash: D) -> Result<Running<D>> {
+fn start<D: Hash>(name: &str, mut hash: D) -> Result<Running<D>> {
     let (batches, arriving) = sync_channel::<Arc<Vec<u8>>>(BATCHES_WAITING_MAX);
     let work = move || {
         for batch in arriving {

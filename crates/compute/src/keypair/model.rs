@@ -2,7 +2,6 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use types::{Timestamp, UserId};
 
@@ -44,6 +43,6 @@ pub(crate) fn fingerprint(public_key: &str) -> Option<String> {
     if !known || rest.len() <= length || &rest[..length] != kind.as_bytes() {
         return None;
     }
-    let digest: Vec<String> = Md5::digest(&blob).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: Vec<String> = fast_md5::digest(&blob).iter().map(|byte| format!("{byte:02x}")).collect();
     Some(digest.join(":"))
 }

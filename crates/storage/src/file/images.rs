@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::Flock;
+use nix::fcntl::{Flock, PosixFadviseAdvice, posix_fadvise};
 use types::ImageId;
 
 use super::{FileConfig, Place, create_file, lock, remove_tree};
@@ -16,6 +16,9 @@ use crate::{Error, ImageStore, ImageWriter, Result, StoredImage, Upload};
 
 /// How often an upload looks whether there is still room.
 const ROOM_CHECK_BYTES: u64 = 64 << 20;
+/// How much an upload writes before it is sent to the disk. The kernel would otherwise keep gigabytes until the end,
+/// where the client would wait for them.
+const WRITE_BACK_BYTES: u64 = 16 << 20;
 
 /// Keeps each image as one file.
 #[derive(Debug, Clone)]
@@ -104,6 +107,8 @@ pub(super) struct FileWriter {
     scratch: Scratch,
     file: Flock<File>,
     hashes: Hashes,
+    /// The kernel was asked to write until here.
+    written_back: u64,
 }
 
 impl FileWriter {
@@ -120,7 +125,17 @@ impl FileWriter {
             scratch: Scratch(Some(scratch)),
             file,
             hashes: Hashes::default(),
+            written_back: 0,
         })
+    }
+
+    /// Has the kernel begin to write what has come since the last time, and waits for nothing: `posix_fadvise(2)`. What
+    /// cannot be written is told to the sync at the end.
+    fn write_back(&mut self, until: u64) {
+        let offset = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let (from, length) = (offset(self.written_back), offset(until - self.written_back));
+        let _ = posix_fadvise(&*self.file, from, length, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        self.written_back = until;
     }
 
     /// All bytes are there. They are durable, but have no name yet.
@@ -157,13 +172,18 @@ impl Sealed {
 
 impl ImageWriter for FileWriter {
     fn write(&mut self, chunk: &[u8]) -> Result<()> {
-        let before = self.hashes.length() / ROOM_CHECK_BYTES;
+        let before = self.hashes.length();
         self.hashes.update(&self.upload, chunk)?;
-        if self.hashes.length() / ROOM_CHECK_BYTES > before {
+        let after = self.hashes.length();
+        if after / ROOM_CHECK_BYTES > before / ROOM_CHECK_BYTES {
             self.place.check_room()?;
         }
         let image = self.upload.image;
-        self.file.write_all(chunk).doing(|| format!("write image {image}"))
+        self.file.write_all(chunk).doing(|| format!("write image {image}"))?;
+        if after / WRITE_BACK_BYTES > before / WRITE_BACK_BYTES {
+            self.write_back(after);
+        }
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<StoredImage> {
