@@ -69,6 +69,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration(18, include_str!("../migrations/0018_attach_status.sql")),
     migration(20, include_str!("../migrations/0020_attachments.sql")),
     migration(22, include_str!("../migrations/0022_usage.sql")),
+    migration(23, include_str!("../migrations/0023_indexes.sql")),
 ];
 
 const fn migration(version: u32, sql: &'static str) -> Migration {

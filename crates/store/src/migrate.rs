@@ -2,7 +2,9 @@
 
 use crate::{Error, Store, Tx, Value};
 
-/// One schema change of one service. The script is portable SQL; `DOCUMENT` stands for the type of a `doc` column.
+/// One schema change of one service. The script is portable SQL with three words more: `DOCUMENT` stands for the type of a
+/// `doc` column; an index is dropped `ON` its table; and one `WHERE` a column has a value has the other rows as well where
+/// the database has no such indexes.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration {
     /// The service, which numbers its own migrations.
@@ -55,9 +57,46 @@ fn apply(tx: &mut Tx<'_>, migration: &Migration) -> Result<(), Error> {
     Ok(())
 }
 
+/// The statements of a script.
+pub(crate) fn statements(sql: &str) -> Vec<String> {
+    let lines: Vec<&str> = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    let lines = lines.join("\n");
+    lines.split(';').map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
+}
+
+/// A statement where the name of an index is its schema's, and not its table's: `DROP INDEX name`.
+pub(crate) fn without_table(statement: &str) -> &str {
+    let is_drop = statement.starts_with("DROP INDEX ");
+    statement.split_once(" ON ").filter(|_| is_drop).map_or(statement, |(drop, _)| drop)
+}
+
+/// A statement where an index has all rows.
+pub(crate) fn without_where(statement: &str) -> &str {
+    let is_index = statement.starts_with("CREATE ") && statement.contains("INDEX ");
+    statement.split_once("WHERE ").filter(|_| is_index).map_or(statement, |(create, _)| create)
+}
+
 /// FNV-1a: enough to notice an edit, and no dependency.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_put_in_a_databases_words() {
+        let script = "-- Why; and how.\nDROP INDEX a ON t;\nCREATE UNIQUE INDEX a ON t (b)\n    WHERE b IS NOT NULL;\n";
+        let found = statements(script);
+        assert_eq!(found, ["DROP INDEX a ON t", "CREATE UNIQUE INDEX a ON t (b)\n    WHERE b IS NOT NULL"]);
+        assert_eq!(without_table(&found[0]), "DROP INDEX a");
+        assert_eq!(without_table(&found[1]), found[1]);
+        assert_eq!(without_where(&found[0]), found[0]);
+        assert_eq!(without_where(&found[1]).trim_end(), "CREATE UNIQUE INDEX a ON t (b)");
+        let rows = "UPDATE t SET b = 1 WHERE c IS NULL";
+        assert_eq!(without_where(rows), rows);
+    }
 }

@@ -15,6 +15,7 @@ use sqlx::mysql::{
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Decode, MySql, Row, TypeInfo, ValueRef};
 
 use crate::database::Mode;
+use crate::migrate::without_where;
 use crate::server::{Lock, Refusal, Wire};
 use crate::{Error, Value};
 
@@ -99,7 +100,7 @@ impl Wire for Maria {
     }
 
     fn schema(&self, statement: &str) -> String {
-        let sql = statement.replace(" DOCUMENT", " LONGTEXT");
+        let sql = without_where(statement).replace(" DOCUMENT", " LONGTEXT");
         if sql.starts_with("CREATE TABLE") {
             return format!("{sql} ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {}", self.collation);
         }

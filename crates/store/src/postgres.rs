@@ -15,6 +15,7 @@ use sqlx::{
 };
 
 use crate::database::Mode;
+use crate::migrate::without_table;
 use crate::server::{Lock, Refusal, Wire};
 use crate::{Error, Value};
 
@@ -108,7 +109,7 @@ impl Wire for Pg {
 
 fn schema(statement: &str) -> String {
     let mut sql = String::with_capacity(statement.len());
-    let mut parts = statement.split(" VARCHAR(");
+    let mut parts = without_table(statement).split(" VARCHAR(");
     sql.push_str(parts.next().unwrap_or_default());
     for part in parts {
         let (length, rest) = part.split_once(')').unwrap_or((part, ""));

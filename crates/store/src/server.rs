@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::database::{Connection, Database, Job, Mode, OnCommit, Outcome, Tried, run_once};
+use crate::migrate::statements;
 use crate::{Error, Value};
 
 /// Connections to the server, and so transactions at a time.
@@ -338,9 +339,8 @@ impl<W: Wire> Connection for Session<W> {
     }
 
     fn script(&mut self, sql: &str) -> Result<(), Error> {
-        let lines: Vec<&str> = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
-        for statement in lines.join("\n").split(';').map(str::trim).filter(|s| !s.is_empty()) {
-            let statement = self.wire.as_ref().map_or_else(String::new, |wire| wire.schema(statement));
+        for statement in statements(sql) {
+            let statement = self.wire.as_ref().map_or_else(String::new, |wire| wire.schema(&statement));
             self.ask(&statement, async |wire| match wire.command(&statement).await {
                 Err(sqlx::Error::Database(e)) if W::is_done_already(e.as_ref()) => Ok(()),
                 other => other,

@@ -17,6 +17,7 @@ use rusqlite::{ErrorCode, params_from_iter};
 
 use crate::database::{Connection, Database, Job, Mode, OnCommit, Outcome, run_job};
 use crate::faults::{Fate, Faults};
+use crate::migrate::{statements, without_table};
 use crate::{Error, Signal, Value};
 
 const GROUP_MAX: usize = 64;
@@ -312,7 +313,10 @@ impl Connection for rusqlite::Connection {
         if !sql.contains(';') {
             return Connection::execute(self, sql, &[]).map(|_| ());
         }
-        self.execute_batch(&sql.replace(" DOCUMENT", " TEXT")).map_err(|e| error(e, sql))
+        statements(sql).iter().try_for_each(|statement| {
+            let statement = without_table(statement).replace(" DOCUMENT", " TEXT");
+            self.execute_batch(&statement).map_err(|e| error(e, &statement))
+        })
     }
 
     fn skip_locked(&self) -> &'static str {

@@ -1,5 +1,7 @@
 //! The transaction as services see it.
 
+use std::time::Duration;
+
 use types::Timestamp;
 
 use crate::database::Connection;
@@ -88,6 +90,12 @@ impl<'c> Tx<'c> {
     /// Makes the work `(kind, id)` due now, in the same commit as the wish that needs it.
     pub fn kick(&mut self, kind: &str, id: impl ToString) -> Result<(), Error> {
         crate::work::kick(self, kind, &id.to_string())
+    }
+
+    /// Makes the work `(kind, id)` due after this long, unless somebody kicks it earlier: for who has done its first step
+    /// and waits for an answer.
+    pub fn look_after(&mut self, kind: &str, id: impl ToString, after: Duration) -> Result<(), Error> {
+        crate::work::look_after(self, kind, &id.to_string(), after)
     }
 
     pub(crate) fn into_end(self) -> (Vec<Signal>, Option<Error>) {

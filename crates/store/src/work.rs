@@ -43,16 +43,29 @@ pub(crate) fn kick(tx: &mut Tx<'_>, kind: &str, id: &str) -> Result<(), Error> {
     let now = tx.now();
     let update = "UPDATE work SET kicks = kicks + 1, due_at = ? WHERE kind = ? AND id = ?";
     if tx.execute(update, &[now.into(), kind.into(), id.into()])? == 0 {
-        let insert =
-            "INSERT INTO work (kind, id, kicks, due_at, attempts, leased_until) VALUES (?, ?, 1, ?, 0, 0)";
-        // A replica may have inserted it this instant; its transaction and ours are then run one after the other.
-        tx.execute(insert, &[kind.into(), id.into(), now.into()]).map_err(|error| match error {
-            Error::Duplicate(_) => Error::Stale("work".to_owned()),
-            other => other,
-        })?;
+        insert(tx, (kind, id), now)?;
     }
     tx.signal(SIGNAL);
     Ok(())
+}
+
+/// Makes `(kind, id)` due after this long, or when it is due anyway.
+pub(crate) fn look_after(tx: &mut Tx<'_>, kind: &str, id: &str, after: Duration) -> Result<(), Error> {
+    let update = "UPDATE work SET kicks = kicks + 1 WHERE kind = ? AND id = ?";
+    if tx.execute(update, &[kind.into(), id.into()])? == 0 {
+        insert(tx, (kind, id), tx.now().plus(after))?;
+    }
+    Ok(())
+}
+
+fn insert(tx: &mut Tx<'_>, (kind, id): (&str, &str), due: Timestamp) -> Result<(), Error> {
+    let sql = "INSERT INTO work (kind, id, kicks, due_at, attempts, leased_until) VALUES (?, ?, 1, ?, 0, 0)";
+    // A replica may have inserted it this instant; its transaction and ours are then run one after the other.
+    let inserted = tx.execute(sql, &[kind.into(), id.into(), due.into()]);
+    inserted.map(drop).map_err(|error| match error {
+        Error::Duplicate(_) => Error::Stale("work".to_owned()),
+        other => other,
+    })
 }
 
 /// Leases up to `max` due keys for [`LEASE`].

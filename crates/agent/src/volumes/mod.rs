@@ -124,9 +124,8 @@ pub fn ensure_on(
         _ => {}
     }
     let at = |id| Snapshot { volume: volume.id, id };
-    if let Some(revert) = &volume.revert
-        && there.reverted.as_ref() != Some(&revert.token)
-    {
+    let revert = volume.revert.as_ref().filter(|revert| there.reverted.as_ref() != Some(&revert.token));
+    if let Some(revert) = revert {
         if live.is_some() {
             return Err("its VM runs and has it".to_owned().into());
         }
@@ -135,7 +134,9 @@ pub fn ensure_on(
     ensure_snapshots(backend, volume, &there.snapshots, &mut live)?;
     let again = tidy(backend, volume, &mut live);
     let (elsewhere, later) = elsewhere::ensure(effects, volume, (servers, is_to_run));
-    let now = observe(backend, volume)?;
+    let is_untouched =
+        !grows && revert.is_none() && volume.elsewhere.is_none() && has_snapshots(&there, volume);
+    let now = if is_untouched { there } else { observe(backend, volume)? };
     let seen = VolumeSeen {
         size_gib: now.size_bytes.saturating_sub(header_of(volume.encryption.as_ref())) / GIB,
         snapshots: now.snapshots.into_iter().collect(),
@@ -146,6 +147,12 @@ pub fn ensure_on(
     };
     let again = again.into_iter().chain(later).min();
     Ok(Ensured { seen, again })
+}
+
+/// Whether the snapshots that there are are those that are wanted, so that none came or went.
+fn has_snapshots(there: &VolumeState, volume: &Volume) -> bool {
+    let found: BTreeSet<&SnapshotId> = there.snapshots.iter().collect();
+    volume.unmanaged_snapshots.is_empty() && found == volume.snapshots.iter().collect()
 }
 
 /// Merges layers that nobody needs; tells when to come again. What a merge says is for the operator: the volume is as it

@@ -55,9 +55,7 @@ pub fn create(caller: &Caller, tx: &mut Tx<'_>, draft: VolumeDraft) -> Result<St
     let from = held.map(|held| SourceSnapshot { volume: held.volume_id, id: held.id }).or(source.from);
     let row = row(caller, tx.now(), draft, source, volume_type.id);
     let request_id = tx.request_id();
-    let volume = VOLUMES.insert(tx, Volume { from, encryption, multiattach, request_id, ..row })?;
-    tx.kick(reconcile::KIND, volume.id)?;
-    Ok(volume)
+    Ok(reconcile::begin(tx, Volume { from, encryption, multiattach, request_id, ..row })?)
 }
 
 fn row(

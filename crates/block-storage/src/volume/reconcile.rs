@@ -89,6 +89,23 @@ fn refresh(tx: &mut Tx<'_>, volume: &Volume) -> Result<Next, Error> {
     Ok(Next::Done)
 }
 
+/// Creates a volume. One whose host needs nothing but its document gets both at once, and what follows is the host's word.
+pub(crate) fn begin(tx: &mut Tx<'_>, mut volume: Volume) -> Result<Stored<Volume>, Error> {
+    let needs_document_only = volume.host.is_none() && volume.from.is_none() && volume.encryption.is_none();
+    if needs_document_only
+        && let Choice::Best(found) = place::choose(tx, (volume.volume_type_id, volume.size_gib))?
+    {
+        (volume.host, volume.backend) = (Some(found.host.clone()), found.backend);
+        let volume = VOLUMES.insert(tx, volume)?;
+        want(tx, &volume, &found.host)?;
+        tx.look_after(KIND, volume.id, HOST_TIME_MAX)?;
+        return Ok(volume);
+    }
+    let volume = VOLUMES.insert(tx, volume)?;
+    tx.kick(KIND, volume.id)?;
+    Ok(volume)
+}
+
 /// A volume without a host gets one; the host makes it, or says why not.
 fn create(tx: &mut Tx<'_>, volume: &mut Stored<Volume>, keys: &dyn Keyring) -> Result<Next, Error> {
     let now = tx.now();
