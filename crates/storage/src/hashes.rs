@@ -19,7 +19,7 @@ const INLINE_BYTES_MAX: u64 = 8 << 20;
 /// How much a thread is handed at a time.
 const BATCH_BYTES: usize = 1 << 20;
 /// How many batches may wait for a thread.
-const BATCHES_WAITING_MAX: usize = 4;
+const BATCHES_WAITING_MAX: usize = 12;
 
 /// What is computed while bytes pass.
 #[derive(Default)]

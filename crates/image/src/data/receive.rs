@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::error::Error;
 
 /// How many chunks may wait for the disk.
-const CHUNKS_WAITING_MAX: usize = 4;
+const CHUNKS_WAITING_MAX: usize = 16;
 
 /// What the body's reader tells the thread that stores.
 enum Piece {
