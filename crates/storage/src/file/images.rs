@@ -139,7 +139,8 @@ impl FileWriter {
     }
 
     /// All bytes are there. They are durable, but have no name yet.
-    pub(super) fn seal(self) -> Result<(StoredImage, Sealed)> {
+    pub(super) fn seal(mut self) -> Result<(StoredImage, Sealed)> {
+        self.write_back(self.hashes.length());
         let stored = self.hashes.finish(&self.upload)?;
         self.file
             .set_permissions(fs::Permissions::from_mode(0o444))
