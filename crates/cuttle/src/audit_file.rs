@@ -9,9 +9,11 @@ use std::sync::Mutex;
 
 use anyhow::Context;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::Context as LayerContext;
+use tracing_subscriber::registry::LookupSpan;
 
 /// The target under which services log their records.
 const TARGET: &str = "audit";
@@ -28,13 +30,15 @@ impl AuditFile {
         })?;
         Ok(AuditFile(Mutex::new(file)))
     }
+
+    /// The layer that takes the records, and has nothing else told for its sake.
+    pub fn layer<S: Subscriber + for<'s> LookupSpan<'s>>(self) -> impl Layer<S> {
+        self.with_filter(Targets::new().with_target(TARGET, Level::INFO))
+    }
 }
 
 impl<S: Subscriber> Layer<S> for AuditFile {
     fn on_event(&self, event: &Event<'_>, _context: LayerContext<'_, S>) {
-        if event.metadata().target() != TARGET {
-            return;
-        }
         let mut record = Record(String::new());
         event.record(&mut record);
         record.0.push('\n');
@@ -71,10 +75,11 @@ mod tests {
     fn records_are_lines_and_nothing_else_is() {
         let path = std::env::temp_dir().join(format!("cuttle-audit-{}", runtime::new_uuid()));
         for _ in 0..2 {
-            let subscriber = tracing_subscriber::registry().with(AuditFile::open(&path).unwrap());
+            let subscriber = tracing_subscriber::registry().with(AuditFile::open(&path).unwrap().layer());
             tracing::subscriber::with_default(subscriber, || {
                 tracing::info!(target: "audit", "{}", serde_json::json!({"name": "a\nb \"c\""}));
                 tracing::info!(target: "rest", "something else");
+                assert!(!tracing::enabled!(target: "rest", tracing::Level::ERROR), "nobody takes it");
             });
         }
         let text = std::fs::read_to_string(&path).unwrap();

@@ -42,7 +42,10 @@ impl Log {
         let log = Log::of(targets);
         let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
         // A second call in one process keeps the first.
-        let _ = tracing_subscriber::registry().with(stderr.with_filter(log.clone())).with(audit).try_init();
+        let _ = tracing_subscriber::registry()
+            .with(stderr.with_filter(log.clone()))
+            .with(audit.map(AuditFile::layer))
+            .try_init();
         if let Some(error) = unread {
             tracing::warn!(
                 "{VARIABLE} is not a list like info,rest=warn, and so counts for nothing: {error}"
