@@ -34,6 +34,9 @@ fn the_client_fills_and_empties_a_cache() {
         Err(why) => return println!("skipped: the_client_fills_and_empties_a_cache: {why}"),
     };
     let cloud = Cloud::configured("image_cache_max_size = 8000\n");
+    let figures =
+        cloud.metrics("# TYPE cuttle_image_cache_max_bytes gauge\ncuttle_image_cache_max_bytes 8000\n");
+    assert!(figures.contains("cuttle_image_cache_images 0\n"), "{figures}");
     let file = cloud.folder().write("image", BYTES);
     let mut admin = Client::start(&openstack, &cloud.dir().join("clouds.yaml"));
     admin.as_admin(|admin| {

@@ -60,7 +60,7 @@ impl Stores {
     }
 
     /// The cache on this host.
-    pub(crate) fn cache(&self) -> Option<&ImageCache> {
+    pub fn cache(&self) -> Option<&ImageCache> {
         self.cache.as_ref()
     }
 

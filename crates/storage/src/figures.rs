@@ -32,7 +32,11 @@ pub fn written<'f>(figures: impl IntoIterator<Item = &'f Figure>) -> String {
         for figure in figures {
             let pair = |(key, word): &(&str, String)| format!("{key}=\"{}\"", escaped(word));
             let labels: Vec<String> = figure.labels.iter().map(pair).collect();
-            let _ = writeln!(out, "{name}{{{}}} {}", labels.join(","), figure.value);
+            let labels = match labels.is_empty() {
+                true => String::new(),
+                false => format!("{{{}}}", labels.join(",")),
+            };
+            let _ = writeln!(out, "{name}{labels} {}", figure.value);
         }
     }
     out
