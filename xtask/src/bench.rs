@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::ceph;
 use crate::golden::{CINDER, Edition, GLANCE, KEYSTONE, Kind, Original, Purpose};
 use crate::project::{self, Outcome, failed};
 
@@ -26,8 +25,8 @@ pub fn run(arguments: &[String]) -> Outcome {
     let image = std::env::var_os("CUTTLE_GUEST_IMAGE").map(PathBuf::from);
     let mut variables: Vec<_> = image.iter().map(|image| ("CUTTLE_GUEST_IMAGE", image.as_path())).collect();
     variables.extend(told.iter().map(|(name, value)| (name.as_str(), value.as_path())));
-    let ceph = if is_wanted(arguments, "ceph") { ceph::Shared::start() } else { None };
-    variables.extend(ceph.iter().map(|ceph| ("CUTTLE_CEPH", ceph.folder())));
+    let own = std::env::current_exe().ok();
+    variables.extend(own.iter().map(|own| ("CUTTLE_XTASK", own.as_path())));
     let program = project::target().join("release/bench");
     project::run(project::as_root(&program, &variables).args(arguments))
 }

@@ -1,36 +1,51 @@
 //! What is measured on a Ceph cluster, if there is one: volumes made there, and I/O in guests.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
 use crate::report::Report;
 use crate::{guest_io, volumes};
 
-/// A cluster that runs on this machine.
+/// A cluster on this machine, which ends with this. It runs for no other part: its daemons never sleep for long.
 pub struct Ceph {
+    xtask: PathBuf,
     folder: PathBuf,
     variables: Vec<(String, String)>,
 }
 
 /// Measures both.
 pub fn measure(report: &mut Report) -> Result<()> {
-    let Some(ceph) = Ceph::find()? else {
-        report.skip("volumes in Ceph", "there is no cluster; ./x bench starts one where Ceph is installed");
+    let Some(xtask) = std::env::var_os("CUTTLE_XTASK").map(PathBuf::from) else {
+        report.skip("volumes in Ceph", "./x bench tells how to start a cluster");
         return Ok(());
     };
-    volumes::measure_create_in(report, &ceph)?;
-    guest_io::measure(report, Some(&ceph))
+    match Ceph::start(xtask)? {
+        Ok(ceph) => {
+            volumes::measure_create_in(report, &ceph)?;
+            guest_io::measure(report, Some(&ceph))?;
+        }
+        Err(why) => report.skip("volumes in Ceph", &why),
+    }
+    Ok(())
 }
 
 impl Ceph {
-    fn find() -> Result<Option<Ceph>> {
-        let Some(folder) = std::env::var_os("CUTTLE_CEPH").map(PathBuf::from) else { return Ok(None) };
-        let text = std::fs::read_to_string(folder.join("environment"));
-        let text = text.with_context(|| format!("{} is no cluster", folder.display()))?;
+    /// Starts one, or says why there is none.
+    fn start(xtask: PathBuf) -> Result<Result<Ceph, String>> {
+        let folder = std::env::temp_dir().join(format!("cuttle-bench-ceph-{}", std::process::id()));
+        let started =
+            Command::new(&xtask).args(["ceph", "up"]).arg(&folder).output().context("cannot start Ceph")?;
+        let mut ceph = Ceph { xtask, folder, variables: Vec::new() };
+        if !started.status.success() {
+            return Ok(Err(String::from_utf8_lossy(&started.stderr).trim().to_owned()));
+        }
+        let text = std::fs::read_to_string(ceph.folder.join("environment"));
+        let text = text.with_context(|| format!("{} is no cluster", ceph.folder.display()))?;
         let lines = text.lines().filter_map(|line| line.split_once('='));
-        let variables = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Ok(Some(Ceph { folder, variables }))
+        ceph.variables = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(Ok(ceph))
     }
 
     /// What programs need to find its libraries and QEMU's driver.
@@ -49,5 +64,18 @@ impl Ceph {
     /// How QEMU's manual writes a volume there.
     pub fn qemu_name(&self, image: &str) -> String {
         format!("rbd:volumes/{image}:id=cuttle:conf={}", self.folder.join("ceph.conf").display())
+    }
+}
+
+impl Drop for Ceph {
+    fn drop(&mut self) {
+        let mut down = Command::new(&self.xtask);
+        // One that did not start leaves nothing, or says itself what it left.
+        let _ = down
+            .args(["ceph", "down"])
+            .arg(&self.folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
     }
 }
