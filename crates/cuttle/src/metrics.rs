@@ -1,7 +1,7 @@
 //! `/metrics`: how the storage is, for Prometheus.
 //!
-//! A thread for each backend, and one for the image cache, looks at it now and then, so that one that does not answer keeps neither the request nor the
-//! figures of the others waiting.
+//! A thread for each backend, and one for the image cache, looks at it now and then, so that one that does not answer keeps
+//! neither the request nor the figures of the others waiting.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

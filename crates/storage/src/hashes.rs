@@ -18,7 +18,8 @@ use crate::{Error, Result, StoredImage, Upload};
 const INLINE_BYTES_MAX: u64 = 8 << 20;
 /// How much a thread is handed at a time.
 const BATCH_BYTES: usize = 1 << 20;
-/// How many batches may wait for a thread.
+/// How many batches may wait for a thread. With those in work and the batches' unused ends they are at most 30 MiB an upload,
+/// and mostly half of that.
 const BATCHES_WAITING_MAX: usize = 12;
 
 /// What is computed while bytes pass.

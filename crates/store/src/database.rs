@@ -17,6 +17,8 @@ pub(crate) trait Connection {
     }
     /// Runs several statements without arguments, as migrations need; `DOCUMENT` is the type of a `doc` column.
     fn script(&mut self, sql: &str) -> Result<(), Error>;
+    /// Whether other processes may work on the database at the same time.
+    fn is_shared(&self) -> bool;
     /// What follows `SELECT` when rows are to be leased without waiting for other replicas.
     fn skip_locked(&self) -> &'static str;
 }

@@ -349,6 +349,10 @@ impl<W: Wire> Connection for Session<W> {
         Ok(())
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn skip_locked(&self) -> &'static str {
         W::SKIP_LOCKED
     }

@@ -319,6 +319,10 @@ impl Connection for rusqlite::Connection {
         })
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn skip_locked(&self) -> &'static str {
         ""
     }

@@ -75,6 +75,12 @@ impl<'c> Tx<'c> {
         statement(self.conn).inspect_err(|error| self.failure = Some(error.clone()))
     }
 
+    /// Whether other processes may work on the database at the same time, so that what touches rows of many is better done
+    /// apart from what somebody waits for.
+    pub fn is_shared(&self) -> bool {
+        self.conn.is_shared()
+    }
+
     pub(crate) fn skip_locked(&self) -> &'static str {
         self.conn.skip_locked()
     }
@@ -92,8 +98,8 @@ impl<'c> Tx<'c> {
         crate::work::kick(self, kind, &id.to_string())
     }
 
-    /// Makes the work `(kind, id)` due after this long, unless somebody kicks it earlier: for who has done its first step
-    /// and waits for an answer.
+    /// Makes the work `(kind, id)` due after this long, or when it is due earlier, and wakes nobody: for who has done its
+    /// first step and waits for an answer that will kick it.
     pub fn look_after(&mut self, kind: &str, id: impl ToString, after: Duration) -> Result<(), Error> {
         crate::work::look_after(self, kind, &id.to_string(), after)
     }

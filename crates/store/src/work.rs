@@ -49,11 +49,13 @@ pub(crate) fn kick(tx: &mut Tx<'_>, kind: &str, id: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes `(kind, id)` due after this long, or when it is due anyway.
+/// Makes `(kind, id)` due after this long, or when it is due earlier; wakes nobody.
 pub(crate) fn look_after(tx: &mut Tx<'_>, kind: &str, id: &str, after: Duration) -> Result<(), Error> {
-    let update = "UPDATE work SET kicks = kicks + 1 WHERE kind = ? AND id = ?";
-    if tx.execute(update, &[kind.into(), id.into()])? == 0 {
-        insert(tx, (kind, id), tx.now().plus(after))?;
+    let due = tx.now().plus(after);
+    let update = "UPDATE work SET kicks = kicks + 1, due_at = CASE WHEN due_at > ? THEN ? ELSE due_at END \
+                  WHERE kind = ? AND id = ?";
+    if tx.execute(update, &[due.into(), due.into(), kind.into(), id.into()])? == 0 {
+        insert(tx, (kind, id), due)?;
     }
     Ok(())
 }

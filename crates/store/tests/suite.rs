@@ -153,14 +153,18 @@ pub fn work_is_leased_once(store: &Store) {
     assert_eq!(leases[0].attempts, 1);
     finish(&leases[0], work::Finish::Done);
     assert!(store.read_blocking(work::pending).unwrap().is_empty());
-    let look_after = || {
-        let hour = Duration::from_secs(3600);
-        store.write_blocking(move |tx| tx.look_after("test::squid", "a", hour)).unwrap();
+    let look_after = |after: Duration| {
+        store.write_blocking(move |tx| tx.look_after("test::squid", "a", after)).unwrap();
     };
-    look_after();
+    let hour = Duration::from_secs(3600);
+    look_after(hour);
     assert!(lease().is_empty(), "it is not due yet");
+    look_after(Duration::ZERO);
+    let leases = lease();
+    assert_eq!(leases.len(), 1, "it is due when the earlier of two wants it");
+    finish(&leases[0], work::Finish::Again(hour));
     kick();
-    look_after();
+    look_after(hour);
     let leases = lease();
     assert_eq!(leases.len(), 1, "a kick makes it due, whatever follows");
     finish(&leases[0], work::Finish::Done);

@@ -89,10 +89,12 @@ fn refresh(tx: &mut Tx<'_>, volume: &Volume) -> Result<Next, Error> {
     Ok(Next::Done)
 }
 
-/// Creates a volume. One whose host needs nothing but its document gets both at once, and what follows is the host's word.
+/// Creates a volume. One that needs nothing but a host and a document there gets both at once, and what follows is the host's
+/// word. In a database that others share a step of its own does that, so that requests do not wait for each other's hosts.
 pub(crate) fn begin(tx: &mut Tx<'_>, mut volume: Volume) -> Result<Stored<Volume>, Error> {
-    let needs_document_only = volume.host.is_none() && volume.from.is_none() && volume.encryption.is_none();
-    if needs_document_only
+    let needs_more = volume.host.is_some() || volume.from.is_some() || volume.encryption.is_some();
+    if !needs_more
+        && !tx.is_shared()
         && let Choice::Best(found) = place::choose(tx, (volume.volume_type_id, volume.size_gib))?
     {
         (volume.host, volume.backend) = (Some(found.host.clone()), found.backend);

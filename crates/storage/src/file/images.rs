@@ -3,10 +3,11 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, PosixFadviseAdvice, posix_fadvise};
+use nix::fcntl::Flock;
 use types::ImageId;
 
 use super::{FileConfig, Place, create_file, lock, remove_tree};
@@ -129,12 +130,9 @@ impl FileWriter {
         })
     }
 
-    /// Has the kernel begin to write what has come since the last time, and waits for nothing: `posix_fadvise(2)`. What
-    /// cannot be written is told to the sync at the end.
+    /// Has the disk begin with what has come since the last time.
     fn write_back(&mut self, until: u64) {
-        let offset = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-        let (from, length) = (offset(self.written_back), offset(until - self.written_back));
-        let _ = posix_fadvise(&*self.file, from, length, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        begin_write_back(&self.file, self.written_back..until);
         self.written_back = until;
     }
 
@@ -149,6 +147,16 @@ impl FileWriter {
         let FileWriter { place, target, scratch, file, .. } = self;
         Ok((stored, Sealed { place, target, scratch, _lock: file }))
     }
+}
+
+/// Has the kernel begin to write a part of a file to the disk, and does not wait until it is there: `sync_file_range(2)`. What
+/// cannot be written is told to the sync at the end.
+#[allow(unsafe_code)] // nobody wraps it
+fn begin_write_back(file: &File, part: Range<u64>) {
+    let offset = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let (from, length) = (offset(part.start), offset(part.end - part.start));
+    // SAFETY: the descriptor is open, and the call takes nothing but numbers.
+    let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), from, length, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 /// A whole file that waits for its name. Dropped without, it is removed.
