@@ -98,12 +98,12 @@ impl Served {
                 cloned?;
             }
         }
-        let image = pool.open(name)?;
-        let needed = image.size()?;
+        // To open it to write is itself two writes, when it begins and when it ends.
+        let needed = pool.open_read_only(name, None)?.size()?;
         if needed > size_bytes {
             return Err(Fault::TooSmall { needed, asked: size_bytes });
         }
-        if needed < size_bytes { image.resize(size_bytes, false) } else { Ok(()) }
+        if needed < size_bytes { pool.open(name)?.resize(size_bytes, false) } else { Ok(()) }
     }
 
     /// Which of both is missing: the volume or its snapshot.
