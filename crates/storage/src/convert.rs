@@ -14,11 +14,16 @@ use crate::{DiskFormat, Error, Refusal, Result};
 
 /// The address space of the child.
 const MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// The stack of each of its threads, of which slow disks make it start up to 64: they count as the heap does.
+const STACK_BYTES_MAX: u64 = 2 << 20;
 /// Its time on a processor, and on the clock.
 const CPU_SECONDS_MAX: u32 = 3600;
 const SECONDS_MAX: u32 = 2 * 3600;
 /// What a qcow2 may have beside the disk's content: tables and reference counts.
 const OVERHEAD_BYTES: u64 = 64 << 20;
+
+/// Has the C library keep no more heaps than these: each that a thread begins takes 64 MiB of address space, `mallopt(3)`.
+pub(crate) const HEAPS_MAX: (&str, &str) = ("MALLOC_ARENA_MAX", "2");
 
 /// Writes the disk in `from` to `to`, which is made. Whatever is at `to` when this fails is the caller's to remove.
 pub(crate) fn to_qcow2(from: &Path, format: DiskFormat, to: &Path, size_bytes: u64) -> Result<()> {
@@ -61,10 +66,12 @@ fn sandboxed(file_bytes_max: u64) -> Command {
         .arg(SECONDS_MAX.to_string())
         .arg("prlimit")
         .arg(format!("--as={MEMORY_BYTES_MAX}"))
+        .arg(format!("--stack={STACK_BYTES_MAX}"))
         .arg(format!("--cpu={CPU_SECONDS_MAX}"))
         .arg(format!("--fsize={file_bytes_max}"))
         .args(["--nofile=64", "--core=0"])
         .env_clear()
+        .env(HEAPS_MAX.0, HEAPS_MAX.1)
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
     command
 }

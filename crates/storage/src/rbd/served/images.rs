@@ -17,6 +17,7 @@ use super::super::wire::Fault;
 use super::volumes::discard;
 use super::{Answer, Served};
 use crate::DiskFormat;
+use crate::convert::HEAPS_MAX;
 use crate::inspect::HEAD_BYTES;
 
 /// The size that an upload begins with, and grows from by doubling.
@@ -274,6 +275,7 @@ fn convert(id: ImageId, source: &str, target: &str) -> Done<()> {
 fn qemu_img(id: ImageId, flags: &[&str], arguments: &[&str]) -> Done<Vec<u8>> {
     let failed = |message: String| Fault::Tool { doing: format!("convert image {id}"), message };
     let mut command = Command::new("timeout");
+    command.env(HEAPS_MAX.0, HEAPS_MAX.1);
     command.args(["-k", "5", &CONVERT_SECONDS.to_string(), "prlimit"]);
     command.arg(format!("--as={CONVERT_MEMORY_BYTES}")).arg(format!("--cpu={CONVERT_CPU_SECONDS}"));
     command.args(["--core=0", "--", "qemu-img"]).args(flags).args(arguments).stdin(Stdio::null());
