@@ -86,3 +86,17 @@ fn can_leave_network() -> bool {
         .status();
     tried.is_ok_and(|status| status.success())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Stdio, sandboxed};
+
+    #[test]
+    fn a_conversion_has_room_for_its_threads_within_its_bounds() {
+        let script = "ulimit -v; ulimit -s; ulimit -n; ulimit -c; echo $MALLOC_ARENA_MAX; env | grep -c HOME";
+        let output = sandboxed(1 << 20).args(["sh", "-c", script]).stdin(Stdio::null()).output();
+        let said = String::from_utf8(output.expect("util-linux is installed").stdout).unwrap();
+        let (gib, two_mib) = ((1 << 20).to_string(), (2 << 10).to_string());
+        assert_eq!(said.lines().collect::<Vec<_>>(), [&gib, &two_mib, "64", "0", "2", "0"]);
+    }
+}
