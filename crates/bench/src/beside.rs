@@ -121,8 +121,8 @@ fn creations(report: &mut Report, name: &str, both: &mut [Side; 2]) -> Result<()
     Ok(())
 }
 
-/// One request of each side, in turn. Each is asked as often before it is measured, until the kernel has found where the two
-/// run best: that alone is the half of what a look takes.
+/// One request of each side, in turn. Each is asked as often before it is measured, so that the kernel has placed client and
+/// service: whether they share a processor makes half of what a look takes.
 fn compare(
     report: &mut Report,
     name: &str,

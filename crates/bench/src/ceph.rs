@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 use crate::report::Report;
 use crate::{guest_io, volumes};
@@ -11,7 +12,7 @@ use crate::{guest_io, volumes};
 /// A cluster on this machine, which ends with this. It runs for no other part: its daemons never sleep for long.
 pub struct Ceph {
     xtask: PathBuf,
-    folder: PathBuf,
+    folder: TempDir,
     variables: Vec<(String, String)>,
 }
 
@@ -34,18 +35,24 @@ pub fn measure(report: &mut Report) -> Result<()> {
 impl Ceph {
     /// Starts one, or says why there is none.
     fn start(xtask: PathBuf) -> Result<Result<Ceph, String>> {
-        let folder = std::env::temp_dir().join(format!("cuttle-bench-ceph-{}", std::process::id()));
-        let started =
-            Command::new(&xtask).args(["ceph", "up"]).arg(&folder).output().context("cannot start Ceph")?;
+        let folder = tempfile::Builder::new().prefix("cuttle-bench-ceph-").tempdir();
+        let folder = folder.context("cannot make a folder for a cluster")?;
         let mut ceph = Ceph { xtask, folder, variables: Vec::new() };
+        let started = ceph.control("up").output().context("cannot start Ceph")?;
         if !started.status.success() {
             return Ok(Err(String::from_utf8_lossy(&started.stderr).trim().to_owned()));
         }
-        let text = std::fs::read_to_string(ceph.folder.join("environment"));
-        let text = text.with_context(|| format!("{} is no cluster", ceph.folder.display()))?;
+        let text = std::fs::read_to_string(ceph.folder.path().join("environment"));
+        let text = text.with_context(|| format!("{} is no cluster", ceph.folder.path().display()))?;
         let lines = text.lines().filter_map(|line| line.split_once('='));
         ceph.variables = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Ok(Ok(ceph))
+    }
+
+    fn control(&self, verb: &str) -> Command {
+        let mut command = Command::new(&self.xtask);
+        command.args(["ceph", verb]).arg(self.folder.path());
+        command
     }
 
     /// What programs need to find its libraries and QEMU's driver.
@@ -57,25 +64,19 @@ impl Ceph {
     pub fn config(&self) -> String {
         format!(
             "[[storage_backend]]\nname = \"ceph\"\ndriver = \"rbd\"\nrbd_ceph_conf = \"{}\"\nrbd_user = \"cuttle\"\n",
-            self.folder.join("ceph.conf").display()
+            self.folder.path().join("ceph.conf").display()
         )
     }
 
     /// How QEMU's manual writes a volume there.
     pub fn qemu_name(&self, image: &str) -> String {
-        format!("rbd:volumes/{image}:id=cuttle:conf={}", self.folder.join("ceph.conf").display())
+        format!("rbd:volumes/{image}:id=cuttle:conf={}", self.folder.path().join("ceph.conf").display())
     }
 }
 
 impl Drop for Ceph {
     fn drop(&mut self) {
-        let mut down = Command::new(&self.xtask);
-        // One that did not start leaves nothing, or says itself what it left.
-        let _ = down
-            .args(["ceph", "down"])
-            .arg(&self.folder)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        // One that did not start has nothing to end, and its folder goes with this.
+        let _ = self.control("down").stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }

@@ -194,14 +194,9 @@ impl Shared {
         }
     }
 
-    /// Where it is.
-    pub fn folder(&self) -> &Path {
-        self.0.folder()
-    }
-
     /// Tells a command where it is, and how to make others.
     pub fn describe_to(&self, command: &mut Command) {
-        command.env("CUTTLE_TEST_CEPH", self.folder());
+        command.env("CUTTLE_TEST_CEPH", self.0.folder());
         if let Ok(own) = std::env::current_exe() {
             command.env("CUTTLE_TEST_XTASK", own);
         }

@@ -30,11 +30,11 @@ impl Reconciler for Images {
         KIND
     }
 
-    /// Removes bytes of which no image needs to be told any more.
     fn acts(&self) -> bool {
         true
     }
 
+    /// Removes bytes of which no image needs to be told any more.
     fn act(&self, store: &Store, id: &str) -> Result<(), StepError> {
         let Ok(id) = id.parse::<ImageId>() else { return Ok(()) };
         let image = store.read_blocking(move |tx| {
